@@ -1,0 +1,284 @@
+package sized
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// Records of a client's state. Integers are big-endian; every value begins with
+// the version of its layout.
+//
+//	"client"            version(1) seed(8) rotations(4) next one-time key(4)
+//	"onetime"           version(1) base(4) words(8 each)
+//	"session/" + peer   version(1) identity(8) states (current, then archived)
+//	state               base(8) remote(8) root(8) ratchet(8) sending(8) counter(4)
+//	                    previous(4) pending: base(8) one-time(4) signed(4)
+//	                    chains: count(1), each ratchet(8) secret(8) next(4)
+//	                    skipped: count(4), each ratchet(8) from(4) to(4)
+//
+// In a key, the bytes of peer other than letters, digits and "-._~:@+" are
+// written as "%XX".
+const (
+	recordVersion = 1
+	keyClient     = "client"
+	keyOneTime    = "onetime"
+	keySession    = "session/"
+)
+
+// State implements [protocols.Client].
+func (c *client) State() []protocols.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	records := make([]protocols.Record, 0, 2+len(c.sessions))
+	records = append(records, c.clientRecord(), c.oneTimeRecord())
+	for _, s := range c.sessions {
+		records = append(records, s.record())
+	}
+	c.exported()
+	return sorted(records)
+}
+
+// Changes implements [protocols.Client].
+func (c *client) Changes() []protocols.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var records []protocols.Record
+	if c.changedClient {
+		records = append(records, c.clientRecord())
+	}
+	if c.changedOneTime {
+		records = append(records, c.oneTimeRecord())
+	}
+	for _, s := range c.changed {
+		records = append(records, s.record())
+	}
+	c.exported()
+	return sorted(records)
+}
+
+// exported notes that everything has been exported.
+func (c *client) exported() {
+	c.changedClient, c.changedOneTime = false, false
+	for _, s := range c.changed {
+		s.changed = false
+	}
+	clear(c.changed)
+	c.changed = c.changed[:0]
+}
+
+func sorted(records []protocols.Record) []protocols.Record {
+	slices.SortFunc(records, func(a, b protocols.Record) int { return strings.Compare(a.Key, b.Key) })
+	return records
+}
+
+func (c *client) clientRecord() protocols.Record {
+	b := []byte{recordVersion}
+	b = binary.BigEndian.AppendUint64(b, c.seed)
+	b = binary.BigEndian.AppendUint32(b, c.rotations)
+	b = binary.BigEndian.AppendUint32(b, c.oneTime.next)
+	return protocols.Record{Key: keyClient, Value: b}
+}
+
+func (c *client) oneTimeRecord() protocols.Record {
+	b := []byte{recordVersion}
+	b = binary.BigEndian.AppendUint32(b, c.oneTime.base)
+	for _, w := range c.oneTime.bits {
+		b = binary.BigEndian.AppendUint64(b, w)
+	}
+	return protocols.Record{Key: keyOneTime, Value: b}
+}
+
+func (s *session) record() protocols.Record {
+	b := binary.BigEndian.AppendUint64([]byte{recordVersion}, s.identity)
+	b = s.current.append(b)
+	for i := range s.archived {
+		b = s.archived[i].append(b)
+	}
+	return protocols.Record{Key: keySession + escape(s.peer), Value: b}
+}
+
+func (s *state) append(b []byte) []byte {
+	for _, v := range []uint64{s.base, s.remote, s.root, s.ratchet, s.sending} {
+		b = binary.BigEndian.AppendUint64(b, v)
+	}
+	b = binary.BigEndian.AppendUint32(b, s.counter)
+	b = binary.BigEndian.AppendUint32(b, s.previous)
+	b = binary.BigEndian.AppendUint64(b, s.pending.base)
+	b = binary.BigEndian.AppendUint32(b, s.pending.oneTime)
+	b = binary.BigEndian.AppendUint32(b, s.pending.signed)
+	b = append(b, byte(s.n))
+	for _, c := range s.chains[:s.n] {
+		b = binary.BigEndian.AppendUint64(b, c.ratchet)
+		b = binary.BigEndian.AppendUint64(b, c.secret)
+		b = binary.BigEndian.AppendUint32(b, c.next)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s.skipped)))
+	for _, p := range s.skipped {
+		b = binary.BigEndian.AppendUint64(b, p.ratchet)
+		b = binary.BigEndian.AppendUint32(b, p.from)
+		b = binary.BigEndian.AppendUint32(b, p.to)
+	}
+	return b
+}
+
+// field reads the integers of a record. After the first fault it is bad and
+// returns zeros.
+type field struct {
+	b   []byte
+	bad bool
+}
+
+func (f *field) take(n int) []byte {
+	if f.bad || len(f.b) < n {
+		f.bad = true
+		return make([]byte, n)
+	}
+	v := f.b[:n]
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *field) uint8() byte    { return f.take(1)[0] }
+func (f *field) uint32() uint32 { return binary.BigEndian.Uint32(f.take(4)) }
+func (f *field) uint64() uint64 { return binary.BigEndian.Uint64(f.take(8)) }
+
+// restore makes a client from records. Of several records with one key the last
+// counts; one without a value deletes.
+func restore(address protocols.Address, random uint64, records []protocols.Record) (*client, error) {
+	last := make(map[string][]byte, len(records))
+	for _, r := range records {
+		if r.Value == nil {
+			delete(last, r.Key)
+		} else {
+			last[r.Key] = r.Value
+		}
+	}
+	fault := func(key string) (*client, error) {
+		return nil, fmt.Errorf(Name+": restore %s: record %q: %w", address, key, protocols.ErrState)
+	}
+
+	f := field{b: last[keyClient]}
+	version := f.uint8()
+	c := newClient(address, f.uint64(), random)
+	c.rotations, c.oneTime.next = f.uint32(), f.uint32()
+	if f.bad || len(f.b) != 0 || version != recordVersion || c.rotations >= maxKeyID || c.oneTime.next-1 > maxKeyID {
+		return fault(keyClient)
+	}
+	f = field{b: last[keyOneTime]}
+	version, c.oneTime.base = f.uint8(), f.uint32()
+	for !f.bad && len(f.b) > 0 {
+		c.oneTime.bits = append(c.oneTime.bits, f.uint64())
+	}
+	if f.bad || version != recordVersion || !c.oneTime.valid() {
+		return fault(keyOneTime)
+	}
+	delete(last, keyClient)
+	delete(last, keyOneTime)
+
+	c.sessions = make(map[protocols.Address]*session, len(last))
+	for key, value := range last {
+		name, ok := strings.CutPrefix(key, keySession)
+		peer, escaped := unescape(name)
+		if !ok || !escaped {
+			return fault(key)
+		}
+		s := parseSession(peer, value)
+		if s == nil {
+			return fault(key)
+		}
+		c.sessions[peer] = s
+	}
+	return c, nil
+}
+
+// parseSession returns nil if b is no session.
+func parseSession(peer protocols.Address, b []byte) *session {
+	f := field{b: b}
+	if f.uint8() != recordVersion {
+		return nil
+	}
+	s := &session{peer: peer, identity: f.uint64(), current: parseState(&f)}
+	for !f.bad && len(f.b) > 0 {
+		s.archived = append(s.archived, parseState(&f))
+	}
+	if f.bad || len(s.archived) > maxArchived {
+		return nil
+	}
+	return s
+}
+
+func parseState(f *field) state {
+	var s state
+	for _, v := range []*uint64{&s.base, &s.remote, &s.root, &s.ratchet, &s.sending} {
+		*v = f.uint64()
+	}
+	s.counter, s.previous = f.uint32(), f.uint32()
+	s.pending = pending{base: f.uint64(), oneTime: f.uint32(), signed: f.uint32()}
+	s.n = int(f.uint8())
+	if s.n < 1 || s.n > maxChains {
+		f.bad = true
+		return s
+	}
+	for i := range s.n {
+		s.chains[i] = chain{ratchet: f.uint64(), secret: f.uint64(), next: f.uint32()}
+	}
+	kept := make(map[uint64]int)
+	for n := f.uint32(); n > 0 && !f.bad; n-- {
+		p := span{ratchet: f.uint64(), from: f.uint32(), to: f.uint32()}
+		i := s.chainOf(p.ratchet)
+		if i < 0 || p.from >= p.to || p.to > s.chains[i].next || p.to-p.from > maxSkipped {
+			f.bad = true
+			return s
+		}
+		kept[p.ratchet] += int(p.to - p.from)
+		f.bad = f.bad || kept[p.ratchet] > maxSkipped
+		s.skipped = append(s.skipped, p)
+	}
+	return s
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+func plain(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
+		strings.IndexByte("-._~:@+", b) >= 0
+}
+
+func escape(a protocols.Address) string {
+	b := make([]byte, 0, len(a))
+	for i := range len(a) {
+		if plain(a[i]) {
+			b = append(b, a[i])
+		} else {
+			b = append(b, '%', hexDigits[a[i]>>4], hexDigits[a[i]&15])
+		}
+	}
+	return string(b)
+}
+
+// unescape is the inverse of escape. It reports whether s was written by it.
+func unescape(s string) (protocols.Address, bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if len(s)-i < 3 {
+			return "", false
+		}
+		high := strings.IndexByte(hexDigits, s[i+1])
+		low := strings.IndexByte(hexDigits, s[i+2])
+		if high < 0 || low < 0 {
+			return "", false
+		}
+		b = append(b, byte(high<<4|low))
+		i += 2
+	}
+	a := protocols.Address(b)
+	return a, escape(a) == s
+}

@@ -1,0 +1,298 @@
+package sized
+
+import (
+	"slices"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// Limits of the real library, go.mau.fi/libsignal v0.2.1.
+const (
+	maxFuture   = 2000 // messages that one message may skip
+	maxSkipped  = 2000 // keys kept for skipped messages of one chain
+	maxChains   = 5    // receiving chains kept
+	maxArchived = 40   // earlier sessions kept beside the current one
+)
+
+// chain is a receiving chain of the Double Ratchet.
+type chain struct {
+	ratchet uint64 // the sender's ratchet key
+	secret  uint64
+	next    uint32 // counter of the next message in order
+}
+
+// span is a run of skipped messages [from, to) of one chain whose keys are kept.
+type span struct {
+	ratchet  uint64
+	from, to uint32
+}
+
+// pending is what an initiator repeats in every message until it has opened a
+// reply.
+type pending struct {
+	base    uint64 // core of the base key
+	oneTime uint32 // 0 if none was to be had
+	signed  uint32 // never 0; 0 means that nothing is pending
+}
+
+// state is one session: the outcome of one key agreement (X3DH, Section 3) and
+// the Double Ratchet that runs from it (Double Ratchet, Section 3).
+type state struct {
+	base     uint64 // the initiator's base key, which names the session
+	remote   uint64 // the peer's identity key
+	root     uint64
+	ratchet  uint64 // core of our ratchet key
+	sending  uint64 // secret of our sending chain
+	counter  uint32 // of the next message we send
+	previous uint32 // as sent
+	pending  pending
+	n        int // chains in use
+	chains   [maxChains]chain
+	skipped  []span // in order of counter within one chain
+}
+
+// session is everything that a client keeps about a peer.
+type session struct {
+	peer     protocols.Address
+	identity uint64 // the peer's identity key, as last seen
+	changed  bool   // since it was last exported
+	current  state
+	archived []state // latest first
+}
+
+// agreement is the secret of X3DH. Both ends call it with the same values in
+// the same order (X3DH, Sections 3.3 and 3.4). oneTime is 0 if there is none.
+func agreement(initiator, base, responder, signed, oneTime uint64) uint64 {
+	secret := mix2(agree(initiator, signed), agree(base, responder))
+	secret = mix2(secret, agree(base, signed))
+	if oneTime != 0 {
+		secret = mix2(secret, agree(base, oneTime))
+	}
+	return secret
+}
+
+// step is KDF_RK: the next root and the secret of a new chain.
+func step(root, ours, theirs uint64) (next, secret uint64) {
+	root = mix2(root, agree(ours, theirs))
+	return mix(root + 1), mix(root + 2)
+}
+
+// initiate is the initiator's state after X3DH with a peer's bundle.
+func initiate(own, base, ratchet uint64, b bundle) state {
+	secret := agreement(own, public(base), b.identity, b.signed, b.oneTime)
+	s := state{
+		base:    public(base),
+		remote:  b.identity,
+		ratchet: ratchet,
+		pending: pending{base: base, oneTime: b.oneTimeID, signed: b.signedID},
+	}
+	s.addChain(chain{ratchet: b.signed, secret: mix(secret + 2)})
+	s.root, s.sending = step(mix(secret+1), public(ratchet), b.signed)
+	return s
+}
+
+// respond is the responder's state after X3DH with an initiator's message.
+// signed is the core of the signed prekey, oneTime the fold of the one-time one.
+func respond(own, signed, oneTime uint64, m *preKeyMessage) state {
+	secret := agreement(m.identity, m.base, own, public(signed), oneTime)
+	return state{
+		base:    m.base,
+		remote:  m.identity,
+		root:    mix(secret + 1),
+		ratchet: signed,
+		sending: mix(secret + 2),
+	}
+}
+
+// messageKey is what one message is sealed with.
+type messageKey struct {
+	secret           uint64
+	sender, receiver uint64 // identity keys
+}
+
+func (k messageKey) stream() uint64 { return mix(k.secret + 1) }
+
+func (k messageKey) mac(digest uint64) uint64 {
+	return mix2(mix2(k.secret+2, mix2(k.sender, k.receiver)), digest)
+}
+
+func keyOf(secret uint64, counter uint32, sender, receiver uint64) messageKey {
+	return messageKey{mix2(secret, uint64(counter)), sender, receiver}
+}
+
+// opening is a message that a state can open, and what the state becomes then.
+type opening struct {
+	chain  int // index of its chain, or -1 for a new one
+	secret uint64
+	root   uint64 // after the receiving half of the step to a new chain
+	key    messageKey
+}
+
+// check finds the key of m and verifies its MAC. It changes nothing.
+func (s *state) check(own uint64, m *message) (opening, error) {
+	o := opening{chain: s.chainOf(m.ratchet)}
+	var next uint32
+	if o.chain >= 0 {
+		o.secret, next = s.chains[o.chain].secret, s.chains[o.chain].next
+	} else {
+		o.root, o.secret = step(s.root, public(s.ratchet), m.ratchet)
+	}
+	switch {
+	case m.counter < next:
+		if s.spanOf(m.ratchet, m.counter) < 0 {
+			return opening{}, protocols.ErrReplayed
+		}
+	case m.counter-next > maxFuture:
+		return opening{}, protocols.ErrTooFarAhead
+	}
+	o.key = keyOf(o.secret, m.counter, s.remote, own)
+	if o.key.mac(m.digest) != m.mac {
+		return opening{}, protocols.ErrAuthentication
+	}
+	return o, nil
+}
+
+// accept changes the state as the opened message demands. fresh is the core of
+// a ratchet key, used if the message begins a new chain.
+func (s *state) accept(o opening, m *message, fresh uint64) {
+	s.pending = pending{}
+	if o.chain < 0 {
+		s.addChain(chain{ratchet: m.ratchet, secret: o.secret})
+		o.chain = s.n - 1
+		s.root, s.sending = step(o.root, public(fresh), m.ratchet)
+		s.ratchet = fresh
+		// The real library subtracts without a look at zero, so that a chain in
+		// which nothing was sent counts as 4294967295.
+		s.previous, s.counter = s.counter-1, 0
+	}
+	c := &s.chains[o.chain]
+	if m.counter < c.next {
+		s.takeSpan(m.ratchet, m.counter)
+		return
+	}
+	if m.counter > c.next {
+		s.skipped = append(s.skipped, span{m.ratchet, c.next, m.counter})
+		s.limitSkipped(m.ratchet)
+	}
+	c.next = m.counter + 1
+}
+
+func (s *state) chainOf(ratchet uint64) int {
+	for i := range s.n {
+		if s.chains[i].ratchet == ratchet {
+			return i
+		}
+	}
+	return -1
+}
+
+// addChain adds a receiving chain and forgets the oldest of too many.
+func (s *state) addChain(c chain) {
+	if s.n == maxChains {
+		oldest := s.chains[0].ratchet
+		s.skipped = slices.DeleteFunc(s.skipped, func(p span) bool { return p.ratchet == oldest })
+		copy(s.chains[:], s.chains[1:])
+		s.n--
+	}
+	s.chains[s.n] = c
+	s.n++
+}
+
+// spanOf returns the index of the span that holds the key, or -1.
+func (s *state) spanOf(ratchet uint64, counter uint32) int {
+	for i, p := range s.skipped {
+		if p.ratchet == ratchet && p.from <= counter && counter < p.to {
+			return i
+		}
+	}
+	return -1
+}
+
+// takeSpan removes the key of one skipped message.
+func (s *state) takeSpan(ratchet uint64, counter uint32) {
+	i := s.spanOf(ratchet, counter)
+	p := s.skipped[i]
+	switch {
+	case p.to-p.from == 1:
+		s.skipped = slices.Delete(s.skipped, i, i+1)
+	case counter == p.from:
+		s.skipped[i].from++
+	case counter == p.to-1:
+		s.skipped[i].to--
+	default:
+		s.skipped[i].to = counter
+		s.skipped = slices.Insert(s.skipped, i+1, span{ratchet, counter + 1, p.to})
+	}
+}
+
+// limitSkipped forgets the oldest keys of one chain beyond maxSkipped.
+func (s *state) limitSkipped(ratchet uint64) {
+	over := -maxSkipped
+	for _, p := range s.skipped {
+		if p.ratchet == ratchet {
+			over += int(p.to - p.from)
+		}
+	}
+	for i := 0; over > 0; {
+		p := &s.skipped[i]
+		switch n := int(p.to - p.from); {
+		case p.ratchet != ratchet:
+			i++
+		case n > over:
+			p.from += uint32(over)
+			over = 0
+		default:
+			over -= n
+			s.skipped = slices.Delete(s.skipped, i, i+1)
+		}
+	}
+}
+
+// find returns the state that opens m: -1 for the current one, else the index
+// of an archived one.
+func (s *session) find(own uint64, m *message) (int, opening, error) {
+	result := error(protocols.ErrAuthentication)
+	for i := -1; i < len(s.archived); i++ {
+		o, err := s.at(i).check(own, m)
+		switch err {
+		case nil, protocols.ErrReplayed:
+			return i, o, err
+		case protocols.ErrTooFarAhead:
+			result = err
+		}
+	}
+	return 0, opening{}, result
+}
+
+func (s *session) at(i int) *state {
+	if i < 0 {
+		return &s.current
+	}
+	return &s.archived[i]
+}
+
+// has reports whether there is a session with this base key.
+func (s *session) has(base uint64) bool {
+	if s.current.base == base {
+		return true
+	}
+	return slices.ContainsFunc(s.archived, func(st state) bool { return st.base == base })
+}
+
+// replace makes next the current state and archives the one before.
+func (s *session) replace(next state) {
+	if len(s.archived) == maxArchived {
+		s.archived = s.archived[:maxArchived-1]
+	}
+	s.archived = slices.Insert(s.archived, 0, s.current)
+	s.current = next
+}
+
+// promote makes the archived state i the current one.
+func (s *session) promote(i int) {
+	s.current, s.archived[i] = s.archived[i], s.current
+	// The former current state is the latest of the archived ones.
+	st := s.archived[i]
+	copy(s.archived[1:i+1], s.archived[:i])
+	s.archived[0] = st
+}
