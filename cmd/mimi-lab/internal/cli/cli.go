@@ -1,0 +1,146 @@
+// Package cli is the command line of mimi-lab: a noun, then a verb. Each noun is
+// a package, each verb a file with its options, its constructor and its run
+// function.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
+)
+
+// Main runs the command line of the process and returns its exit code. The first
+// interrupt asks the command to end and to leave what it has finished whole; the
+// second one ends the process at once.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, term.System(), os.Args[1:])
+}
+
+// Run runs one command line and returns its exit code. Cancelling ctx interrupts
+// it.
+func Run(ctx context.Context, t *term.IO, args []string) int {
+	root := New(t)
+	root.SetArgs(args)
+	started := false // whether the command line made sense
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exit.OK
+	}
+	if e := (*exit.Error)(nil); !started && !errors.As(err, &e) {
+		err = exit.Usagef(`"mimi-lab --help" lists the commands.`, "%w", err)
+	}
+	if exit.Code(err) == exit.Interrupted {
+		fmt.Fprintln(t.Err, "mimi-lab: interrupted")
+	} else {
+		fmt.Fprintf(t.Err, "mimi-lab: %v\n", err)
+	}
+	if hint := exit.Hint(err); hint != "" {
+		fmt.Fprintln(t.Err, hint)
+	}
+	return exit.Code(err)
+}
+
+const long = `mimi-lab is a research toolkit for interoperable end-to-end encrypted
+messaging: the Signal Protocol inside the interoperability stanzas of the
+Digital Markets Act and, in time, MLS and MIMI; simulated, served and measured
+with the same protocol code.
+
+It is for research. Nobody has audited it.`
+
+const codes = `Exit codes:
+  0    done
+  1    something could not be done
+  2    the command line, or a file it names, makes no sense
+  3    a check found a violation
+  130  interrupted; what was finished before is whole
+
+NO_COLOR=1 turns colours off. Results go to standard output, progress to
+standard error.`
+
+// New makes the root command.
+func New(t *term.IO) *cobra.Command {
+	root := command.Noun(&cobra.Command{
+		Use:           "mimi-lab",
+		Short:         "A laboratory for interoperable messaging",
+		Long:          long + "\n\n" + codes,
+		Example:       `  mimi-lab version`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	},
+		completion.New(t),
+		version.New(t),
+	)
+	root.SetIn(t.In)
+	root.SetOut(t.Out)
+	root.SetErr(t.Err)
+	root.SetFlagErrorFunc(command.FlagError)
+	root.SetUsageTemplate(usage)
+	root.SetHelpCommand(newHelp(root))
+	root.CompletionOptions.DisableDefaultCmd = true // ours is shorter
+	return root
+}
+
+// newHelp makes the command help, which knows no other topics than commands.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [command]",
+		Short:   "Show what a command does and how it is called",
+		Example: "  mimi-lab help version",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 && c.Args != nil {
+				if err := c.Args(c, rest); err != nil {
+					return err
+				}
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// usage is how the help of a command goes on after its description, 80 columns
+// wide.
+const usage = `Usage:
+{{- if .HasAvailableSubCommands}}
+  {{.CommandPath}} [command]
+
+Commands:
+{{- range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}}  {{.Short}}{{end}}{{end}}
+{{- else}}
+  {{.UseLine}}
+{{- end}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}
+{{- end}}
+{{- if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}
+{{- end}}
+{{- if .HasAvailableSubCommands}}
+
+"{{.CommandPath}} [command] --help" says more about a command.
+{{- end}}
+`

@@ -1,0 +1,123 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"mimi-lab": func() { os.Exit(cli.Main()) },
+	})
+}
+
+// TestScripts runs the command line as its users do, in testdata/script.
+// With -update it writes what the commands print into the scripts.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+		},
+	})
+}
+
+// exits runs a command and compares its exit code: exits 2 mimi-lab rnu.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if e, ok := err.(*exec.ExitError); ok {
+		got = strings.TrimPrefix(e.ProcessState.String(), "exit status ")
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("%q exited with %s, want %s", args[1:], got, args[0])
+	}
+}
+
+// world is what a command sees in these tests: nobody looks, no environment.
+func world(out *bytes.Buffer) *term.IO {
+	return &term.IO{
+		In: strings.NewReader(""), Out: out, Err: out, Width: 80,
+		Getenv: func(string) string { return "" }, Now: time.Now,
+	}
+}
+
+// commands returns the command and all below it.
+func commands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		all = append(all, commands(sub)...)
+	}
+	return all
+}
+
+// TestHelp demands of every command that its help fits 80 columns, says what the
+// command does and shows an example.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, c := range commands(cli.New(world(new(bytes.Buffer)))) {
+		if c.Short == "" || c.Example == "" {
+			t.Errorf("%s: has no description or no example", c.CommandPath())
+		}
+		var out bytes.Buffer
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		if code := cli.Run(context.Background(), world(&out), args); code != 0 {
+			t.Errorf("%q: exit code %d, want 0\n%s", args, code, &out)
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			if n := len([]rune(line)); n > 80 {
+				t.Errorf("%q: a line of %d columns, want at most 80: %s", args, n, line)
+			}
+			if strings.TrimRight(line, " ") != line {
+				t.Errorf("%q: white space at the end of %q", args, line)
+			}
+		}
+	}
+}
+
+// TestExamples pastes every example of the help into a shell.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	for _, c := range commands(cli.New(world(new(bytes.Buffer)))) {
+		if testing.Short() && c.Annotations["slow"] != "" {
+			continue
+		}
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, line := range strings.Split(c.Example, "\n") {
+				if line = strings.TrimSpace(line); line == "" {
+					continue
+				}
+				sh := exec.Command("sh", "-c", line)
+				sh.Dir = dir
+				if out, err := sh.CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", line, err, out)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,95 @@
+// Package command holds the manners that all commands of mimi-lab share: how
+// nouns are made of verbs, how arguments are demanded and how a mistyped name is
+// answered.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/suggest"
+)
+
+// Noun makes the command that holds the verbs. On its own it shows its help.
+func Noun(c *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	c.AddCommand(verbs...)
+	c.Args = known
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
+// known refuses an argument where one of the subcommands is expected.
+func known(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return exit.Usagef(
+		hint(suggest.Closest(args[0], names), fmt.Sprintf("%q lists the commands.", c.CommandPath()+" --help")),
+		"unknown command %q for %q", args[0], c.CommandPath())
+}
+
+// Args demands between least and most arguments; what says in the singular what
+// each one is.
+func Args(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		help := fmt.Sprintf("%q shows how it is called.", c.CommandPath()+" --help")
+		switch {
+		case len(args) < least:
+			return exit.Usagef(help, "%s: %s is missing", c.CommandPath(), what)
+		case len(args) > most && most == 0:
+			return exit.Usagef(help, "%s takes no arguments, got %q", c.CommandPath(), args[0])
+		case len(args) > most:
+			return exit.Usagef(help, "%s: one argument too many: %q", c.CommandPath(), args[most])
+		}
+		return nil
+	}
+}
+
+// NoArgs demands that there are none.
+var NoArgs = Args(0, 0, "")
+
+// FlagError turns an error about flags into one that names the flag that was
+// meant.
+func FlagError(c *cobra.Command, err error) error {
+	help := fmt.Sprintf("%q lists the flags.", c.CommandPath()+" --help")
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return exit.Usagef(help, "%s: %w", c.CommandPath(), err)
+	}
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return exit.Usagef(help, "%s: unknown flag -%s", c.CommandPath(), name)
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return exit.Usagef(hint(suggest.Closest("--"+name, names), help), "%s: unknown flag --%s", c.CommandPath(), name)
+}
+
+// hint is what to do next, after a guess what was meant.
+func hint(guess, otherwise string) string {
+	if guess == "" {
+		return otherwise
+	}
+	return "Did you mean " + guess + "? " + strings.TrimSpace(otherwise)
+}
+
+// Unknown is the error for a name that is none of the candidates. kind says
+// what it should name.
+func Unknown(kind, name string, candidates []string, otherwise string) error {
+	return exit.Usagef(hint(suggest.Closest(name, candidates), otherwise), "no %s %q", kind, name)
+}

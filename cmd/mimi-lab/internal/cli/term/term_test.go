@@ -1,0 +1,103 @@
+package term
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clock is a terminal whose time passes when the test says so.
+func clock(tty bool) (*IO, *bytes.Buffer, *time.Time) {
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	return &IO{
+		Out: &out, Err: &out, ErrTTY: tty, OutTTY: tty, Width: 80,
+		Getenv: func(string) string { return "" },
+		Now:    func() time.Time { return now },
+	}, &out, &now
+}
+
+func TestPaint(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		tty  bool
+		env  map[string]string
+		want string
+	}{
+		{"terminal", true, nil, "\x1b[1mx\x1b[0m"},
+		{"file", false, nil, "x"},
+		{"NO_COLOR", true, map[string]string{"NO_COLOR": "1"}, "x"},
+		{"dumb", true, map[string]string{"TERM": "dumb"}, "x"},
+	} {
+		s, _, _ := clock(tt.tty)
+		s.Getenv = func(k string) string { return tt.env[k] }
+		if got := s.Paint(Bold, "x"); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestProgressOnTerminal(t *testing.T) {
+	t.Parallel()
+	s, out, now := clock(true)
+	p := s.Progress("simulating", false)
+	*now = now.Add(900 * time.Millisecond)
+	p.Set(1, 4)
+	if out.Len() > 0 {
+		t.Errorf("before a second: got %q, want nothing", out)
+	}
+	*now = now.Add(time.Second)
+	p.Set(1, 4)
+	p.Set(2, 4) // too soon to draw again
+	want := "\r\x1b[Ksimulating  ██████░░░░░░░░░░░░░░░░░░   25 %  about 6 s left"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	out.Reset()
+	p.Done()
+	p.Done()
+	if got, want := out.String(), "\r\x1b[K"; got != want {
+		t.Errorf("done: got %q, want %q", got, want)
+	}
+}
+
+func TestProgressInLog(t *testing.T) {
+	t.Parallel()
+	s, out, now := clock(false)
+	p := s.Progress("simulating", false)
+	for i := range 100 {
+		*now = now.Add(time.Second)
+		p.Set(float64(i+1), 100)
+	}
+	p.Done()
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 10 || lines[0] != "simulating: 10 %  about 1 min 30 s left" || lines[9] != "simulating: 100 %" {
+		t.Errorf("got %q, want ten lines, the first with 90 s left", lines)
+	}
+}
+
+func TestProgressNarrow(t *testing.T) {
+	t.Parallel()
+	s, out, now := clock(true)
+	s.Width = 20
+	p := s.Progress("simulating", false)
+	*now = now.Add(2 * time.Second)
+	p.Set(1, 2)
+	if got := len([]rune(strings.TrimPrefix(out.String(), "\r\x1b[K"))); got != 19 {
+		t.Errorf("got %d columns, want 19", got)
+	}
+}
+
+func TestProgressQuiet(t *testing.T) {
+	t.Parallel()
+	s, out, now := clock(true)
+	p := s.Progress("simulating", true)
+	*now = now.Add(time.Minute)
+	p.Set(1, 2)
+	p.Done()
+	if out.Len() > 0 {
+		t.Errorf("got %q, want nothing", out)
+	}
+}
