@@ -1,0 +1,165 @@
+package stanza
+
+import "github.com/mimi-lab/mimi-lab/protocols/ident"
+
+// IQType is the direction of an [IQ].
+type IQType string
+
+// Every get and set is answered by one result or error with the same ID.
+const (
+	Get    IQType = "get"
+	Set    IQType = "set"
+	Result IQType = "result"
+	Fail   IQType = "error"
+)
+
+// Namespaces of payloads. The first three are read in public client sources;
+// that interoperability settings have one of their own is assumed.
+const (
+	NamespaceEncrypt   = "encrypt"   // key material
+	NamespaceBlocklist = "blocklist" // blocking
+	NamespacePing      = "w:p"       // keepalive
+	NamespaceInterop   = "interop"   // settings, pings, consent, deletion
+)
+
+// IQ asks for or sets something, or answers:
+//
+//	<iq id type="get|set|result|error" xmlns to from>payload</iq>
+//	<iq id type="error"><error code text/></iq>
+//
+// That results repeat the namespace of their request is assumed; it lets a
+// stanza be read without the request.
+type IQ struct {
+	ID   string        // required
+	To   ident.Address // absent, or the server's own address, for the server
+	From ident.Address // set by the server, or absent if it is the server
+	Type IQType        // required
+	// Namespace is what Parse found. It may be left empty beside a Payload that
+	// has one of its own, which Node prefers.
+	Namespace string
+	Payload   Payload // nil if there is none
+	Error     *Error  // if and only if Type is [Fail]
+}
+
+// Payload is the content of an [IQ]: one of the payload types of this package,
+// or [Unknown].
+type Payload interface {
+	// namespace is the payload's own, "" if it has none.
+	namespace() string
+	// nodes are the children of <iq>.
+	nodes() []Node
+}
+
+// Unknown is a payload in a namespace, or of a form, that this package does not
+// know. A server answers it with [FeatureNotImplemented].
+type Unknown struct{ Children []Node }
+
+func (Unknown) namespace() string { return "" }
+func (u Unknown) nodes() []Node   { return u.Children }
+
+// Node returns the iq as a tree.
+func (q *IQ) Node() Node {
+	namespace := q.Namespace
+	if q.Payload != nil {
+		if own := q.Payload.namespace(); own != "" {
+			namespace = own
+		}
+	}
+	b := make(builder, 0, 5)
+	b.text("id", q.ID)
+	b.text("type", string(q.Type))
+	b.text("xmlns", namespace)
+	b.address("to", q.To)
+	b.address("from", q.From)
+	n := Node{Tag: "iq", Attrs: b}
+	if q.Payload != nil {
+		n.Children = q.Payload.nodes()
+	}
+	if q.Error != nil {
+		n.Children = append(n.Children, q.Error.node())
+	}
+	return n
+}
+
+// payloads lists what is read into which type: the first child's tag, in its
+// namespace and direction, decides. An empty tag stands for no child.
+var payloads = []struct {
+	namespace string
+	typ       IQType
+	tag       string
+	parse     func(f *fields, n *Node) Payload
+}{
+	{NamespaceEncrypt, Set, "registration", parseKeyUpload},
+	{NamespaceEncrypt, Set, "static", parseKeyUpload},
+	{NamespaceEncrypt, Get, "key", parseKeyFetch},
+	{NamespaceEncrypt, Result, "list", parseKeyBundles},
+	{NamespaceEncrypt, Get, "count", func(*fields, *Node) Payload { return KeyCountQuery{} }},
+	{NamespaceEncrypt, Result, "count", parseKeyCount},
+	{NamespaceBlocklist, Get, "", func(*fields, *Node) Payload { return BlocklistQuery{} }},
+	{NamespaceBlocklist, Set, "item", parseBlock},
+	{NamespaceBlocklist, Result, "list", parseBlocklist},
+	{NamespaceInterop, Get, "settings", func(*fields, *Node) Payload { return SettingsQuery{} }},
+	{NamespaceInterop, Set, "settings", parseSettings},
+	{NamespaceInterop, Result, "settings", parseSettings},
+	{NamespaceInterop, Set, "ping", parsePing},
+	{NamespaceInterop, Set, "consent", parseConsent},
+	{NamespaceInterop, Set, "delete", func(*fields, *Node) Payload { return Delete{} }},
+	{NamespacePing, Get, "ping", func(*fields, *Node) Payload { return KeepAlive{} }},
+	{NamespacePing, Get, "", func(*fields, *Node) Payload { return KeepAlive{} }},
+}
+
+func parseIQ(f *fields, n *Node) *IQ {
+	q := new(IQ)
+	for i := range n.Attrs {
+		switch a := &n.Attrs[i]; a.Name {
+		case "id":
+			q.ID = f.text(n, a)
+		case "type":
+			q.Type = one(f, n, a, Get, Set, Result, Fail)
+		case "xmlns":
+			q.Namespace = a.Value
+		case "to":
+			q.To = f.address(n, a)
+		case "from":
+			q.From = f.address(n, a)
+		}
+	}
+	f.require(n, q.ID != "", "@id")
+	f.require(n, q.Type != "", "@type")
+	if q.Type == Fail {
+		c := n.Child("error")
+		f.require(n, c != nil, "error")
+		if c != nil {
+			q.Error = parseError(f, c)
+		}
+		return q
+	}
+	q.Payload = parsePayload(f, n, q)
+	return q
+}
+
+func parsePayload(f *fields, n *Node, q *IQ) Payload {
+	tag := ""
+	if len(n.Children) > 0 {
+		tag = n.Children[0].Tag
+	}
+	for i := range payloads {
+		if p := &payloads[i]; p.tag == tag && p.typ == q.Type && p.namespace == q.Namespace {
+			return p.parse(f, n)
+		}
+	}
+	if tag == "" {
+		return nil
+	}
+	return Unknown{Children: n.Children}
+}
+
+// KeepAlive asks whether the connection is alive, every 20 to 30 seconds:
+//
+//	<iq type="get" xmlns="w:p"><ping/></iq>
+//
+// The answer is an empty result.
+type KeepAlive struct{}
+
+func (KeepAlive) namespace() string { return NamespacePing }
+func (KeepAlive) nodes() []Node     { return []Node{{Tag: "ping"}} }

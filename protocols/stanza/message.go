@@ -1,0 +1,147 @@
+package stanza
+
+import "github.com/mimi-lab/mimi-lab/protocols/ident"
+
+// MessageType says what kind of content a message carries.
+type MessageType string
+
+// The kinds of content.
+const (
+	TextMessage     MessageType = "text"
+	MediaMessage    MessageType = "media"
+	ReactionMessage MessageType = "reaction"
+	PollMessage     MessageType = "poll"
+)
+
+// Message carries end-to-end encrypted content:
+//
+//	<message id to type="text|media|reaction|poll" from participant notify t offline phash>
+//	  <participants><to jid><enc/></to>...</participants>
+//	  <enc/>
+//	</message>
+//
+// One to one, a sender with several ciphertexts (one per device) puts them into
+// participants; in a group, participants hold what sets members up (sender-key
+// distributions, MLS Welcomes) and enc what all can read. At least one of the
+// two is there.
+type Message struct {
+	ID           string        // required
+	To           ident.Address // the peer or group; from the server, the receiver
+	From         ident.Address // set by the server
+	Participant  ident.Address // the sender, if To or From is a group
+	Type         MessageType   // required
+	Notify       string        // the sender's display name, in the clear
+	Timestamp    int64         // Unix seconds, set by the server; 0 if absent
+	Offline      int           // position in the offline mailbox's delivery from 1; 0 if live (assumed)
+	PHash        string        // hash over the recipients' addresses that the sender knew
+	Participants []To
+	Enc          []Enc
+}
+
+// To is the ciphertext for one address of a fan-out:
+//
+//	<to jid="1-10853634039893@interop"><enc/></to>
+type To struct {
+	Address ident.Address
+	Enc     Enc
+}
+
+// Node returns the message as a tree.
+func (m *Message) Node() Node {
+	b := make(builder, 0, 9)
+	b.text("id", m.ID)
+	b.address("to", m.To)
+	b.text("type", string(m.Type))
+	b.address("from", m.From)
+	b.address("participant", m.Participant)
+	b.text("notify", m.Notify)
+	b.number("t", m.Timestamp)
+	b.number("offline", int64(m.Offline))
+	b.text("phash", m.PHash)
+	children := make([]Node, 0, len(m.Enc)+1)
+	if len(m.Participants) > 0 {
+		to := make([]Node, len(m.Participants))
+		for i := range m.Participants {
+			p := &m.Participants[i]
+			to[i] = Node{Tag: "to", Attrs: []Attr{{"jid", p.Address.String()}}, Children: []Node{p.Enc.node()}}
+		}
+		children = append(children, Node{Tag: "participants", Children: to})
+	}
+	for i := range m.Enc {
+		children = append(children, m.Enc[i].node())
+	}
+	return Node{Tag: "message", Attrs: b, Children: children}
+}
+
+func parseMessage(f *fields, n *Node) *Message {
+	m := new(Message)
+	for i := range n.Attrs {
+		switch a := &n.Attrs[i]; a.Name {
+		case "id":
+			m.ID = f.text(n, a)
+		case "to":
+			m.To = f.address(n, a)
+		case "from":
+			m.From = f.address(n, a)
+		case "participant":
+			m.Participant = f.address(n, a)
+		case "type":
+			m.Type = one(f, n, a, TextMessage, MediaMessage, ReactionMessage, PollMessage)
+		case "notify":
+			m.Notify = a.Value
+		case "t":
+			m.Timestamp = f.time(n, a)
+		case "offline":
+			m.Offline = int(f.number(n, a, 1, maxCount))
+		case "phash":
+			m.PHash = a.Value
+		}
+	}
+	for i := range n.Children {
+		switch c := &n.Children[i]; c.Tag {
+		case "enc":
+			if m.Enc == nil {
+				m.Enc = make([]Enc, 0, len(n.Children)-i)
+			}
+			m.Enc = append(m.Enc, parseEnc(f, c))
+		case "participants":
+			f.once(n, m.Participants == nil, c.Tag)
+			m.Participants = parseParticipants(f, c)
+		}
+	}
+	f.require(n, m.ID != "", "@id")
+	f.require(n, m.Type != "", "@type")
+	f.require(n, present(m.To) || present(m.From), "@to")
+	f.require(n, len(m.Enc)+len(m.Participants) > 0, "enc")
+	return m
+}
+
+func parseParticipants(f *fields, n *Node) []To {
+	to := make([]To, 0, len(n.Children))
+	for i := range n.Children {
+		if c := &n.Children[i]; c.Tag == "to" {
+			to = append(to, parseTo(f, c))
+		}
+	}
+	f.require(n, len(to) > 0, "to")
+	return to
+}
+
+func parseTo(f *fields, n *Node) (to To) {
+	for i := range n.Attrs {
+		if a := &n.Attrs[i]; a.Name == "jid" {
+			to.Address = f.address(n, a)
+		}
+	}
+	encs := 0
+	for i := range n.Children {
+		if c := &n.Children[i]; c.Tag == "enc" {
+			f.once(n, encs == 0, "enc")
+			to.Enc = parseEnc(f, c)
+			encs++
+		}
+	}
+	f.require(n, present(to.Address), "@jid")
+	f.require(n, encs == 1, "enc")
+	return to
+}

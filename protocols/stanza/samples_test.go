@@ -1,0 +1,124 @@
+package stanza_test
+
+import (
+	"bytes"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+var (
+	alice  = ident.Address{User: "14155551000", Server: ident.User}
+	bob    = ident.Address{User: "10853634039893", Server: ident.Interop, Integrator: 1}
+	carol  = ident.Address{User: "42", Server: ident.Messenger, Device: 3}
+	group  = ident.Address{User: "4915112345678-1700000000", Server: ident.Group}
+	server = ident.Address{Server: ident.User}
+	msgEnc = stanza.Enc{Type: "msg", Version: 2, Payload: []byte{0x33, 0x0a, 0x21}}
+)
+
+func signalKeys(ids ...uint32) stanza.Keys {
+	k := stanza.Keys{
+		Registration: 0x01020304,
+		Identity:     bytes.Repeat([]byte{1}, 32),
+		Signed:       &stanza.SignedKey{ID: 7, Value: bytes.Repeat([]byte{2}, 32), Signature: bytes.Repeat([]byte{3}, 64)},
+	}
+	for _, id := range ids {
+		k.OneTime = append(k.OneTime, stanza.OneTimeKey{ID: id, Value: bytes.Repeat([]byte{byte(id)}, 32)})
+	}
+	return k
+}
+
+func opaqueKeys(ids ...uint32) stanza.Keys {
+	k := stanza.Keys{Static: []byte("any bytes")}
+	for _, id := range ids {
+		k.OneTime = append(k.OneTime, stanza.OneTimeKey{ID: id, Value: []byte("a KeyPackage")})
+	}
+	return k
+}
+
+// retryKeys are keys as a retry receipt carries them.
+func retryKeys() *stanza.Keys {
+	k := signalKeys(9)
+	k.Registration = 0
+	return &k
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// samples are typed stanzas that together use every field of every type.
+var samples = []struct {
+	name   string
+	stanza stanza.Stanza
+}{
+	{"message/fan-out", &stanza.Message{
+		ID: "3EB0C431C26A1916E2", To: bob, Type: stanza.TextMessage,
+		Participants: []stanza.To{
+			{Address: bob, Enc: stanza.Enc{Type: "pkmsg", Version: 2, Payload: []byte{0x33, 8, 1}}},
+			{Address: alice.WithDevice(2), Enc: msgEnc},
+		},
+	}},
+	{"message/group", &stanza.Message{
+		ID: "3EB0FF", From: group, Participant: bob, Type: stanza.MediaMessage, Notify: "Jo & <Ann>", Timestamp: 1700000000,
+		Offline: 2, PHash: "2:qV3ZbKLm", Enc: []stanza.Enc{{Type: "skmsg", Version: 2, MediaType: "image", Payload: []byte{1}}},
+	}},
+	{"message/mls", &stanza.Message{ID: "a", To: group, Type: stanza.ReactionMessage, Enc: []stanza.Enc{{Type: "mls", Version: 1, Payload: []byte{0, 1}}}}},
+	{"receipt/delivered", &stanza.Receipt{ID: "3EB0", To: bob}},
+	{"receipt/read", &stanza.Receipt{ID: "3EB0", To: group, Participant: bob, Type: stanza.Read, Timestamp: 1700000000, IDs: []string{"3EB1", "x"}}},
+	{"receipt/sender", &stanza.Receipt{ID: "3EB0", From: bob, Type: stanza.Sender, Offline: 1}},
+	{"receipt/retry", &stanza.Receipt{
+		ID: "3EB0", To: bob, Type: stanza.RetryAsk, Registration: 77,
+		Retry: &stanza.Retry{Count: 1, ID: "3EB0", Timestamp: 1700000000, Version: 1},
+	}},
+	{"receipt/retry with keys", &stanza.Receipt{
+		ID: "3EB0", To: bob, Type: stanza.RetryAsk, Registration: 77,
+		Retry: &stanza.Retry{Count: 2, ID: "3EB0", Version: 1}, Keys: retryKeys(),
+	}},
+	{"receipt/retry with opaque keys", &stanza.Receipt{
+		ID: "3EB0", To: bob, Type: stanza.RetryAsk, Registration: 77,
+		Retry: &stanza.Retry{Count: 2, ID: "3EB0", Version: 1}, Keys: ptr(opaqueKeys(9)),
+	}},
+	{"ack", &stanza.Ack{Class: stanza.AckMessage, ID: "3EB0", To: bob, Timestamp: 1700000000}},
+	{"ack/error", &stanza.Ack{
+		Class: stanza.AckReceipt, ID: "3EB0", To: bob, From: group, Participant: alice, Type: "read", Error: stanza.NotReachable,
+	}},
+	{"ib", &stanza.IB{From: server, Offline: &stanza.Offline{Count: 3}, Dirty: []stanza.Dirty{{Type: "groups", Timestamp: 1700000000}, {Type: "x"}}}},
+	{"ib/empty mailbox", &stanza.IB{Offline: &stanza.Offline{}}},
+	{"notification/identity", &stanza.Notification{ID: "1", From: bob, Timestamp: 1700000000, Type: "encrypt", Event: stanza.IdentityChange{}}},
+	{"notification/keys low", &stanza.Notification{ID: "1", From: server, Type: "encrypt", Event: stanza.KeysLow{Count: 4}}},
+	{"notification/ping", &stanza.Notification{ID: "1", From: bob, Offline: 3, Type: "interop", Event: stanza.PingReceived{}}},
+	{"notification/consent", &stanza.Notification{ID: "1", From: alice, Type: "interop", Event: stanza.ConsentChanged{Given: true}}},
+	{"notification/revoked", &stanza.Notification{ID: "1", From: server, Type: "interop", Event: stanza.RevokedAgreement{Integrator: 1}}},
+	{"notification/composing", &stanza.Notification{ID: "1", To: group, Type: "chatstate", Event: stanza.Typing{}}},
+	{"notification/paused", &stanza.Notification{ID: "1", From: group, Participant: bob, Type: "chatstate", Event: stanza.Typing{Paused: true}}},
+	{"call/offer", &stanza.Call{
+		ID: "1", To: bob, From: carol, Timestamp: 1700000000, Offline: 1, Action: stanza.CallOffer, CallID: "F00D", Creator: alice, Enc: []stanza.Enc{msgEnc},
+	}},
+	{"call/terminate", &stanza.Call{ID: "1", To: bob, Action: stanza.CallTerminate, CallID: "F00D", Creator: alice, Reason: "timeout"}},
+	{"iq/key upload", &stanza.IQ{ID: "1", To: server, Type: stanza.Set, Namespace: "encrypt", Payload: &stanza.KeyUpload{Keys: signalKeys(1, 2)}}},
+	{"iq/opaque key upload", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "encrypt", Payload: &stanza.KeyUpload{Keys: opaqueKeys(1<<32 - 1)}}},
+	{"iq/key fetch", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "encrypt", Payload: &stanza.KeyFetch{Users: []ident.Address{bob, carol}}}},
+	{"iq/key bundles", &stanza.IQ{ID: "1", From: server, Type: stanza.Result, Namespace: "encrypt", Payload: &stanza.KeyBundles{Users: []stanza.UserKeys{
+		{Address: bob, Keys: ptr(signalKeys(5))},
+		{Address: alice, Keys: ptr(opaqueKeys())},
+		{Address: carol, Error: &stanza.Error{Code: stanza.ItemNotFound, Text: "item-not-found"}},
+	}}}},
+	{"iq/key count query", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "encrypt", Payload: stanza.KeyCountQuery{}}},
+	{"iq/key count", &stanza.IQ{ID: "1", Type: stanza.Result, Namespace: "encrypt", Payload: stanza.KeyCount{Value: 50}}},
+	{"iq/blocklist query", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "blocklist", Payload: stanza.BlocklistQuery{}}},
+	{"iq/block", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "blocklist", Payload: &stanza.Block{Address: bob}}},
+	{"iq/unblock", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "blocklist", Payload: &stanza.Block{Address: bob, Unblock: true}}},
+	{"iq/blocklist", &stanza.IQ{ID: "1", Type: stanza.Result, Namespace: "blocklist", Payload: &stanza.Blocklist{Addresses: []ident.Address{bob, carol}}}},
+	{"iq/settings query", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "interop", Payload: stanza.SettingsQuery{}}},
+	{"iq/settings", &stanza.IQ{ID: "1", Type: stanza.Result, Namespace: "interop", Payload: &stanza.Settings{
+		Inbox: stanza.SeparateInbox, Apps: []stanza.App{{Integrator: 1, Enabled: true}, {Integrator: 65535}},
+	}}},
+	{"iq/ping", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: &stanza.Ping{User: alice}}},
+	{"iq/consent", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: &stanza.Consent{User: bob, Given: true}}},
+	{"iq/delete", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: stanza.Delete{}}},
+	{"iq/keepalive", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:p", Payload: stanza.KeepAlive{}}},
+	{"iq/empty result", &stanza.IQ{ID: "1", From: server, Type: stanza.Result}},
+	{"iq/error", &stanza.IQ{ID: "1", Type: stanza.Fail, Namespace: "encrypt", Error: &stanza.Error{Code: 999, Text: "busy"}}},
+	{"iq/unknown", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:profile", Payload: stanza.Unknown{Children: []stanza.Node{
+		{Tag: "x", Attrs: []stanza.Attr{{Name: "y", Value: "z"}}, Children: []stanza.Node{{Tag: "w", Data: []byte("data")}}},
+	}}}},
+}

@@ -1,0 +1,92 @@
+package stanza
+
+import "github.com/mimi-lab/mimi-lab/protocols/ident"
+
+// Stanza is what can be written as a tree: the seven typed stanzas, and a
+// [Node] itself. Node makes a fresh tree that shares byte slices with the
+// stanza; it writes no attribute for a zero value.
+type Stanza interface{ Node() Node }
+
+// Parse reads a tree as one of [*Message], [*IQ], [*IB], [*Receipt], [*Ack],
+// [*Notification] and [*Call]. The result shares byte slices and strings with
+// the tree.
+//
+// Unknown attributes and children are ignored (S-rules concern only what this
+// package knows); who must pass them on keeps the [Node]. Numbers are decimal
+// without sign or leading zeros. Errors are a *[FormatError].
+func Parse(n Node) (Stanza, error) {
+	var f fields
+	var s Stanza
+	switch n.Tag {
+	case "message":
+		s = parseMessage(&f, &n)
+	case "iq":
+		s = parseIQ(&f, &n)
+	case "ib":
+		s = parseIB(&f, &n)
+	case "receipt":
+		s = parseReceipt(&f, &n)
+	case "ack":
+		s = parseAck(&f, &n)
+	case "notification":
+		s = parseNotification(&f, &n)
+	case "call":
+		s = parseCall(&f, &n)
+	default:
+		f.fail(CheckKind, n.Tag, "")
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return s, nil
+}
+
+// Enc is an encrypted payload:
+//
+//	<enc v="2" type="pkmsg|msg|skmsg|mls" mediatype="image">bytes</enc>
+//
+// The payload is never interpreted here.
+type Enc struct {
+	Type      string // which adapter's payload, in its own words; required
+	Version   int    // the wire version within the type: 1 to 255
+	MediaType string // "image", "video", "ptt", "document"...; empty for text
+	Payload   []byte // at least one byte
+}
+
+func (e *Enc) node() Node {
+	n := Node{Tag: "enc", Attrs: make([]Attr, 0, 3), Data: e.Payload}
+	n.Attrs = append(n.Attrs, Attr{"v", itoa(int64(e.Version))}, Attr{"type", e.Type})
+	if e.MediaType != "" {
+		n.Attrs = append(n.Attrs, Attr{"mediatype", e.MediaType})
+	}
+	return n
+}
+
+func parseEnc(f *fields, n *Node) Enc {
+	e := Enc{Payload: n.Data}
+	for i := range n.Attrs {
+		switch a := &n.Attrs[i]; a.Name {
+		case "v":
+			e.Version = int(f.number(n, a, 1, 255))
+		case "type":
+			e.Type = a.Value
+		case "mediatype":
+			e.MediaType = a.Value
+		}
+	}
+	f.require(n, e.Version != 0, "@v")
+	f.require(n, e.Type != "", "@type")
+	f.require(n, len(e.Payload) > 0, "data")
+	return e
+}
+
+func encNodes(encs []Enc) []Node {
+	var nodes []Node
+	for i := range encs {
+		nodes = append(nodes, encs[i].node())
+	}
+	return nodes
+}
+
+// present reports whether an optional address is set.
+func present(a ident.Address) bool { return a != ident.Address{} }
