@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/doc"
 	"io"
 	"os/exec"
 	"regexp"
@@ -189,7 +188,7 @@ func checkComment(rel, name, comment string) string {
 	if name == "main" {
 		want = "Command " + rel[strings.LastIndexByte(rel, '/')+1:]
 	}
-	first := doc.Synopsis(comment)
+	first, _, _ := strings.Cut(comment, "\n")
 	switch {
 	case comment == "":
 		return rel + " has no package comment: say what it is, after which specification, and what it does not do"
