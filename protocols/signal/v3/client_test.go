@@ -1,0 +1,293 @@
+//go:build !nogpl
+
+package v3
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// testSuite draws from a seeded generator.
+type testSuite struct{ source io.Reader }
+
+func (s testSuite) Rand() io.Reader { return s.source }
+
+func suiteOf(seed string) testSuite {
+	return testSuite{rand.NewChaCha8(sha256.Sum256([]byte(seed)))}
+}
+
+var epoch = time.Unix(1_700_000_000, 0)
+
+func newClient(t testing.TB, a Adapter, address protocols.Address) *client {
+	t.Helper()
+	c, err := a.New(protocols.Config{Address: address, Suite: suiteOf(t.Name() + string(address))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.(*client)
+}
+
+// bundleOf publishes one bundle, with a one-time prekey if asked for.
+func bundleOf(t testing.TB, c protocols.Client, oneTime int) protocols.Bundle {
+	t.Helper()
+	m, err := c.Publish(epoch, oneTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := protocols.Bundle{Static: m.Static}
+	if oneTime > 0 {
+		b.OneTime = &m.OneTime[0]
+	}
+	return b
+}
+
+func establish(t testing.TB, from *client, to *client) {
+	t.Helper()
+	if _, err := from.Establish(epoch, to.address, bundleOf(t, to, 1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustSeal(t testing.TB, c protocols.Client, to protocols.Address, text string) protocols.Sealed {
+	t.Helper()
+	s, err := c.Seal(to, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func mustOpen(t testing.TB, c protocols.Client, from protocols.Address, s protocols.Sealed, want string) protocols.Notice {
+	t.Helper()
+	o, err := c.Open(from, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(o.Plaintext) != want {
+		t.Fatalf("opened %q, want %q", o.Plaintext, want)
+	}
+	return o.Notice
+}
+
+// pair returns two clients with a session that both have used.
+func pair(t testing.TB) (alice, bob *client) {
+	t.Helper()
+	alice, bob = newClient(t, Adapter{}, "alice"), newClient(t, Adapter{}, "bob")
+	establish(t, alice, bob)
+	mustOpen(t, bob, "alice", mustSeal(t, alice, "bob", "hello"), "hello")
+	mustOpen(t, alice, "bob", mustSeal(t, bob, "alice", "hi"), "hi")
+	return alice, bob
+}
+
+func TestConversation(t *testing.T) {
+	t.Parallel()
+	for _, oneTime := range []int{0, 1} {
+		t.Run(fmt.Sprintf("oneTime=%d", oneTime), func(t *testing.T) {
+			t.Parallel()
+			alice, bob := newClient(t, Adapter{}, "alice"), newClient(t, Adapter{}, "bob")
+			n, err := alice.Establish(epoch, "bob", bundleOf(t, bob, oneTime))
+			if err != nil || n != protocols.SessionStarted {
+				t.Fatalf("Establish = %v, %v", n, err)
+			}
+			first, second := mustSeal(t, alice, "bob", "one"), mustSeal(t, alice, "bob", "two")
+			if first.Type != "pkmsg" || first.Version != 2 {
+				t.Errorf("first message is a %s of version %d", first.Type, first.Version)
+			}
+			want := protocols.SessionStarted
+			if oneTime > 0 {
+				want |= protocols.OneTimeKeyUsed
+			}
+			if got := mustOpen(t, bob, "alice", first, "one"); got != want {
+				t.Errorf("notice of the first message = %b, want %b", got, want)
+			}
+			if got := mustOpen(t, bob, "alice", second, "two"); got != 0 {
+				t.Errorf("notice of the second message = %b", got)
+			}
+			for i := range 50 {
+				text := fmt.Sprint("answer ", i)
+				s := mustSeal(t, bob, "alice", text)
+				if s.Type != "msg" {
+					t.Fatalf("responder sends a %s", s.Type)
+				}
+				mustOpen(t, alice, "bob", s, text)
+				s = mustSeal(t, alice, "bob", text)
+				if s.Type != "msg" {
+					t.Fatalf("acknowledged initiator sends a %s", s.Type)
+				}
+				mustOpen(t, bob, "alice", s, text)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	alice, bob := newClient(t, Adapter{}, "alice"), newClient(t, Adapter{}, "bob")
+	if _, err := alice.Seal("bob", nil); !errors.Is(err, protocols.ErrNoSession) {
+		t.Errorf("Seal without session: %v", err)
+	}
+	b := bundleOf(t, bob, 1)
+	if _, err := alice.Establish(epoch, "bob", b); err != nil {
+		t.Fatal(err)
+	}
+	s := mustSeal(t, alice, "bob", "text")
+	mustOpen(t, bob, "alice", s, "text")
+	if _, err := bob.Open("alice", s); !errors.Is(err, protocols.ErrReplayed) {
+		t.Errorf("replay: %v", err)
+	}
+	carol := newClient(t, Adapter{}, "carol")
+	if _, err := carol.Establish(epoch, "bob", b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Open("carol", mustSeal(t, carol, "bob", "")); !errors.Is(err, protocols.ErrKeyUnknown) {
+		t.Errorf("used one-time prekey: %v", err)
+	}
+	for range maxAhead + 1 {
+		mustSeal(t, alice, "bob", "lost")
+	}
+	if _, err := bob.Open("alice", mustSeal(t, alice, "bob", "far")); !errors.Is(err, protocols.ErrTooFarAhead) {
+		t.Errorf("2001 messages lost: %v", err)
+	}
+}
+
+func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
+	alice, bob := pair(t)
+	var sent []protocols.Sealed
+	for i := range 100 {
+		sent = append(sent, mustSeal(t, alice, "bob", fmt.Sprint(i)))
+		if i%10 == 9 { // a new chain every ten messages
+			mustOpen(t, bob, "alice", sent[i], fmt.Sprint(i))
+			mustOpen(t, alice, "bob", mustSeal(t, bob, "alice", "step"), "step")
+		}
+	}
+	order := rand.New(rand.NewPCG(1, 2)).Perm(100)
+	opened := 0
+	for _, i := range order {
+		o, err := bob.Open("alice", sent[i])
+		switch {
+		case i%10 == 9:
+			// Once its chain is gone, a replay looks like a forgery.
+			if err == nil || i/10 >= 10-maxReceiverChains && !errors.Is(err, protocols.ErrReplayed) {
+				t.Errorf("message %d again: %v", i, err)
+			}
+		case err == nil:
+			opened++
+			if string(o.Plaintext) != fmt.Sprint(i) {
+				t.Errorf("message %d opened as %q", i, o.Plaintext)
+			}
+		case i/10 >= 10-maxReceiverChains:
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	// Of ten chains the last five are kept.
+	if want := maxReceiverChains * 9; opened != want {
+		t.Errorf("opened %d late messages, want %d", opened, want)
+	}
+}
+
+func TestSimultaneousInitiation(t *testing.T) {
+	t.Parallel()
+	alice, bob := newClient(t, Adapter{}, "alice"), newClient(t, Adapter{}, "bob")
+	establish(t, alice, bob)
+	establish(t, bob, alice)
+	a, b := mustSeal(t, alice, "bob", "a"), mustSeal(t, bob, "alice", "b")
+	mustOpen(t, bob, "alice", a, "a")
+	mustOpen(t, alice, "bob", b, "b")
+	for i := range 10 {
+		text := fmt.Sprint(i)
+		a, b := mustSeal(t, alice, "bob", text), mustSeal(t, bob, "alice", text)
+		mustOpen(t, bob, "alice", a, text)
+		mustOpen(t, alice, "bob", b, text)
+	}
+}
+
+func TestIdentityChange(t *testing.T) {
+	t.Parallel()
+	alice, bob := pair(t)
+	late := mustSeal(t, alice, "bob", "late")
+	again, err := Adapter{}.New(protocols.Config{Address: "alice", Suite: suiteOf("reinstalled")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	establish(t, again.(*client), bob)
+	n := mustOpen(t, bob, "alice", mustSeal(t, again, "bob", "new phone"), "new phone")
+	if !n.Has(protocols.IdentityChanged | protocols.SessionStarted) {
+		t.Errorf("notice = %b", n)
+	}
+	if n := mustOpen(t, bob, "alice", late, "late"); n != protocols.IdentityChanged {
+		t.Errorf("notice of the late message = %b", n)
+	}
+	n, err = bob.Establish(epoch, "alice", bundleOf(t, again, 1))
+	if err != nil || n != protocols.SessionStarted|protocols.IdentityChanged {
+		t.Errorf("Establish = %b, %v", n, err)
+	}
+}
+
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	bob := newClient(t, Adapter{}, "bob")
+	old := bundleOf(t, bob, 0)
+	var sealed []protocols.Sealed
+	for i := range 2 {
+		alice := newClient(t, Adapter{}, protocols.Address(fmt.Sprint("alice", i)))
+		if _, err := alice.Establish(epoch, "bob", old); err != nil {
+			t.Fatal(err)
+		}
+		sealed = append(sealed, mustSeal(t, alice, "bob", "x"))
+	}
+	if err := bob.Rotate(epoch); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, bob, "alice0", sealed[0], "x")
+	if bytes.Equal(bundleOf(t, bob, 0).Static, old.Static) {
+		t.Error("Publish still returns the old signed prekey")
+	}
+	if err := bob.Rotate(epoch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Open("alice1", sealed[1]); !errors.Is(err, protocols.ErrKeyUnknown) {
+		t.Errorf("signed prekey after two rotations: %v", err)
+	}
+}
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	alice, bob := newClient(t, Adapter{}, "alice"), newClient(t, Adapter{}, "bob space/ü")
+	records := bob.State()
+	reloads := 0
+	reload := func() {
+		t.Helper()
+		records = append(records, bob.Changes()...)
+		if again := bob.Changes(); len(again) != 0 {
+			t.Fatalf("Changes again = %v", again)
+		}
+		reloads++ // a client must not draw the same keys twice
+		c, err := Adapter{}.Restore(protocols.Config{Address: bob.address, Suite: suiteOf(fmt.Sprint(reloads))}, records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob = c.(*client)
+	}
+	establish(t, alice, bob)
+	reload()
+	for i := range 5 {
+		text := fmt.Sprint(i)
+		mustOpen(t, bob, "alice", mustSeal(t, alice, bob.address, text), text)
+		reload()
+		mustOpen(t, alice, bob.address, mustSeal(t, bob, "alice", text), text)
+		reload()
+	}
+	if err := bob.Rotate(epoch); err != nil {
+		t.Fatal(err)
+	}
+	reload()
+}
