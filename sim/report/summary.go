@@ -80,7 +80,7 @@ func Collect(reps ...*Replication) (*Summary, error) {
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
 		s.Metrics = append(s.Metrics, metrics[name])
 	}
-	for _, point := range slices.Sorted(maps.Keys(points)) {
+	for _, point := range slices.SortedFunc(maps.Keys(points), comparePoints) {
 		s.Entries = append(s.Entries, summarise(Labels{point}, points[point], metrics)...)
 	}
 	return s, nil
@@ -163,7 +163,7 @@ func summarise(point Labels, reps []*Replication, metrics map[string]Metric) []E
 }
 
 func compareKeys(a, b key) int {
-	return cmp.Or(cmp.Compare(a.metric, b.metric), cmp.Compare(a.labels.text, b.labels.text))
+	return cmp.Or(cmp.Compare(a.metric, b.metric), compareLabels(a.labels, b.labels))
 }
 
 func scalarValues(reps []*Replication, k key) []float64 {
