@@ -98,3 +98,10 @@ func (r *Rand) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// Fork returns a stream of its own, made of the next four draws. It always costs
+// four, so that a model may give each of its steps as many draws as it likes and
+// still begin the next step at the same place.
+func (r *Rand) Fork() Rand {
+	return Rand{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
+}

@@ -273,3 +273,20 @@ func TestRefusedRanges(t *testing.T) {
 		})
 	}
 }
+
+// TestFork: whatever is drawn from the fork, the parent is four draws on.
+func TestFork(t *testing.T) {
+	t.Parallel()
+	a, b := NewStream(1, "fork"), NewStream(1, "fork")
+	f := a.Fork()
+	first := f.Uint64()
+	for range 4 {
+		if b.Uint64() == first {
+			t.Error("the fork repeats its parent")
+		}
+	}
+	if a.Uint64() != b.Uint64() {
+		t.Error("Fork costs otherwise than four draws")
+	}
+	checkKS(t, draws(100_000, func() float64 { f := a.Fork(); return f.Float64() }), func(x float64) float64 { return x })
+}
