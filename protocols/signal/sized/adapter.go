@@ -32,22 +32,25 @@ func (Adapter) Claims() protocols.Claims {
 	}
 }
 
-// New makes a client. It draws 16 bytes from the suite's randomness, the only
-// ones it ever draws: everything later is derived from them.
+// Registration ids are drawn as signal-v3 draws them, from the same four first
+// bytes of randomness.
+const (
+	minRegistrationID = 128
+	maxRegistrationID = 16380
+)
+
+// New makes a client. It draws 20 bytes from the suite's randomness; everything
+// later is derived from them.
 func (Adapter) New(cfg protocols.Config) (protocols.Client, error) {
-	r, err := source(cfg)
-	if err != nil {
+	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	seed, err := draw(r)
-	if err != nil {
+	var b [20]byte
+	if err := draw(cfg, b[:]); err != nil {
 		return nil, err
 	}
-	random, err := draw(r)
-	if err != nil {
-		return nil, err
-	}
-	c := newClient(cfg.Address, seed, random)
+	registration := minRegistrationID + binary.BigEndian.Uint32(b[:])%(maxRegistrationID-minRegistrationID+1)
+	c := newClient(cfg.Address, registration, binary.BigEndian.Uint64(b[4:]), binary.BigEndian.Uint64(b[12:]))
 	c.changedClient, c.changedOneTime = true, true
 	return c, nil
 }
@@ -56,32 +59,33 @@ func (Adapter) New(cfg protocols.Config) (protocols.Client, error) {
 // randomness, so that two clients restored from one state do not choose the same
 // keys.
 func (Adapter) Restore(cfg protocols.Config, records []protocols.Record) (protocols.Client, error) {
-	r, err := source(cfg)
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	var b [8]byte
+	if err := draw(cfg, b[:]); err != nil {
+		return nil, err
+	}
+	c, err := restore(cfg.Address, binary.BigEndian.Uint64(b[:]), records)
 	if err != nil {
 		return nil, err
 	}
-	random, err := draw(r)
-	if err != nil {
-		return nil, err
-	}
-	return restore(cfg.Address, random, records)
+	return c, nil
 }
 
-// source checks cfg and returns its randomness.
-func source(cfg protocols.Config) (io.Reader, error) {
+func check(cfg protocols.Config) error {
 	switch {
 	case cfg.Address == "":
-		return nil, errors.New(Name + ": config without an address")
+		return errors.New(Name + ": config without an address")
 	case cfg.Suite == nil:
-		return nil, errors.New(Name + ": config without a suite")
+		return errors.New(Name + ": config without a suite")
 	}
-	return cfg.Suite.Rand(), nil
+	return nil
 }
 
-func draw(r io.Reader) (uint64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return 0, fmt.Errorf(Name+": draw randomness: %w", err)
+func draw(cfg protocols.Config, b []byte) error {
+	if _, err := io.ReadFull(cfg.Suite.Rand(), b); err != nil {
+		return fmt.Errorf(Name+": draw randomness: %w", err)
 	}
-	return binary.LittleEndian.Uint64(b[:]), nil
+	return nil
 }

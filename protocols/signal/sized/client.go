@@ -1,32 +1,22 @@
 package sized
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
-)
-
-// Layout of the reusable key material, the same as signal-v3's:
-//
-//	registration id (4 bytes) ‖ identity key (32) ‖ signed prekey id (3) ‖
-//	signed prekey (32) ‖ signature (64)
-//
-// A one-time key is the 32 bytes of the public key.
-const (
-	signatureSize = 64
-	staticSize    = 4 + keySize + 3 + keySize + signatureSize
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 )
 
 // client is one device. Keys are derived from the seed when they are needed, so
 // that a client without sessions takes little memory.
 type client struct {
-	address protocols.Address
-	seed    uint64 // of identity, registration id and prekeys
-	own     uint64 // the public identity key, derived from seed
+	address      protocols.Address
+	registration uint32
+	seed         uint64 // of the identity and prekeys
+	own          uint64 // the public identity key, derived from seed
 
 	mu             sync.Mutex // guards all below
 	random         uint64     // state of the generator of base and ratchet keys
@@ -41,18 +31,18 @@ type client struct {
 // Labels of what is derived from a seed.
 const (
 	labelIdentity uint64 = iota + 1
-	labelRegistration
 	labelSigned
 	labelOneTime
 )
 
-func newClient(address protocols.Address, seed, random uint64) *client {
+func newClient(address protocols.Address, registration uint32, seed, random uint64) *client {
 	return &client{
-		address: address,
-		seed:    seed,
-		own:     public(mix2(seed, labelIdentity)),
-		random:  random,
-		oneTime: oneTimeKeys{next: 1},
+		address:      address,
+		registration: registration,
+		seed:         seed,
+		own:          public(mix2(seed, labelIdentity)),
+		random:       random,
+		oneTime:      oneTimeKeys{next: 1},
 	}
 }
 
@@ -66,11 +56,6 @@ func (c *client) oneTimeCore(id uint32) uint64 {
 	return mix2(mix2(c.seed, labelOneTime), uint64(id))
 }
 
-// registration is the registration id, a number from 1 to 16380.
-func (c *client) registration() uint32 {
-	return uint32(1 + mix2(c.seed, labelRegistration)%16380)
-}
-
 // signedID is the id of the signed prekey in use.
 func (c *client) signedID() uint32 { return c.rotations + 1 }
 
@@ -81,10 +66,10 @@ func (c *client) fresh() uint64 {
 }
 
 // signature is the filler that stands for a signature of the signed prekey.
-func signature(dst *[signatureSize]byte, identity, signed uint64) {
+func signature(identity, signed uint64) [signal.SignatureSize]byte {
 	core := mix2(identity, signed)
-	expand((*[keySize]byte)(dst[:keySize]), core)
-	expand((*[keySize]byte)(dst[keySize:]), mix(core))
+	r, s := expand(core), expand(mix(core))
+	return [signal.SignatureSize]byte(append(r[:], s[:]...))
 }
 
 // Publish implements [protocols.Client].
@@ -110,32 +95,30 @@ func (c *client) Publish(_ time.Time, n int) (protocols.KeyMaterial, error) {
 	for i := range k.OneTime {
 		id := first + uint32(i)
 		value := values[i*keySize : (i+1)*keySize : (i+1)*keySize]
-		expand((*[keySize]byte)(value), c.oneTimeCore(id))
+		key := expand(c.oneTimeCore(id))
+		copy(value, key[:])
 		k.OneTime[i] = protocols.OneTimeKey{ID: id, Value: value}
 	}
 	return k, nil
 }
 
 func (c *client) static() []byte {
-	id := c.signedID()
-	var identity, signed [keySize]byte
-	expand(&identity, c.identityCore())
-	expand(&signed, c.signedCore(id))
-	b := make([]byte, 0, staticSize)
-	b = binary.BigEndian.AppendUint32(b, c.registration())
-	b = append(b, identity[:]...)
-	b = append(b, byte(id>>16), byte(id>>8), byte(id))
-	b = append(b, signed[:]...)
-	var sig [signatureSize]byte
-	signature(&sig, c.own, fold(signed[:]))
-	return append(b, sig[:]...)
+	signed := expand(c.signedCore(c.signedID()))
+	k := signal.Static{
+		RegistrationID: c.registration,
+		IdentityKey:    expand(c.identityCore()),
+		SignedPreKeyID: c.signedID(),
+		SignedPreKey:   signed,
+		Signature:      signature(c.own, fold(&signed)),
+	}
+	return k.Append(make([]byte, 0, signal.StaticSize))
 }
 
 // Rotate implements [protocols.Client].
 func (c *client) Rotate(time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.signedID() == maxKeyID {
+	if c.signedID() == signal.MaxPreKeyID {
 		return errors.New(Name + ": signed prekey ids are used up")
 	}
 	c.rotations++
@@ -145,51 +128,52 @@ func (c *client) Rotate(time.Time) error {
 
 // bundle is a parsed [protocols.Bundle].
 type bundle struct {
-	identity  uint64
-	signed    uint64
-	signedID  uint32
-	oneTime   uint64 // 0 if there is none
-	oneTimeID uint32 // 0 if there is none
+	identity uint64
+	signed   uint64
+	oneTime  *uint64 // nil if there is none
+	header   header  // without the registration id, which is the initiator's
 }
 
 func parseBundle(p protocols.Bundle) (bundle, error) {
-	s := p.Static
-	if len(s) != staticSize {
-		return bundle{}, malformed(fmt.Sprintf("key material of %d bytes, want %d", len(s), staticSize))
+	k, err := signal.ParseStatic(p.Static)
+	if err != nil {
+		return bundle{}, fmt.Errorf("%w: %w", protocols.ErrMalformed, err)
 	}
-	identity, rest := s[4:4+keySize], s[4+keySize:]
-	signed, sig := rest[3:3+keySize], rest[3+keySize:]
 	b := bundle{
-		identity: fold(identity),
-		signed:   fold(signed),
-		signedID: uint32(rest[0])<<16 | uint32(rest[1])<<8 | uint32(rest[2]),
+		identity: fold(&k.IdentityKey),
+		signed:   fold(&k.SignedPreKey),
+		header:   header{signed: k.SignedPreKeyID},
 	}
-	if b.signedID == 0 || identity[keySize-1]&0x80 != 0 || signed[keySize-1]&0x80 != 0 {
-		return bundle{}, malformed("key material")
-	}
-	var want [signatureSize]byte
-	signature(&want, b.identity, b.signed)
-	if string(sig) != string(want[:]) {
-		return bundle{}, fmt.Errorf("signature of the signed prekey: %w", protocols.ErrAuthentication)
-	}
-	if k := p.OneTime; k != nil {
-		if k.ID == 0 || k.ID > maxKeyID || len(k.Value) != keySize || k.Value[keySize-1]&0x80 != 0 {
-			return bundle{}, malformed("one-time key")
+	if one := p.OneTime; one != nil {
+		if one.ID > signal.MaxPreKeyID {
+			return bundle{}, malformed(fmt.Sprintf("one-time key id %d", one.ID))
 		}
-		b.oneTime, b.oneTimeID = fold(k.Value), k.ID
+		key, err := signal.ParseOneTime(one.Value)
+		if err != nil {
+			return bundle{}, fmt.Errorf("%w: %w", protocols.ErrMalformed, err)
+		}
+		f := fold(&key)
+		b.oneTime = &f
+		b.header.hasOneTime, b.header.oneTime = true, one.ID
+	}
+	if k.Signature != signature(b.identity, b.signed) {
+		return bundle{}, fmt.Errorf("signature of the signed prekey: %w", protocols.ErrAuthentication)
 	}
 	return b, nil
 }
 
 // Establish implements [protocols.Client].
 func (c *client) Establish(_ time.Time, peer protocols.Address, p protocols.Bundle) (protocols.Notice, error) {
+	if peer == c.address {
+		return 0, errors.New(Name + ": establish a session: the peer is this client")
+	}
 	b, err := parseBundle(p)
 	if err != nil {
 		return 0, fmt.Errorf(Name+": establish a session with %s: %w", peer, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.install(peer, initiate(c.own, c.fresh(), c.fresh(), b)), nil
+	return c.install(peer, initiate(c.own, c.registration, c.fresh(), c.fresh(), &b)), nil
 }
 
 // install makes st the current session with peer.
@@ -238,24 +222,25 @@ func (c *client) Seal(peer protocols.Address, plaintext []byte) (protocols.Seale
 	}
 	st := &s.current
 	key := keyOf(st.sending, st.counter, c.own, st.remote)
-	size := messageSize(st.counter, st.previous, len(plaintext))
+	size := messageSize(st.counter, st.previous, paddedSize(len(plaintext)))
 	sealed := protocols.Sealed{Type: typeMessage, Version: encVersion}
-	if p := st.pending; p.signed == 0 {
-		b := make([]byte, 0, size)
-		sealed.Payload = appendMessage(b, st.ratchet, st.counter, st.previous, plaintext, key)
-	} else {
-		b := make([]byte, 0, preKeyMessageSize(p, c.registration(), size))
-		b = append(b, versionByte)
-		if p.oneTime != 0 {
-			b = appendUint(b, tagPreKeyID, p.oneTime)
+	if st.role == waiting {
+		sealed.Type = typePreKey
+		whole, at := preKeyMessageSize(st.header, size)
+		b := make([]byte, whole)
+		m := signal.PreKeyMessage{
+			Version:        signal.VersionByte,
+			RegistrationID: st.header.registration,
+			HasPreKey:      st.header.hasOneTime,
+			PreKeyID:       st.header.oneTime,
+			SignedPreKeyID: st.header.signed,
+			BaseKey:        expand(st.baseCore),
+			IdentityKey:    expand(c.identityCore()),
+			Message:        st.appendMessage(b[at:at:at+size], plaintext, key),
 		}
-		b = appendKey(b, tagBaseKey, p.base)
-		b = appendKey(b, tagIdentityKey, c.identityCore())
-		b = appendUint(b, tagMessage, uint32(size))
-		b = appendMessage(b, st.ratchet, st.counter, st.previous, plaintext, key)
-		b = appendUint(b, tagRegistrationID, c.registration())
-		b = appendUint(b, tagSignedPreKeyID, p.signed)
-		sealed.Type, sealed.Payload = typePreKey, b
+		sealed.Payload = m.Append(b[:0])
+	} else {
+		sealed.Payload = st.appendMessage(make([]byte, 0, size), plaintext, key)
 	}
 	st.counter++
 	c.touch(s)
@@ -272,6 +257,9 @@ func (c *client) Open(peer protocols.Address, s protocols.Sealed) (protocols.Ope
 }
 
 func (c *client) open(peer protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	if s.Version != encVersion {
+		return protocols.Opened{}, malformed(fmt.Sprintf("version %d", s.Version))
+	}
 	switch s.Type {
 	case typeMessage:
 		m, err := parseMessage(s.Payload)
@@ -288,15 +276,17 @@ func (c *client) open(peer protocols.Address, s protocols.Sealed) (protocols.Ope
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if ses := c.sessions[peer]; ses != nil && ses.has(m.base) {
-			return c.openMessage(peer, &m.message)
+		if ses := c.sessions[peer]; ses != nil {
+			if i, ok := ses.withBase(m.base); ok {
+				return c.openRepeated(ses, i, &m)
+			}
 		}
 		return c.openFirst(peer, &m)
 	}
 	return protocols.Opened{}, malformed(fmt.Sprintf("type %q", s.Type))
 }
 
-// openMessage opens a message of a session that exists.
+// openMessage opens a SignalMessage with the state that can.
 func (c *client) openMessage(peer protocols.Address, m *message) (protocols.Opened, error) {
 	s := c.sessions[peer]
 	if s == nil {
@@ -306,6 +296,25 @@ func (c *client) openMessage(peer protocols.Address, m *message) (protocols.Open
 	if err != nil {
 		return protocols.Opened{}, err
 	}
+	return c.openWith(s, i, o, m)
+}
+
+// openRepeated opens a PreKeySignalMessage of a session that an earlier one
+// began. What no MAC covers must be as it was then.
+func (c *client) openRepeated(s *session, i int, m *preKeyMessage) (protocols.Opened, error) {
+	st := s.at(i)
+	if st.role != responder || st.header != m.header || st.remote != m.identity {
+		return protocols.Opened{}, fmt.Errorf("header: %w", protocols.ErrAuthentication)
+	}
+	o, err := st.check(c.own, &m.message)
+	if err != nil {
+		return protocols.Opened{}, err
+	}
+	return c.openWith(s, i, o, &m.message)
+}
+
+// openWith opens a message with state i, which then becomes the current one.
+func (c *client) openWith(s *session, i int, o opening, m *message) (protocols.Opened, error) {
 	plaintext, err := unseal(m.body, o.key)
 	if err != nil {
 		return protocols.Opened{}, err
@@ -325,17 +334,19 @@ func (c *client) openMessage(peer protocols.Address, m *message) (protocols.Open
 
 // openFirst opens the first message of a session that the peer initiated.
 func (c *client) openFirst(peer protocols.Address, m *preKeyMessage) (protocols.Opened, error) {
-	if id := c.signedID(); m.signed != id && (m.signed != id-1 || m.signed == 0) {
-		return protocols.Opened{}, fmt.Errorf("signed prekey %d: %w", m.signed, protocols.ErrKeyUnknown)
+	h := m.header
+	if h.signed != c.signedID() && (h.signed != c.signedID()-1 || h.signed == 0) {
+		return protocols.Opened{}, fmt.Errorf("signed prekey %d: %w", h.signed, protocols.ErrKeyUnknown)
 	}
-	var oneTime uint64
-	if m.oneTime != 0 {
-		if !c.oneTime.has(m.oneTime) {
-			return protocols.Opened{}, fmt.Errorf("one-time prekey %d: %w", m.oneTime, protocols.ErrKeyUnknown)
+	var oneTime *uint64
+	if h.hasOneTime {
+		if !c.oneTime.has(h.oneTime) {
+			return protocols.Opened{}, fmt.Errorf("one-time prekey %d: %w", h.oneTime, protocols.ErrKeyUnknown)
 		}
-		oneTime = public(c.oneTimeCore(m.oneTime))
+		f := public(c.oneTimeCore(h.oneTime))
+		oneTime = &f
 	}
-	st := respond(c.own, c.signedCore(m.signed), oneTime, m)
+	st := respond(c.own, c.signedCore(h.signed), oneTime, m)
 	o, err := st.check(c.own, &m.message)
 	if err != nil {
 		return protocols.Opened{}, err
@@ -346,8 +357,8 @@ func (c *client) openFirst(peer protocols.Address, m *preKeyMessage) (protocols.
 	}
 	st.accept(o, &m.message, c.fresh())
 	opened := protocols.Opened{Plaintext: plaintext, Notice: c.install(peer, st)}
-	if m.oneTime != 0 {
-		c.oneTime.use(m.oneTime)
+	if h.hasOneTime {
+		c.oneTime.use(h.oneTime)
 		c.changedOneTime = true
 		opened.Notice |= protocols.OneTimeKeyUsed
 	}
@@ -358,14 +369,5 @@ func (c *client) openFirst(peer protocols.Address, m *preKeyMessage) (protocols.
 func unseal(body []byte, key messageKey) ([]byte, error) {
 	b := make([]byte, len(body))
 	mask(b, body, key.stream())
-	pad := int(b[len(b)-1])
-	if pad == 0 || pad > blockSize {
-		return nil, malformed("padding")
-	}
-	for _, v := range b[len(b)-pad:] {
-		if int(v) != pad {
-			return nil, malformed("padding")
-		}
-	}
-	return b[:len(b)-pad], nil
+	return unpad(b)
 }

@@ -33,18 +33,19 @@ func mix2(a, b uint64) uint64 { return mix(a ^ mix(b+golden)) }
 // agree stands for X25519 between two key pairs, given their public folds.
 func agree(a, b uint64) uint64 { return mix((a ^ b) + mix(a+b)) }
 
-// expand writes the public key of core: 32 bytes, the top bit clear as in a
-// canonical X25519 public key.
-func expand(dst *[keySize]byte, core uint64) {
+// expand returns the public key of core: 32 bytes below the prime of X25519, as
+// all but one in 2^250 with the top bit clear are.
+func expand(core uint64) (key [keySize]byte) {
 	for i := range keySize / 8 {
 		core += golden
-		binary.LittleEndian.PutUint64(dst[8*i:], mix(core))
+		binary.LittleEndian.PutUint64(key[8*i:], mix(core))
 	}
-	dst[keySize-1] &= 0x7f
+	key[keySize-1] &= 0x7f
+	return key
 }
 
 // fold returns the value by which a public key takes part in agreements.
-func fold(key []byte) uint64 {
+func fold(key *[keySize]byte) uint64 {
 	h := uint64(golden)
 	for i := 0; i < keySize; i += 8 {
 		h = mix2(h, binary.LittleEndian.Uint64(key[i:]))
@@ -54,9 +55,8 @@ func fold(key []byte) uint64 {
 
 // public returns the fold of core's public key.
 func public(core uint64) uint64 {
-	var key [keySize]byte
-	expand(&key, core)
-	return fold(key[:])
+	key := expand(core)
+	return fold(&key)
 }
 
 // mask writes src, combined with the key's stream, to dst, which has the same

@@ -1,10 +1,10 @@
 package sized
 
-import "errors"
+import (
+	"errors"
 
-// maxKeyID is the largest prekey id, which has 24 bits. 0xffffff itself is the
-// real library's mark of an absent one.
-const maxKeyID = 0xfffffe
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
+)
 
 // oneTimeKeys is the set of one-time keys that were issued and not yet used.
 // The keys themselves are derived from the client's seed.
@@ -16,7 +16,7 @@ type oneTimeKeys struct {
 
 // issue adds n keys and returns the id of the first.
 func (k *oneTimeKeys) issue(n int) (uint32, error) {
-	if uint64(k.next)+uint64(n) > maxKeyID+1 {
+	if uint64(k.next)+uint64(n) > signal.MaxPreKeyID+1 {
 		return 0, errors.New(Name + ": one-time key ids are used up")
 	}
 	first := k.next

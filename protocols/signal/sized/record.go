@@ -7,16 +7,19 @@ import (
 	"strings"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 )
 
 // Records of a client's state. Integers are big-endian; every value begins with
 // the version of its layout.
 //
-//	"client"            version(1) seed(8) rotations(4) next one-time key(4)
+//	"client"            version(1) registration id(4) seed(8) rotations(4)
+//	                    next one-time key(4) address
 //	"onetime"           version(1) base(4) words(8 each)
 //	"session/" + peer   version(1) identity(8) states (current, then archived)
 //	state               base(8) remote(8) root(8) ratchet(8) sending(8) counter(4)
-//	                    previous(4) pending: base(8) one-time(4) signed(4)
+//	                    previous(4) role(1) base core(8) header: has one-time(1)
+//	                    one-time(4) signed(4) registration(4)
 //	                    chains: count(1), each ratchet(8) secret(8) next(4)
 //	                    skipped: count(4), each ratchet(8) from(4) to(4)
 //
@@ -77,9 +80,11 @@ func sorted(records []protocols.Record) []protocols.Record {
 
 func (c *client) clientRecord() protocols.Record {
 	b := []byte{recordVersion}
+	b = binary.BigEndian.AppendUint32(b, c.registration)
 	b = binary.BigEndian.AppendUint64(b, c.seed)
 	b = binary.BigEndian.AppendUint32(b, c.rotations)
 	b = binary.BigEndian.AppendUint32(b, c.oneTime.next)
+	b = append(b, c.address...)
 	return protocols.Record{Key: keyClient, Value: b}
 }
 
@@ -107,10 +112,17 @@ func (s *state) append(b []byte) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, s.counter)
 	b = binary.BigEndian.AppendUint32(b, s.previous)
-	b = binary.BigEndian.AppendUint64(b, s.pending.base)
-	b = binary.BigEndian.AppendUint32(b, s.pending.oneTime)
-	b = binary.BigEndian.AppendUint32(b, s.pending.signed)
-	b = append(b, byte(s.n))
+	b = append(b, byte(s.role))
+	b = binary.BigEndian.AppendUint64(b, s.baseCore)
+	var has byte
+	if s.header.hasOneTime {
+		has = 1
+	}
+	b = append(b, has)
+	b = binary.BigEndian.AppendUint32(b, s.header.oneTime)
+	b = binary.BigEndian.AppendUint32(b, s.header.signed)
+	b = binary.BigEndian.AppendUint32(b, s.header.registration)
+	b = append(b, s.n)
 	for _, c := range s.chains[:s.n] {
 		b = binary.BigEndian.AppendUint64(b, c.ratchet)
 		b = binary.BigEndian.AppendUint64(b, c.secret)
@@ -163,9 +175,10 @@ func restore(address protocols.Address, random uint64, records []protocols.Recor
 
 	f := field{b: last[keyClient]}
 	version := f.uint8()
-	c := newClient(address, f.uint64(), random)
+	c := newClient(address, f.uint32(), f.uint64(), random)
 	c.rotations, c.oneTime.next = f.uint32(), f.uint32()
-	if f.bad || len(f.b) != 0 || version != recordVersion || c.rotations >= maxKeyID || c.oneTime.next-1 > maxKeyID {
+	if f.bad || version != recordVersion || string(f.b) != string(address) ||
+		c.rotations >= signal.MaxPreKeyID || c.oneTime.next-1 > signal.MaxPreKeyID {
 		return fault(keyClient)
 	}
 	f = field{b: last[keyOneTime]}
@@ -217,9 +230,11 @@ func parseState(f *field) state {
 		*v = f.uint64()
 	}
 	s.counter, s.previous = f.uint32(), f.uint32()
-	s.pending = pending{base: f.uint64(), oneTime: f.uint32(), signed: f.uint32()}
-	s.n = int(f.uint8())
-	if s.n < 1 || s.n > maxChains {
+	s.role, s.baseCore = role(f.uint8()), f.uint64()
+	has := f.uint8()
+	s.header = header{has == 1, f.uint32(), f.uint32(), f.uint32()}
+	s.n = f.uint8()
+	if s.role > waiting || has > 1 || s.n < 1 || s.n > maxChains {
 		f.bad = true
 		return s
 	}

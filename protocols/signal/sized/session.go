@@ -1,6 +1,7 @@
 package sized
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -27,13 +28,22 @@ type span struct {
 	from, to uint32
 }
 
-// pending is what an initiator repeats in every message until it has opened a
-// reply.
-type pending struct {
-	base    uint64 // core of the base key
-	oneTime uint32 // 0 if none was to be had
-	signed  uint32 // never 0; 0 means that nothing is pending
+// header is what a PreKeySignalMessage says besides its keys.
+type header struct {
+	hasOneTime   bool
+	oneTime      uint32 // id of the one-time prekey
+	signed       uint32 // id of the signed prekey
+	registration uint32 // id of the initiator
 }
+
+// role is a client's part in a session.
+type role uint8
+
+const (
+	responder role = iota
+	initiator      // has opened a reply
+	waiting        // initiator that has not, and so sends PreKeySignalMessages
+)
 
 // state is one session: the outcome of one key agreement (X3DH, Section 3) and
 // the Double Ratchet that runs from it (Double Ratchet, Section 3).
@@ -45,8 +55,10 @@ type state struct {
 	sending  uint64 // secret of our sending chain
 	counter  uint32 // of the next message we send
 	previous uint32 // as sent
-	pending  pending
-	n        int // chains in use
+	header   header // of the PreKeySignalMessages in this session
+	role     role
+	n        uint8  // chains in use
+	baseCore uint64 // of the base key, while waiting
 	chains   [maxChains]chain
 	skipped  []span // in order of counter within one chain
 }
@@ -60,13 +72,13 @@ type session struct {
 	archived []state // latest first
 }
 
-// agreement is the secret of X3DH. Both ends call it with the same values in
-// the same order (X3DH, Sections 3.3 and 3.4). oneTime is 0 if there is none.
-func agreement(initiator, base, responder, signed, oneTime uint64) uint64 {
-	secret := mix2(agree(initiator, signed), agree(base, responder))
+// agreement is the secret of X3DH (Sections 3.3 and 3.4) between the keys that
+// the specification calls IK_A, EK_A, IK_B, SPK_B and, unless nil, OPK_B.
+func agreement(identityA, base, identityB, signed uint64, oneTime *uint64) uint64 {
+	secret := mix2(agree(identityA, signed), agree(base, identityB))
 	secret = mix2(secret, agree(base, signed))
-	if oneTime != 0 {
-		secret = mix2(secret, agree(base, oneTime))
+	if oneTime != nil {
+		secret = mix2(secret, agree(base, *oneTime))
 	}
 	return secret
 }
@@ -78,14 +90,17 @@ func step(root, ours, theirs uint64) (next, secret uint64) {
 }
 
 // initiate is the initiator's state after X3DH with a peer's bundle.
-func initiate(own, base, ratchet uint64, b bundle) state {
+func initiate(own uint64, registration uint32, base, ratchet uint64, b *bundle) state {
 	secret := agreement(own, public(base), b.identity, b.signed, b.oneTime)
 	s := state{
-		base:    public(base),
-		remote:  b.identity,
-		ratchet: ratchet,
-		pending: pending{base: base, oneTime: b.oneTimeID, signed: b.signedID},
+		base:     public(base),
+		remote:   b.identity,
+		ratchet:  ratchet,
+		header:   b.header,
+		role:     waiting,
+		baseCore: base,
 	}
+	s.header.registration = registration
 	s.addChain(chain{ratchet: b.signed, secret: mix(secret + 2)})
 	s.root, s.sending = step(mix(secret+1), public(ratchet), b.signed)
 	return s
@@ -93,7 +108,7 @@ func initiate(own, base, ratchet uint64, b bundle) state {
 
 // respond is the responder's state after X3DH with an initiator's message.
 // signed is the core of the signed prekey, oneTime the fold of the one-time one.
-func respond(own, signed, oneTime uint64, m *preKeyMessage) state {
+func respond(own, signed uint64, oneTime *uint64, m *preKeyMessage) state {
 	secret := agreement(m.identity, m.base, own, public(signed), oneTime)
 	return state{
 		base:    m.base,
@@ -101,6 +116,7 @@ func respond(own, signed, oneTime uint64, m *preKeyMessage) state {
 		root:    mix(secret + 1),
 		ratchet: signed,
 		sending: mix(secret + 2),
+		header:  m.header,
 	}
 }
 
@@ -142,7 +158,7 @@ func (s *state) check(own uint64, m *message) (opening, error) {
 		if s.spanOf(m.ratchet, m.counter) < 0 {
 			return opening{}, protocols.ErrReplayed
 		}
-	case m.counter-next > maxFuture:
+	case m.counter-next > maxFuture || m.counter == math.MaxUint32:
 		return opening{}, protocols.ErrTooFarAhead
 	}
 	o.key = keyOf(o.secret, m.counter, s.remote, own)
@@ -155,15 +171,15 @@ func (s *state) check(own uint64, m *message) (opening, error) {
 // accept changes the state as the opened message demands. fresh is the core of
 // a ratchet key, used if the message begins a new chain.
 func (s *state) accept(o opening, m *message, fresh uint64) {
-	s.pending = pending{}
+	if s.role == waiting {
+		s.role, s.baseCore = initiator, 0
+	}
 	if o.chain < 0 {
 		s.addChain(chain{ratchet: m.ratchet, secret: o.secret})
-		o.chain = s.n - 1
+		o.chain = int(s.n) - 1
 		s.root, s.sending = step(o.root, public(fresh), m.ratchet)
 		s.ratchet = fresh
-		// The real library subtracts without a look at zero, so that a chain in
-		// which nothing was sent counts as 4294967295.
-		s.previous, s.counter = s.counter-1, 0
+		s.previous, s.counter = max(s.counter, 1)-1, 0
 	}
 	c := &s.chains[o.chain]
 	if m.counter < c.next {
@@ -178,7 +194,7 @@ func (s *state) accept(o opening, m *message, fresh uint64) {
 }
 
 func (s *state) chainOf(ratchet uint64) int {
-	for i := range s.n {
+	for i := range int(s.n) {
 		if s.chains[i].ratchet == ratchet {
 			return i
 		}
@@ -249,19 +265,21 @@ func (s *state) limitSkipped(ratchet uint64) {
 }
 
 // find returns the state that opens m: -1 for the current one, else the index
-// of an archived one.
+// of an archived one. If none does, the error is the current state's, unless one
+// that has the message's chain finds it too far ahead.
 func (s *session) find(own uint64, m *message) (int, opening, error) {
-	result := error(protocols.ErrAuthentication)
+	var first error
 	for i := -1; i < len(s.archived); i++ {
-		o, err := s.at(i).check(own, m)
-		switch err {
-		case nil, protocols.ErrReplayed:
+		st := s.at(i)
+		o, err := st.check(own, m)
+		if err == nil || err == protocols.ErrReplayed {
 			return i, o, err
-		case protocols.ErrTooFarAhead:
-			result = err
+		}
+		if first == nil || err == protocols.ErrTooFarAhead && st.chainOf(m.ratchet) >= 0 {
+			first = err
 		}
 	}
-	return 0, opening{}, result
+	return 0, opening{}, first
 }
 
 func (s *session) at(i int) *state {
@@ -271,12 +289,14 @@ func (s *session) at(i int) *state {
 	return &s.archived[i]
 }
 
-// has reports whether there is a session with this base key.
-func (s *session) has(base uint64) bool {
-	if s.current.base == base {
-		return true
+// withBase returns the state with this base key, as find does.
+func (s *session) withBase(base uint64) (int, bool) {
+	for i := -1; i < len(s.archived); i++ {
+		if s.at(i).base == base {
+			return i, true
+		}
 	}
-	return slices.ContainsFunc(s.archived, func(st state) bool { return st.base == base })
+	return 0, false
 }
 
 // replace makes next the current state and archives the one before.
