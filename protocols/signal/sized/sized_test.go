@@ -11,13 +11,17 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/signal/sized"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
 // now is the time of all tests; the adapter does not look at it.
 var now = time.Unix(1_700_000_000, 0)
 
-// fakeSuite is a source of repeatable randomness.
-type fakeSuite struct{ r io.Reader }
+// fakeSuite is a source of repeatable randomness. A use of anything else panics.
+type fakeSuite struct {
+	suite.Suite
+	r io.Reader
+}
 
 func (s fakeSuite) Rand() io.Reader { return s.r }
 
@@ -27,7 +31,7 @@ func newClient(t testing.TB, address string) protocols.Client {
 	copy(seed[:], address)
 	c, err := sized.Adapter{}.New(protocols.Config{
 		Address: protocols.Address(address),
-		Suite:   fakeSuite{rand.NewChaCha8(seed)},
+		Suite:   fakeSuite{r: rand.NewChaCha8(seed)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +149,7 @@ func TestRestoreContinues(t *testing.T) {
 		state := c.State()
 		r, err := sized.Adapter{}.Restore(protocols.Config{
 			Address: protocols.Address(address),
-			Suite:   fakeSuite{rand.NewChaCha8([32]byte{1})},
+			Suite:   fakeSuite{r: rand.NewChaCha8([32]byte{1})},
 		}, state)
 		if err != nil {
 			t.Fatal(err)
@@ -166,7 +170,7 @@ func ExampleAdapter() {
 	client := func(address protocols.Address) protocols.Client {
 		c, err := adapter.New(protocols.Config{
 			Address: address,
-			Suite:   fakeSuite{rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%-32s", address))))},
+			Suite:   fakeSuite{r: rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%-32s", address))))},
 		})
 		if err != nil {
 			panic(err)

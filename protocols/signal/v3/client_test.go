@@ -13,15 +13,19 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
-// testSuite draws from a seeded generator.
-type testSuite struct{ source io.Reader }
+// testSuite draws from a seeded generator. A use of anything else panics.
+type testSuite struct {
+	suite.Suite
+	source io.Reader
+}
 
 func (s testSuite) Rand() io.Reader { return s.source }
 
 func suiteOf(seed string) testSuite {
-	return testSuite{rand.NewChaCha8(sha256.Sum256([]byte(seed)))}
+	return testSuite{source: rand.NewChaCha8(sha256.Sum256([]byte(seed)))}
 }
 
 var epoch = time.Unix(1_700_000_000, 0)
