@@ -84,7 +84,7 @@ func (c *client) Publish(_ time.Time, n int) (protocols.KeyMaterial, error) {
 		return protocols.KeyMaterial{}, err
 	}
 	if n > 0 {
-		c.changedOneTime = true
+		c.changedClient, c.changedOneTime = true, true
 	}
 	k := protocols.KeyMaterial{Static: c.static()}
 	if n == 0 {
