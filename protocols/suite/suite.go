@@ -9,7 +9,8 @@
 // providers are
 //
 //   - [NewStd]: Go's standard library and circl; the real one;
-//   - [NewSeeded]: the same algorithms, randomness derived from a seed.
+//   - [NewSeeded]: the same algorithms, randomness derived from a seed;
+//   - [NewCounting]: wraps another and counts its operations.
 //
 // The package holds no protocol: labels and signed structures belong to the
 // packages that speak MLS or Signal. It does not hold keys either; they are bytes

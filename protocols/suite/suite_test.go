@@ -20,6 +20,13 @@ var testSeed = [32]byte{1, 2, 3}
 var providers = []provider{
 	{"std", false, func(id ID, _ string) (Suite, error) { return NewStd(id) }},
 	{"seeded", false, func(id ID, label string) (Suite, error) { return NewSeeded(id, testSeed, label) }},
+	{"counting", false, func(id ID, label string) (Suite, error) {
+		s, err := NewSeeded(id, testSeed, label)
+		if err != nil {
+			return nil, err
+		}
+		return NewCounting(s), nil
+	}},
 }
 
 // TestConformance is what every provider owes its users, for every suite.
