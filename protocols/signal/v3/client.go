@@ -5,7 +5,6 @@ package v3
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -35,7 +34,7 @@ type client struct {
 }
 
 var _ interface {
-	protocols.Client
+	protocols.GroupClient
 	protocols.Fingerprinter
 } = (*client)(nil)
 
@@ -89,13 +88,13 @@ func (c *client) rotate() error {
 	}
 	next := c.preKeys
 	next.signed, next.previous = nextID(c.preKeys.signed), c.preKeys.signed
-	var b batch
+	b := c.store.begin()
 	if c.preKeys.previous != 0 {
 		b.remove(signedKey(c.preKeys.previous))
 	}
 	b.put(signedKey(next.signed), k.encode())
 	b.put(localKey, encodeLocal(c.self, next, c.address))
-	c.store.commit(&b)
+	b.commit()
 	c.preKeys = next
 	return nil
 }
@@ -133,7 +132,7 @@ func (c *client) Publish(_ time.Time, n int) (protocols.KeyMaterial, error) {
 		OneTime: make([]protocols.OneTimeKey, n),
 	}
 	next := c.preKeys
-	var b batch
+	b := c.store.begin()
 	for i := range m.OneTime {
 		pair, err := c.random.keyPair()
 		if err != nil {
@@ -150,7 +149,7 @@ func (c *client) Publish(_ time.Time, n int) (protocols.KeyMaterial, error) {
 	if n > 0 {
 		b.put(localKey, encodeLocal(c.self, next, c.address))
 	}
-	c.store.commit(&b)
+	b.commit()
 	c.preKeys = next
 	return m, nil
 }
@@ -170,8 +169,6 @@ func identityRecord(peer protocols.Address) string {
 	return identityPrefix + url.PathEscape(string(peer))
 }
 
-var errSelf = errors.New("the peer is this client")
-
 // Establish starts a session with the owner of a bundle, by X3DH. Earlier states
 // of the session are kept, for messages that are under way.
 func (c *client) Establish(_ time.Time, peer protocols.Address, b protocols.Bundle) (n protocols.Notice, err error) {
@@ -181,36 +178,40 @@ func (c *client) Establish(_ time.Time, peer protocols.Address, b protocols.Bund
 		}
 	}()
 	defer guard(&err)
-	if peer == c.address {
-		return 0, errSelf
-	}
-	parsed, err := parseBundle(b)
+	parsed, err := c.parseBundle(peer, b)
 	if err != nil {
 		return 0, err
 	}
-	state, err := initiate(&c.random, c.self, &parsed)
-	if err != nil {
+	defer c.lock(sessionKey(peer))()
+	changes := c.store.begin()
+	if n, err = c.establish(changes, peer, parsed); err != nil {
 		return 0, err
 	}
+	changes.commit()
+	return n, nil
+}
+
+// establish is Establish under the session's lock, with the changes left in b.
+func (c *client) establish(b *batch, peer protocols.Address, to *bundle) (protocols.Notice, error) {
 	key := sessionKey(peer)
-	defer c.lock(key)()
-	states, err := decodeSession(c.store.get(key))
+	states, err := decodeSession(b.get(key))
 	if err != nil {
 		return 0, wrap(protocols.ErrState, err)
 	}
-	var changes batch
-	n = protocols.SessionStarted | c.meet(&changes, peer, parsed.static.IdentityKey)
+	state, err := initiate(&c.random, c.self, to)
+	if err != nil {
+		return 0, err
+	}
 	first := encodeState(structure(state), nil)
-	changes.put(key, encodeSession(append([][]byte{first}, states...)))
-	c.store.commit(&changes)
-	return n, nil
+	b.put(key, encodeSession(append([][]byte{first}, states...)))
+	return protocols.SessionStarted | c.meet(b, peer, to.static.IdentityKey), nil
 }
 
 // meet records the peer's identity key: trust on first use, and a change is
 // accepted and told.
 func (c *client) meet(b *batch, peer protocols.Address, key [32]byte) protocols.Notice {
 	name := identityRecord(peer)
-	known := c.store.get(name)
+	known := b.get(name)
 	if len(known) == 33 && [32]byte(known[1:]) == key {
 		return 0
 	}

@@ -248,6 +248,12 @@ func baseKey(encoded []byte) (key [32]byte) {
 	return key
 }
 
+// currentBase returns the base key of a session record's current state.
+func currentBase(session []byte) (key [32]byte) {
+	copy(key[:], session[1+3:])
+	return key
+}
+
 // decodeState reads a state and, of a responder, its header. What it returns
 // aliases b in part.
 func decodeState(b []byte) (*record.State, *header, error) {

@@ -54,7 +54,13 @@ func (c *client) check(key string, value []byte) error {
 		_, err := decodeOneTime(value)
 		return err
 	}
-	if plain, err := url.PathUnescape(name); err != nil || url.PathEscape(plain) != name {
+	for part := range strings.SplitSeq(name, "/") {
+		if plain, err := url.PathUnescape(part); err != nil || url.PathEscape(plain) != part {
+			return fmt.Errorf("%w: key", errRecord)
+		}
+	}
+	group, _, nested := strings.Cut(name, "/")
+	if nested != (kind+"/" == senderPrefix) {
 		return fmt.Errorf("%w: key", errRecord)
 	}
 	switch kind + "/" {
@@ -65,6 +71,18 @@ func (c *client) check(key string, value []byte) error {
 			return fmt.Errorf("%w: identity", errRecord)
 		}
 		return nil
+	}
+	if c.store.records[groupPrefix+group] == nil {
+		return fmt.Errorf("%w: group is missing, or kind is unknown", errRecord)
+	}
+	switch kind + "/" {
+	case groupPrefix:
+		_, err := decodeRoster(value)
+		return err
+	case ownKeyPrefix:
+		return checkSenderKeys(value, true)
+	case senderPrefix:
+		return checkSenderKeys(value, false)
 	}
 	return fmt.Errorf("%w: kind is unknown", errRecord)
 }
@@ -100,6 +118,21 @@ func (c *client) checkSession(name string, value []byte) error {
 		}
 		if state.LocalIdentityKey().PublicKey().PublicKey() != public(c.self.identity) {
 			return fmt.Errorf("%w: session of another identity", errRecord)
+		}
+	}
+	return nil
+}
+
+// checkSenderKeys reads sender keys; only the client's own one has its private
+// key.
+func checkSenderKeys(value []byte, own bool) error {
+	keys, err := decodeSenderKeys(value)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if (k.signing.PrivateKey() != nil) != own {
+			return fmt.Errorf("%w: sender key of the wrong side", errRecord)
 		}
 	}
 	return nil

@@ -32,18 +32,18 @@ var (
 func (c *client) Seal(peer protocols.Address, plaintext []byte) (s protocols.Sealed, err error) {
 	key := sessionKey(peer)
 	defer c.lock(key)()
-	var b batch
-	if s, err = c.seal(&b, peer, plaintext); err != nil {
+	b := c.store.begin()
+	if s, err = c.seal(b, peer, plaintext); err != nil {
 		return protocols.Sealed{}, fmt.Errorf("signal-v3: seal to %s: %w", peer, err)
 	}
-	c.store.commit(&b)
+	b.commit()
 	return s, nil
 }
 
 // seal is Seal under the session's lock, with the changes left in b.
 func (c *client) seal(b *batch, peer protocols.Address, plaintext []byte) (protocols.Sealed, error) {
 	key := sessionKey(peer)
-	states, err := decodeSession(c.store.get(key))
+	states, err := decodeSession(b.get(key))
 	if err != nil {
 		return protocols.Sealed{}, wrap(protocols.ErrState, err)
 	}
@@ -101,11 +101,11 @@ func (c *client) Open(peer protocols.Address, s protocols.Sealed) (o protocols.O
 	}()
 	defer guard(&err)
 	defer c.lock(sessionKey(peer))()
-	var b batch
-	if o, err = c.open(&b, peer, s); err != nil {
+	b := c.store.begin()
+	if o, err = c.open(b, peer, s); err != nil {
 		return o, err
 	}
-	if !c.store.commit(&b) {
+	if !b.commit() {
 		return o, protocols.ErrKeyUnknown // another session took the one-time prekey
 	}
 	return o, nil
@@ -116,7 +116,7 @@ func (c *client) open(b *batch, peer protocols.Address, s protocols.Sealed) (pro
 	if s.Version != wireVersion {
 		return protocols.Opened{}, fmt.Errorf("%w: %w: %d", protocols.ErrMalformed, errVersion, s.Version)
 	}
-	states, err := decodeSession(c.store.get(sessionKey(peer)))
+	states, err := decodeSession(b.get(sessionKey(peer)))
 	if err != nil {
 		return protocols.Opened{}, wrap(protocols.ErrState, err)
 	}

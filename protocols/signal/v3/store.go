@@ -31,10 +31,24 @@ func (s *store) get(key string) []byte {
 	return s.records[key]
 }
 
-// batch is a set of changes that take effect together.
+// batch is a set of changes that take effect together. It is made by begin.
 type batch struct {
+	store   *store
 	changes []protocols.Record
 	require []string
+}
+
+func (s *store) begin() *batch { return &batch{store: s} }
+
+// get returns a record as the batch leaves it, nil if there is none. It must not
+// be modified.
+func (b *batch) get(key string) []byte {
+	for i := len(b.changes) - 1; i >= 0; i-- {
+		if b.changes[i].Key == key {
+			return b.changes[i].Value
+		}
+	}
+	return b.store.get(key)
 }
 
 // put sets a record. The batch takes value over.
@@ -53,7 +67,8 @@ func (b *batch) consume(key string) {
 }
 
 // commit applies all changes, or none if a required record is gone.
-func (s *store) commit(b *batch) bool {
+func (b *batch) commit() bool {
+	s := b.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, key := range b.require {

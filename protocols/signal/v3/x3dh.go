@@ -24,29 +24,35 @@ type bundle struct {
 }
 
 var (
+	errSelf      = errors.New("the peer is this client")
 	errSignature = errors.New("signature of the signed prekey does not verify")
 	errPreKeyID  = errors.New("id of the one-time key exceeds 24 bits")
 )
 
-// parseBundle reads a bundle and verifies its signature.
-func parseBundle(b protocols.Bundle) (out bundle, err error) {
+// parseBundle reads a peer's bundle and verifies its signature.
+func (c *client) parseBundle(peer protocols.Address, b protocols.Bundle) (*bundle, error) {
+	if peer == c.address {
+		return nil, errSelf
+	}
+	var out bundle
+	var err error
 	if out.static, err = signal.ParseStatic(b.Static); err != nil {
-		return out, wrap(protocols.ErrMalformed, err)
+		return nil, wrap(protocols.ErrMalformed, err)
 	}
 	if one := b.OneTime; one != nil {
 		if one.ID > signal.MaxPreKeyID {
-			return out, wrap(protocols.ErrMalformed, errPreKeyID)
+			return nil, wrap(protocols.ErrMalformed, errPreKeyID)
 		}
 		out.hasPreKey, out.preKeyID = true, one.ID
 		if out.preKey, err = signal.ParseOneTime(one.Value); err != nil {
-			return out, wrap(protocols.ErrMalformed, err)
+			return nil, wrap(protocols.ErrMalformed, err)
 		}
 	}
 	signer := ecc.NewDjbECPublicKey(out.static.IdentityKey)
 	if !ecc.VerifySignature(signer, signal.Signed(&out.static.SignedPreKey), out.static.Signature) {
-		return out, wrap(protocols.ErrAuthentication, errSignature)
+		return nil, wrap(protocols.ErrAuthentication, errSignature)
 	}
-	return out, nil
+	return &out, nil
 }
 
 // initiate is Alice's side of X3DH (Section 3.3) and of the Double Ratchet's
