@@ -206,15 +206,20 @@ func validValue(s string) bool {
 	return true
 }
 
-// validText is validValue for what may hold more than ASCII. U+FFFE and U+FFFF
-// are no characters of XML 1.0 (Section 2.2).
+// validText is validValue for what may hold more than ASCII.
 func validText(s string) bool {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 || r == 0xFFFE || r == 0xFFFF || size == 1 && class[s[i]]&classControl != 0 {
+		if !xmlRune(r, size) || size == 1 && class[s[i]]&classControl != 0 {
 			return false
 		}
 		i += size
 	}
 	return true
+}
+
+// xmlRune reports whether what utf8.DecodeRune returned is valid UTF-8 and, if
+// it is beyond ASCII, a character of XML 1.0 (Section 2.2).
+func xmlRune(r rune, size int) bool {
+	return !(r == utf8.RuneError && size == 1) && r != 0xFFFE && r != 0xFFFF
 }

@@ -1,0 +1,359 @@
+package stanza
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// ParseBinary reads one stanza in binary form, compressed or not. It shares no
+// memory with b.
+//
+// A tree has one uncompressed form, the one that [AppendBinary] writes; every
+// other is refused. So is anything after the stanza. The memory that a stanza
+// takes is bounded by a constant factor of its decompressed size and by
+// [MaxNodes]. Errors are a *[FormatError], whose offset counts in the
+// decompressed form.
+func ParseBinary(b []byte) (Node, error) {
+	if len(b) > MaxSize {
+		return Node{}, &FormatError{Check: CheckSize, Offset: MaxSize}
+	}
+	if len(b) == 0 {
+		return Node{}, &FormatError{Check: CheckTruncated}
+	}
+	switch b[0] {
+	case DictionaryVersion << 4:
+	case DictionaryVersion<<4 | flagCompressed:
+		plain, err := decompress(b)
+		if err != nil {
+			return Node{}, err
+		}
+		b = plain
+	default:
+		return Node{}, &FormatError{Check: CheckHeader, Detail: "0x" + strconv.FormatUint(uint64(b[0]), 16)}
+	}
+	d := decoder{in: b, off: 1, nodes: 1}
+	var n Node
+	d.node(&n, 1)
+	if d.err == nil && d.off < len(d.in) {
+		d.fail(CheckTrailing, d.off)
+	}
+	if d.err != nil {
+		return Node{}, d.err
+	}
+	return n, nil
+}
+
+// decoder reads from in at off until the first error. Once err is set, its
+// methods return zero values and read nothing more.
+type decoder struct {
+	in    []byte
+	off   int
+	nodes int // read, and promised by the heads of lists
+	err   error
+
+	attrs   slab[Attr]
+	kids    slab[Node]
+	data    slab[byte]
+	strings arena
+}
+
+func (d *decoder) fail(c Check, off int) {
+	if d.err == nil {
+		d.err = &FormatError{Check: c, Offset: off}
+	}
+}
+
+// left returns the number of bytes not yet read.
+func (d *decoder) left() int { return len(d.in) - d.off }
+
+// take returns the next n bytes, or nil at an error.
+func (d *decoder) take(n int) []byte {
+	if d.err != nil || n > d.left() {
+		d.fail(CheckTruncated, len(d.in))
+		return nil
+	}
+	d.off += n
+	return d.in[d.off-n : d.off]
+}
+
+func (d *decoder) byte() byte {
+	if b := d.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) uint16() uint16 {
+	if b := d.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+// Smallest encodings in bytes, which bound how many of a kind can follow.
+const (
+	minNode = 3 // a list of one token
+	minAttr = 2 // two tokens
+)
+
+// node reads a node into n. The caller has counted it.
+func (d *decoder) node(n *Node, depth int) {
+	start := d.off
+	items := d.list(d.byte(), start)
+	if d.err != nil {
+		return
+	}
+	attrs := (items - 1) / 2
+	switch {
+	case depth > MaxDepth:
+		d.fail(CheckDepth, start)
+	case attrs > MaxAttrs:
+		d.fail(CheckAttrs, start)
+	case attrs*minAttr > d.left():
+		d.fail(CheckTruncated, len(d.in))
+	}
+	n.Tag = d.name()
+	if attrs > 0 && d.err == nil {
+		n.Attrs = d.attrs.take(attrs, d.left()/minAttr)
+		for i := range n.Attrs {
+			n.Attrs[i] = Attr{Name: d.name(), Value: d.value()}
+		}
+		if duplicate(n.Attrs) >= 0 {
+			d.fail(CheckDuplicate, start)
+		}
+	}
+	if items%2 == 0 && d.err == nil {
+		d.content(n, depth)
+	}
+}
+
+// content reads children or data.
+func (d *decoder) content(n *Node, depth int) {
+	start := d.off
+	marker := d.byte()
+	if marker != markerList8 && marker != markerList16 {
+		size := d.length(marker, start)
+		if d.err == nil && size == 0 {
+			d.fail(CheckCanonical, start)
+		}
+		if b := d.take(size); b != nil {
+			n.Data = d.data.take(size, len(d.in))
+			copy(n.Data, b)
+		}
+		return
+	}
+	count := d.list(marker, start)
+	if d.nodes += count; d.nodes > MaxNodes {
+		d.fail(CheckNodes, start)
+	}
+	if count*minNode > d.left() {
+		d.fail(CheckTruncated, len(d.in))
+	}
+	if d.err != nil {
+		return
+	}
+	n.Children = d.kids.take(count, d.left()/minNode)
+	for i := range n.Children {
+		d.node(&n.Children[i], depth+1)
+	}
+}
+
+// list reads the head of a list after its marker: at least one item, in the
+// shorter of the two forms.
+func (d *decoder) list(marker byte, start int) int {
+	var items, least int
+	switch marker {
+	case markerList8:
+		items, least = int(d.byte()), 1
+	case markerList16:
+		items, least = int(d.uint16()), 1<<8
+	default:
+		d.fail(CheckMarker, start)
+	}
+	if d.err == nil && items < least {
+		d.fail(CheckCanonical, start)
+	}
+	return items
+}
+
+// length reads the head of raw bytes after its marker, in the shortest form.
+func (d *decoder) length(marker byte, start int) int {
+	var size, least int
+	switch marker {
+	case markerBytes8:
+		size = int(d.byte())
+	case markerBytes20:
+		if b := d.take(3); b != nil {
+			size, least = int(b[0])<<16|int(b[1])<<8|int(b[2]), 1<<8
+		}
+		if size >= 1<<20 {
+			d.fail(CheckMarker, start)
+		}
+	case markerBytes32:
+		if b := d.take(4); b != nil {
+			v := binary.BigEndian.Uint32(b)
+			if v > MaxSize {
+				d.fail(CheckSize, start)
+				return 0
+			}
+			size, least = int(v), 1<<20
+		}
+	default:
+		d.fail(CheckMarker, start)
+	}
+	if d.err == nil && size < least {
+		d.fail(CheckCanonical, start)
+	}
+	return size
+}
+
+// name reads a tag or the name of an attribute.
+func (d *decoder) name() string {
+	start := d.off
+	marker := d.byte()
+	s, ok := d.token(marker, start)
+	if !ok {
+		s = d.raw(marker, start, MaxName, CheckName)
+		if token(s) != 0 {
+			d.fail(CheckCanonical, start)
+		}
+	}
+	if d.err == nil && !validName(s) {
+		d.fail(CheckName, start)
+	}
+	return s
+}
+
+// value reads the value of an attribute.
+func (d *decoder) value() string {
+	start := d.off
+	marker := d.byte()
+	s, ok := d.token(marker, start)
+	if ok {
+		return s
+	}
+	var form form
+	switch marker {
+	case markerNibble:
+		form, s = formNibble, d.strings.add(d.packed(nibbleAlphabet, start))
+	case markerHex:
+		form, s = formHex, d.strings.add(d.packed(hexAlphabet, start))
+	case markerPair, markerDevice, markerMessenger, markerInterop:
+		form, s = formAddress, d.address(marker, start)
+	default:
+		form, s = formRaw, d.raw(marker, start, MaxValue, CheckValue)
+		if d.err == nil && !validValue(s) {
+			d.fail(CheckValue, start)
+		}
+	}
+	if d.err != nil {
+		return ""
+	}
+	if chosen, addr := chooseForm(s); chosen != form || token(s) != 0 || form == formAddress && markerOf(addr) != marker {
+		d.fail(CheckCanonical, start)
+	}
+	return s
+}
+
+// token returns what a token stands for; ok is false if marker begins no token.
+func (d *decoder) token(marker byte, start int) (s string, ok bool) {
+	switch {
+	case 0 < marker && int(marker) < len(singleTokens):
+		return singleTokens[marker], true
+	case marker == markerDictionary:
+		i := int(d.byte())
+		if i >= len(doubleTokens) {
+			d.fail(CheckMarker, start)
+			return "", true
+		}
+		return doubleTokens[i], true
+	}
+	return "", false
+}
+
+// raw reads a string of raw bytes, at most most of them, else c is broken.
+func (d *decoder) raw(marker byte, start, most int, c Check) string {
+	size := d.length(marker, start)
+	if size > most {
+		d.fail(c, start)
+	}
+	return d.strings.add(d.take(size))
+}
+
+// packed reads two characters a byte after the marker. The result is valid until
+// the next call.
+func (d *decoder) packed(alphabet string, start int) []byte {
+	head := d.byte()
+	b := d.take(int(head &^ 0x80))
+	out := d.strings.scratch[:0]
+	for i, c := range b {
+		hi, lo := int(c>>4), int(c&0x0F)
+		odd := i == len(b)-1 && head&0x80 != 0 // lo is none, and written as 15
+		if hi >= len(alphabet) || !odd && lo >= len(alphabet) || odd && lo != 0x0F {
+			d.fail(CheckMarker, start)
+			return nil
+		}
+		out = append(out, alphabet[hi])
+		if !odd {
+			out = append(out, alphabet[lo])
+		}
+	}
+	return out
+}
+
+// address reads an address after its marker and returns its text.
+func (d *decoder) address(marker byte, start int) string {
+	var a ident.Address
+	if marker == markerDevice {
+		if d.byte() != domainUser {
+			d.fail(CheckAddress, start)
+		}
+		a.Device = uint16(d.byte())
+	}
+	user := d.user(start)
+	if marker == markerInterop || marker == markerMessenger {
+		a.Device = d.uint16()
+	}
+	if marker == markerInterop {
+		a.Integrator = d.uint16()
+	}
+	a.Server = ident.User
+	if marker != markerDevice {
+		at := d.off
+		server, ok := d.token(d.byte(), at)
+		if !ok {
+			d.fail(CheckAddress, at)
+		}
+		a.Server = ident.Server(server)
+	}
+	if d.err != nil {
+		return ""
+	}
+	a.User = user
+	buf, err := a.AppendText(d.strings.scratch[:0])
+	if err != nil {
+		d.fail(CheckAddress, start)
+		return ""
+	}
+	return d.strings.add(buf)
+}
+
+// user reads the user part of an address.
+func (d *decoder) user(start int) string {
+	at := d.off
+	marker := d.byte()
+	if s, ok := d.token(marker, at); ok {
+		return s
+	}
+	if marker != markerNibble {
+		d.fail(CheckAddress, start)
+		return ""
+	}
+	s := d.strings.add(d.packed(nibbleAlphabet, at))
+	if d.err == nil && (s == "" || token(s) != 0) {
+		d.fail(CheckCanonical, at)
+	}
+	return s
+}

@@ -1,0 +1,51 @@
+package stanza
+
+import "strings"
+
+// slab hands out slices that share few allocations. Each chunk is at least twice
+// as large as the one before, up to a limit, so what is allocated is at most
+// about twice what is handed out.
+type slab[T any] struct {
+	free []T
+	next int
+}
+
+// Sizes of a slab's chunks in elements.
+const (
+	firstChunk = 2
+	lastChunk  = 256
+)
+
+// take returns n fresh elements. most bounds how many can be asked for from now
+// on, n included.
+func (s *slab[T]) take(n, most int) []T {
+	if n > len(s.free) {
+		s.next = min(max(2*s.next, firstChunk), lastChunk)
+		s.free = make([]T, max(n, min(s.next, most)))
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}
+
+// arena holds many short strings in few allocations.
+type arena struct {
+	chunk strings.Builder
+	// scratch is room for one string under construction: the longest packed one.
+	scratch [2 * maxPacked]byte
+}
+
+// Size of an arena's chunks in bytes.
+const arenaChunk = 192
+
+// add returns b as a string.
+func (a *arena) add(b []byte) string {
+	start := a.chunk.Len()
+	if a.chunk.Cap()-start < len(b) {
+		a.chunk.Reset() // the strings handed out keep the old chunk
+		a.chunk.Grow(max(len(b), arenaChunk))
+		start = 0
+	}
+	a.chunk.Write(b)
+	return a.chunk.String()[start:]
+}
