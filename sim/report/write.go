@@ -73,7 +73,9 @@ func (r *Report) write(dir string) error {
 	m.Intervals = summary.intervals()
 	m.fillNil()
 
-	files, err := r.render(m, summary)
+	whole := *r
+	whole.Summary = summary
+	files, err := whole.render(m)
 	if err != nil {
 		return err
 	}
@@ -112,17 +114,35 @@ type content struct {
 }
 
 // render makes all files but the manifest.
-func (r *Report) render(m Manifest, summary *Summary) ([]content, error) {
+func (r *Report) render(m Manifest) ([]content, error) {
 	var samples bytes.Buffer
 	if err := WriteSamples(&samples, Samples(r.Replications)); err != nil {
 		return nil, err
 	}
-	text, err := indented(summary)
+	text, err := indented(r.Summary)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", SummaryFile, err)
 	}
 	files := []content{{SamplesFile, samples.Bytes()}, {SummaryFile, text}}
-	return files, nil
+	for _, s := range r.Sections {
+		if s.Figure == nil {
+			continue
+		}
+		svg, err := s.Figure.SVG()
+		if err != nil {
+			return nil, err
+		}
+		name := figurePath(s.Figure)
+		if slices.ContainsFunc(files, func(f content) bool { return f.name == name }) {
+			return nil, fmt.Errorf("figure %s: there are two of that name", s.Figure.Name)
+		}
+		files = append(files, content{name, svg})
+	}
+	html, err := r.page(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", PageFile, err)
+	}
+	return append(files, content{PageFile, html}), nil
 }
 
 // intervals lists the methods that occur.

@@ -1,6 +1,0 @@
-package report
-
-// Chart is one of the charts of this package.
-type Chart interface {
-	SVG() ([]byte, error)
-}
