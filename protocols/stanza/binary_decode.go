@@ -216,7 +216,7 @@ func (d *decoder) name() string {
 	s, ok := d.token(marker, start)
 	if !ok {
 		s = d.raw(marker, start, MaxName, CheckName)
-		if token(s) != 0 {
+		if findToken(s).code != 0 {
 			d.fail(CheckCanonical, start)
 		}
 	}
@@ -230,28 +230,23 @@ func (d *decoder) name() string {
 func (d *decoder) value() string {
 	start := d.off
 	marker := d.byte()
-	s, ok := d.token(marker, start)
-	if ok {
+	switch s, ok := d.token(marker, start); {
+	case ok:
 		return s
+	case marker == markerNibble, marker == markerHex:
+		return d.strings.add(d.packed(marker, start))
+	case marker == markerPair, marker == markerDevice, marker == markerMessenger, marker == markerInterop:
+		return d.address(marker, start)
 	}
-	var form form
-	switch marker {
-	case markerNibble:
-		form, s = formNibble, d.strings.add(d.packed(nibbleAlphabet, start))
-	case markerHex:
-		form, s = formHex, d.strings.add(d.packed(hexAlphabet, start))
-	case markerPair, markerDevice, markerMessenger, markerInterop:
-		form, s = formAddress, d.address(marker, start)
-	default:
-		form, s = formRaw, d.raw(marker, start, MaxValue, CheckValue)
-		if d.err == nil && !validValue(s) {
-			d.fail(CheckValue, start)
-		}
-	}
+	s := d.raw(marker, start, MaxValue, CheckValue)
 	if d.err != nil {
 		return ""
 	}
-	if chosen, addr := chooseForm(s); chosen != form || token(s) != 0 || form == formAddress && markerOf(addr) != marker {
+	switch form, _, _ := chooseForm(s); form {
+	case formRaw:
+	case formNone:
+		d.fail(CheckValue, start)
+	default:
 		d.fail(CheckCanonical, start)
 	}
 	return s
@@ -282,28 +277,38 @@ func (d *decoder) raw(marker byte, start, most int, c Check) string {
 	return d.strings.add(d.take(size))
 }
 
-// packed reads two characters a byte after the marker. The result is valid until
-// the next call.
-func (d *decoder) packed(alphabet string, start int) []byte {
+// packed reads what follows the marker of a packed string. The result is valid
+// until the next call.
+func (d *decoder) packed(marker byte, start int) []byte {
+	alphabet := nibbleAlphabet
+	if marker == markerHex {
+		alphabet = hexAlphabet
+	}
 	head := d.byte()
 	b := d.take(int(head &^ 0x80))
 	out := d.strings.scratch[:0]
+	digits := true // which both alphabets have, so that hex must have others
 	for i, c := range b {
-		hi, lo := int(c>>4), int(c&0x0F)
-		odd := i == len(b)-1 && head&0x80 != 0 // lo is none, and written as 15
-		if hi >= len(alphabet) || !odd && lo >= len(alphabet) || odd && lo != 0x0F {
+		hi, lo := c>>4, c&0x0F
+		odd := head&0x80 != 0 && i == len(b)-1 // lo is none, and written as 15
+		if int(hi) >= len(alphabet) || !odd && int(lo) >= len(alphabet) || odd && lo != 0x0F {
 			d.fail(CheckMarker, start)
 			return nil
 		}
+		digits = digits && hi < 10 && (odd || lo < 10)
 		out = append(out, alphabet[hi])
 		if !odd {
 			out = append(out, alphabet[lo])
 		}
 	}
+	short := len(out) <= maxPackedToken && findToken(string(out)).code != 0
+	if d.err == nil && (len(out) == 0 || len(out) > maxPacked || short || digits && marker == markerHex) {
+		d.fail(CheckCanonical, start)
+	}
 	return out
 }
 
-// address reads an address after its marker and returns its text.
+// address reads what follows the marker of an address and returns its text.
 func (d *decoder) address(marker byte, start int) string {
 	var a ident.Address
 	if marker == markerDevice {
@@ -312,7 +317,7 @@ func (d *decoder) address(marker byte, start int) string {
 		}
 		a.Device = uint16(d.byte())
 	}
-	user := d.user(start)
+	a.User = d.user()
 	if marker == markerInterop || marker == markerMessenger {
 		a.Device = d.uint16()
 	}
@@ -321,39 +326,35 @@ func (d *decoder) address(marker byte, start int) string {
 	}
 	a.Server = ident.User
 	if marker != markerDevice {
-		at := d.off
-		server, ok := d.token(d.byte(), at)
+		server, ok := d.token(d.byte(), start)
 		if !ok {
-			d.fail(CheckAddress, at)
+			d.fail(CheckAddress, start)
 		}
 		a.Server = ident.Server(server)
 	}
 	if d.err != nil {
 		return ""
 	}
-	a.User = user
-	buf, err := a.AppendText(d.strings.scratch[:0])
-	if err != nil {
+	text, err := a.AppendText(d.strings.scratch[:0])
+	switch {
+	case err != nil:
 		d.fail(CheckAddress, start)
-		return ""
+	case markerOf(a) != marker:
+		d.fail(CheckCanonical, start)
 	}
-	return d.strings.add(buf)
+	return d.strings.add(text)
 }
 
-// user reads the user part of an address.
-func (d *decoder) user(start int) string {
-	at := d.off
+// user reads the user part of an address, which is not empty.
+func (d *decoder) user() string {
+	start := d.off
 	marker := d.byte()
-	if s, ok := d.token(marker, at); ok {
+	if s, ok := d.token(marker, start); ok {
 		return s
 	}
 	if marker != markerNibble {
 		d.fail(CheckAddress, start)
 		return ""
 	}
-	s := d.strings.add(d.packed(nibbleAlphabet, at))
-	if d.err == nil && (s == "" || token(s) != 0) {
-		d.fail(CheckCanonical, at)
-	}
-	return s
+	return d.strings.add(d.packed(marker, start))
 }

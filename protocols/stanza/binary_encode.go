@@ -98,11 +98,13 @@ func (e *encoder) length(n int) {
 
 // name writes a tag or the name of an attribute: a token or raw.
 func (e *encoder) name(n *Node, s string) {
-	if !validName(s) {
+	t := findToken(s)
+	if !t.isName && !validName(s) {
 		e.fail(CheckName, nameIn(n, s))
 		return
 	}
-	if e.token(s) {
+	if t.code != 0 {
+		e.token(t.code)
 		return
 	}
 	e.length(len(s))
@@ -117,71 +119,67 @@ func nameIn(n *Node, name string) string {
 	return n.Tag + "/@" + name
 }
 
-// value writes the value of an attribute in the first form that fits.
+// value writes the value of an attribute in the form that chooseForm says.
 func (e *encoder) value(n *Node, a *Attr) {
-	if e.token(a.Value) {
-		return
-	}
-	if !validValue(a.Value) {
-		e.fail(CheckValue, n.Tag+"/@"+a.Name)
-		return
-	}
-	switch form, addr := chooseForm(a.Value); form {
+	form, code, addr := chooseForm(a.Value)
+	switch form {
+	case formToken:
+		e.token(code)
 	case formNibble, formHex:
 		e.packed(form, a.Value)
 	case formAddress:
 		e.address(addr)
-	default:
+	case formRaw:
 		e.length(len(a.Value))
 		e.out = append(e.out, a.Value...)
+	case formNone:
+		e.fail(CheckValue, n.Tag+"/@"+a.Name)
 	}
 }
 
-func (e *encoder) token(s string) bool {
-	switch t := token(s); {
-	case t == 0:
-		return false
-	case t < 1<<8:
-		e.out = append(e.out, byte(t))
-	default:
-		e.out = append(e.out, byte(t>>8), byte(t))
+func (e *encoder) token(code uint16) {
+	if code >= 1<<8 {
+		e.out = append(e.out, byte(code>>8))
 	}
-	return true
+	e.out = append(e.out, byte(code))
 }
 
-// form is one of the ways to write a string that is no token. The encoder takes
+// form is one of the ways to write the value of an attribute. The encoder takes
 // the first that fits; the decoder refuses every other.
 type form int
 
 const (
-	formNibble  form = iota // 1 to 127 of the nibble alphabet
-	formHex                 // 1 to 127 of the hex alphabet
+	formToken   form = iota // what is in the dictionary
+	formNibble              // 1 to maxPacked of the nibble alphabet
+	formHex                 // 1 to maxPacked of the hex alphabet
 	formAddress             // what an address marker can hold
-	formRaw
+	formRaw                 // any other value
+	formNone                // no value that may be written
 )
 
-// chooseForm returns the form of a valid value that is no token, and the address
+// chooseForm returns the form of a value, with the token's code or the address
 // if that is the form.
-func chooseForm(s string) (form, ident.Address) {
-	if 0 < len(s) && len(s) <= maxPacked {
-		all := uint8(classNibble | classHex)
-		at := false
-		for i := 0; i < len(s); i++ {
-			all &= class[s[i]]
-			at = at || s[i] == '@'
-		}
-		switch {
-		case all&classNibble != 0:
-			return formNibble, ident.Address{}
-		case all&classHex != 0:
-			return formHex, ident.Address{}
-		case at:
-			if a, err := ident.ParseAddress(s); err == nil && markerOf(a) != 0 {
-				return formAddress, a
-			}
+func chooseForm(s string) (form, uint16, ident.Address) {
+	all, any := scan(s)
+	packs := all&(classNibble|classHex) != 0 && 0 < len(s) && len(s) <= maxPacked
+	if !packs || len(s) <= maxPackedToken {
+		if t := findToken(s); t.code != 0 {
+			return formToken, t.code, ident.Address{}
 		}
 	}
-	return formRaw, ident.Address{}
+	switch {
+	case packs && all&classNibble != 0:
+		return formNibble, 0, ident.Address{}
+	case packs:
+		return formHex, 0, ident.Address{}
+	case !validScanned(s, any):
+		return formNone, 0, ident.Address{}
+	case any&classAt != 0:
+		if a, err := ident.ParseAddress(s); err == nil && markerOf(a) != 0 {
+			return formAddress, 0, a
+		}
+	}
+	return formRaw, 0, ident.Address{}
 }
 
 // markerOf returns the marker that holds an address with a user, or 0 if none
@@ -235,14 +233,16 @@ func (e *encoder) address(a ident.Address) {
 	if marker == markerInterop {
 		e.out = binary.BigEndian.AppendUint16(e.out, a.Integrator)
 	}
-	e.token(string(a.Server))
+	e.token(findToken(string(a.Server)).code)
 }
 
 // user writes an account or group number, whose characters are all nibbles.
 func (e *encoder) user(s string) {
-	if !e.token(s) {
-		e.packed(formNibble, s)
+	if t := findToken(s); t.code != 0 {
+		e.token(t.code)
+		return
 	}
+	e.packed(formNibble, s)
 }
 
 // Alphabets of packing.

@@ -108,8 +108,10 @@ var payloads = []struct {
 	{NamespacePing, Get, "", func(*fields, *Node) Payload { return KeepAlive{} }},
 }
 
-func parseIQ(f *fields, n *Node) *IQ {
-	q := new(IQ)
+// parseIQ takes the node by value: calls through the table move it to the heap,
+// which the other stanzas are spared.
+func parseIQ(node Node) (*IQ, error) {
+	f, n, q := new(fields), &node, new(IQ)
 	for i := range n.Attrs {
 		switch a := &n.Attrs[i]; a.Name {
 		case "id":
@@ -132,10 +134,10 @@ func parseIQ(f *fields, n *Node) *IQ {
 		if c != nil {
 			q.Error = parseError(f, c)
 		}
-		return q
+		return q, f.err
 	}
 	q.Payload = parsePayload(f, n, q)
-	return q
+	return q, f.err
 }
 
 func parsePayload(f *fields, n *Node, q *IQ) Payload {

@@ -154,8 +154,10 @@ const (
 	classStart   = 1 << iota // may start a name
 	className                // may follow in a name
 	classControl             // U+0000 to U+001F and U+007F
+	classHigh                // part of a character beyond ASCII
 	classNibble              // has a code in nibble packing
 	classHex                 // has a code in hex packing
+	classAt                  // "@"
 )
 
 var class = func() (t [256]uint8) {
@@ -170,6 +172,10 @@ var class = func() (t [256]uint8) {
 			t[b] |= className | classNibble
 		case b < 0x20, b == 0x7f:
 			t[b] |= classControl
+		case b >= utf8.RuneSelf:
+			t[b] |= classHigh
+		case b == '@':
+			t[b] |= classAt
 		}
 		if b >= 'A' && b <= 'F' {
 			t[b] |= classHex
@@ -190,23 +196,28 @@ func validName(s string) bool {
 	return true
 }
 
-func validValue(s string) bool {
-	if len(s) > MaxValue {
-		return false
-	}
+// scan returns the classes that all bytes of s have, and those that any has.
+func scan(s string) (all, any uint8) {
+	all = 0xFF
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if class[c]&classControl != 0 {
-			return false
-		}
-		if c >= utf8.RuneSelf {
-			return validText(s[i:])
-		}
+		c := class[s[i]]
+		all &= c
+		any |= c
 	}
-	return true
+	return all, any
 }
 
-// validText is validValue for what may hold more than ASCII.
+func validValue(s string) bool {
+	_, any := scan(s)
+	return validScanned(s, any)
+}
+
+// validScanned is validValue for a value with the given classes.
+func validScanned(s string, any uint8) bool {
+	return len(s) <= MaxValue && any&classControl == 0 && (any&classHigh == 0 || validText(s))
+}
+
+// validText is validScanned for what holds more than ASCII.
 func validText(s string) bool {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])

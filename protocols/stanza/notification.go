@@ -152,8 +152,9 @@ func parseRevoked(f *fields, n *Node) Event {
 	return nil
 }
 
-func parseNotification(f *fields, n *Node) *Notification {
-	t := new(Notification)
+// parseNotification takes the node by value for the reason that parseIQ does.
+func parseNotification(node Node) (*Notification, error) {
+	f, n, t := new(fields), &node, new(Notification)
 	for i := range n.Attrs {
 		switch a := &n.Attrs[i]; a.Name {
 		case "id":
@@ -175,7 +176,7 @@ func parseNotification(f *fields, n *Node) *Notification {
 	f.require(n, t.ID != "", "@id")
 	f.require(n, t.Type != "", "@type")
 	if len(n.Children) == 0 {
-		return t
+		return t, f.err
 	}
 	c := &n.Children[0]
 	for i := range events {
@@ -184,5 +185,5 @@ func parseNotification(f *fields, n *Node) *Notification {
 			break
 		}
 	}
-	return t
+	return t, f.err
 }

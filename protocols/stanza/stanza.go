@@ -21,7 +21,7 @@ func Parse(n Node) (Stanza, error) {
 	case "message":
 		s = parseMessage(&f, &n)
 	case "iq":
-		s = parseIQ(&f, &n)
+		s, f.err = parseIQ(n)
 	case "ib":
 		s = parseIB(&f, &n)
 	case "receipt":
@@ -29,7 +29,7 @@ func Parse(n Node) (Stanza, error) {
 	case "ack":
 		s = parseAck(&f, &n)
 	case "notification":
-		s = parseNotification(&f, &n)
+		s, f.err = parseNotification(n)
 	case "call":
 		s = parseCall(&f, &n)
 	default:
