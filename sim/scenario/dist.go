@@ -15,19 +15,19 @@ type Quantity interface {
 //
 //	constant     value
 //	uniform      min, max
-//	normal       mean, sd
+//	normal       mean, sd (the standard deviation)
 //	lognormal    median, sigma (the standard deviation of the logarithm)
 //	exponential  mean
 //	empirical    quantiles, linear between them
 //
-// All but constant, uniform and empirical may be clipped to min and max;
-// without min they are clipped to 0.
+// Lognormal and exponential may have min and max besides: a draw beyond one is
+// taken as it. A draw of normal below 0 is drawn again.
 type Dist[Q Quantity] struct {
 	// Name of the family.
 	Dist Family `yaml:"dist" enum:"constant|uniform|normal|lognormal|exponential|empirical"`
 	// The value of constant.
 	Value Q `yaml:"value,optional"`
-	// The mean of normal and exponential.
+	// The mean of exponential, and of normal before the cut at 0.
 	Mean Q `yaml:"mean,optional"`
 	// The standard deviation of normal.
 	SD Q `yaml:"sd,optional"`
@@ -71,7 +71,7 @@ func (d Dist[Q]) IsZero() bool { return d.Dist == "" }
 var parameters = map[Family]struct{ needs, may []string }{
 	Constant:    {needs: []string{"value"}},
 	UniformDist: {needs: []string{"max"}, may: []string{"min"}},
-	Normal:      {needs: []string{"mean", "sd"}, may: []string{"min", "max"}},
+	Normal:      {needs: []string{"mean", "sd"}},
 	LogNormal:   {needs: []string{"median", "sigma"}, may: []string{"min", "max"}},
 	Exponential: {needs: []string{"mean"}, may: []string{"min", "max"}},
 	Empirical:   {needs: []string{"quantiles"}},

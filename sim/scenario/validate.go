@@ -31,20 +31,31 @@ func (k Kinds) check(path string, report func(path, found, expected string)) {
 	}
 }
 
-func (c Crash) check(path string, report func(path, found, expected string)) {
-	if c.Every.Dist == Constant && c.Every.Value == 0 {
-		report(path+".every", "0", "a time greater than 0; leave the crash out for none")
+func (l Link) check(path string, report func(path, found, expected string)) {
+	if l.Reorder > 0 && l.ReorderDelay.IsZero() {
+		report(path+".reorder", l.Reorder.String(), "a reorder_delay beside it")
 	}
 }
 
-func (f Partitions) check(path string, report func(path, found, expected string)) {
-	if f.Every.Dist == Constant && f.Every.Value == 0 {
-		report(path+".every", "0", "a time greater than 0; leave the partitions out for none")
+func (c Crash) check(path string, report func(path, found, expected string)) {
+	checkPositive(c.Every, path+".every", report)
+	checkPositive(c.Down, path+".down", report)
+}
+
+func (p Partitions) check(path string, report func(path, found, expected string)) {
+	checkPositive(p.Every, path+".every", report)
+	checkPositive(p.For, path+".for", report)
+}
+
+// checkPositive reports a span of time that is always 0.
+func checkPositive(d Dist[Duration], path string, report func(path, found, expected string)) {
+	if d.Build().Mean() <= 0 {
+		report(path, "0", "a time greater than 0; leave the whole out for none")
 	}
 }
 
 func (d Devices) check(path string, report func(path, found, expected string)) {
-	if !d.Offline.IsZero() && d.Online.IsZero() {
+	if d.Offline.Build().Mean() > 0 && d.Online.Build().Mean() <= 0 {
 		report(path+".offline", "offline periods without online ones", "both or neither")
 	}
 	if d.Prekeys.RefillBelow > d.Prekeys.Batch {
