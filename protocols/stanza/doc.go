@@ -5,7 +5,7 @@
 // A stanza is a tree of [Node] values. [Parse] reads a tree as one of the typed
 // stanzas, whose Node method writes it back. [MarshalXML] and [ParseXML] carry a
 // tree as XML, [AppendBinary] and [ParseBinary] as bytes; both carry the same
-// tree.
+// tree. Every stanza stands with an example in schema.md.
 //
 // What the stanzas are for is in the technical specification of WhatsApp's
 // Reference Offer for interoperability, version 1.0.3 of 26 September 2025;
