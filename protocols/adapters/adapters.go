@@ -7,6 +7,7 @@
 package adapters
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -39,5 +40,5 @@ func ByName(name string) (protocols.Adapter, error) {
 	if len(leftOut) > 0 {
 		message += " (left out of this build by the tag nogpl: " + strings.Join(leftOut, ", ") + ")"
 	}
-	return nil, fmt.Errorf("%s", message)
+	return nil, errors.New(message)
 }

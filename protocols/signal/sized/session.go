@@ -265,17 +265,15 @@ func (s *state) limitSkipped(ratchet uint64) {
 }
 
 // find returns the state that opens m: -1 for the current one, else the index
-// of an archived one. If none does, the error is the current state's, unless one
-// that has the message's chain finds it too far ahead.
+// of an archived one. If none does, the error is the current state's.
 func (s *session) find(own uint64, m *message) (int, opening, error) {
 	var first error
 	for i := -1; i < len(s.archived); i++ {
-		st := s.at(i)
-		o, err := st.check(own, m)
+		o, err := s.at(i).check(own, m)
 		if err == nil || err == protocols.ErrReplayed {
 			return i, o, err
 		}
-		if first == nil || err == protocols.ErrTooFarAhead && st.chainOf(m.ratchet) >= 0 {
+		if first == nil {
 			first = err
 		}
 	}
