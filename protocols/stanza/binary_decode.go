@@ -24,15 +24,21 @@ func ParseBinary(b []byte) (Node, error) {
 	}
 	switch b[0] {
 	case DictionaryVersion << 4:
+		return parsePlain(b)
 	case DictionaryVersion<<4 | flagCompressed:
-		plain, err := decompress(b)
+		z := inflaters.Get().(*inflater)
+		defer z.release()
+		plain, err := z.inflate(b)
 		if err != nil {
 			return Node{}, err
 		}
-		b = plain
-	default:
-		return Node{}, &FormatError{Check: CheckHeader, Detail: "0x" + strconv.FormatUint(uint64(b[0]), 16)}
+		return parsePlain(plain)
 	}
+	return Node{}, &FormatError{Check: CheckHeader, Detail: "0x" + strconv.FormatUint(uint64(b[0]), 16)}
+}
+
+// parsePlain reads what is not, or no longer, compressed.
+func parsePlain(b []byte) (Node, error) {
 	d := decoder{in: b, off: 1, nodes: 1}
 	var n Node
 	d.node(&n, 1)

@@ -146,6 +146,9 @@ var binaryRefused = []struct {
 	{"length past the end", "10 f802 05 fefffff0", stanza.CheckTruncated},
 	{"data past the end", "10 f802 05 fc02 37", stanza.CheckTruncated},
 	{"children past the end", "10 f802 05 f9ffff f801 05", stanza.CheckTruncated},
+	{"17 levels", "10" + strings.Repeat("f802 05 f801", 16) + "f801 05", stanza.CheckDepth},
+	{"65537 nodes", "10 f802 05 f802 f802 05 f9ffff" + strings.Repeat("f80105", 65535) + "f801 05", stanza.CheckNodes},
+	{"name too long", "10 f801 fc41" + strings.Repeat("61", 65), stanza.CheckName},
 	{"compressed nothing", "12", stanza.CheckCompress},
 	{"compressed no zlib", "12 f801 05", stanza.CheckCompress},
 }
@@ -212,7 +215,13 @@ func TestParseBinaryRefusesBadCompression(t *testing.T) {
 	if _, err := stanza.ParseBinary(bad); !errors.Is(err, stanza.CheckCompress) {
 		t.Errorf("wrong sum: %v; want %v", err, stanza.CheckCompress)
 	}
-	bomb := deflate(t, make([]byte, stanza.MaxSize))
+	if _, err := stanza.ParseBinary(good); err != nil {
+		t.Errorf("refused what is right after what is wrong: %v", err)
+	}
+	bomb := deflate(t, make([]byte, 3*stanza.MaxSize))
+	if len(bomb) > stanza.MaxSize/10 {
+		t.Fatalf("the bomb has %d bytes", len(bomb))
+	}
 	if _, err := stanza.ParseBinary(bomb); !errors.Is(err, stanza.CheckSize) {
 		t.Errorf("bomb of %d bytes: %v; want %v", len(bomb), err, stanza.CheckSize)
 	}

@@ -19,61 +19,91 @@ func AppendCompressed(dst []byte, n Node) ([]byte, error) {
 	}
 	plain := out[len(dst):]
 	z := deflaters.Get().(*deflater)
-	defer deflaters.Put(z)
-	z.buf.Reset()
-	z.w.Reset(&z.buf)
+	defer z.release()
+	z.w.Reset(&z.out)
 	if _, err := z.w.Write(plain[1:]); err != nil {
 		return dst, err // a bytes.Buffer does not fail
 	}
 	if err := z.w.Close(); err != nil {
 		return dst, err
 	}
-	if z.buf.Len() >= len(plain)-1 {
+	if z.out.Len() >= len(plain)-1 {
 		return out, nil
 	}
 	plain[0] |= flagCompressed
-	return append(out[:len(dst)+1], z.buf.Bytes()...), nil
+	return append(out[:len(dst)+1], z.out.Bytes()...), nil
 }
 
-// deflater is a compressor with its output; both are large and kept.
+// maxKept is the capacity in bytes of the largest buffer that a pool keeps.
+const maxKept = 1 << 16
+
+// deflater is a compressor with its output. Its tables are large, so it is used
+// again.
 type deflater struct {
 	w   *zlib.Writer
-	buf bytes.Buffer
+	out bytes.Buffer
 }
 
 var deflaters = sync.Pool{New: func() any { return &deflater{w: zlib.NewWriter(nil)} }}
 
-// decompress returns a compressed stanza in its uncompressed form, header
-// included. It stops at the byte after MaxSize, and its memory grows with what
-// has really been decompressed.
-func decompress(b []byte) ([]byte, error) {
-	in := bytes.NewReader(b[1:])
-	r, err := zlib.NewReader(in)
-	if err != nil {
-		return nil, compressError(err)
+func (z *deflater) release() {
+	if z.out.Cap() <= maxKept {
+		z.out.Reset()
+		deflaters.Put(z)
 	}
-	var out bytes.Buffer
-	out.WriteByte(b[0] &^ flagCompressed)
-	if _, err := io.Copy(&out, io.LimitReader(r, MaxSize)); err != nil {
-		return nil, compressError(err)
-	}
-	if out.Len() > MaxSize {
-		return nil, &FormatError{Check: CheckSize, Offset: MaxSize}
-	}
-	// Only the end of the stream checks its sum.
-	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		return nil, compressError(err)
-	}
-	if in.Len() > 0 {
-		return nil, &FormatError{Check: CheckTrailing, Offset: len(b) - in.Len()}
-	}
-	return out.Bytes(), nil
 }
 
-func compressError(err error) error {
-	e := &FormatError{Check: CheckCompress, Offset: 1}
-	if err != nil {
-		e.Detail = err.Error()
+// inflater is a decompressor with its input and output, used again as well.
+type inflater struct {
+	in  bytes.Reader
+	r   io.ReadCloser // nil before the first use
+	out bytes.Buffer
+}
+
+var inflaters = sync.Pool{New: func() any { return new(inflater) }}
+
+func (z *inflater) release() {
+	if z.out.Cap() <= maxKept {
+		z.in.Reset(nil)
+		z.out.Reset()
+		inflaters.Put(z)
 	}
-	return e
+}
+
+// inflate returns a compressed stanza in its uncompressed form, header included,
+// which is valid until release. It stops at the byte after MaxSize, and its
+// memory grows with what has really been decompressed.
+func (z *inflater) inflate(b []byte) ([]byte, error) {
+	z.in.Reset(b[1:])
+	if err := z.start(); err != nil {
+		return nil, compressError(err.Error())
+	}
+	z.out.WriteByte(b[0] &^ flagCompressed)
+	if _, err := io.Copy(&z.out, io.LimitReader(z.r, MaxSize)); err != nil {
+		return nil, compressError(err.Error())
+	}
+	if z.out.Len() > MaxSize {
+		return nil, &FormatError{Check: CheckSize, Offset: MaxSize}
+	}
+	// The sum is checked where the stream ends, which the limit may have hidden.
+	if _, err := z.r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return nil, compressError("the stream goes on")
+	}
+	if z.in.Len() > 0 {
+		return nil, &FormatError{Check: CheckTrailing, Offset: len(b) - z.in.Len()}
+	}
+	return z.out.Bytes(), nil
+}
+
+// start reads the stream's header.
+func (z *inflater) start() (err error) {
+	if z.r == nil {
+		z.r, err = zlib.NewReader(&z.in)
+		return err
+	}
+	return z.r.(zlib.Resetter).Reset(&z.in, nil)
+}
+
+func compressError(detail string) error {
+	return &FormatError{Check: CheckCompress, Offset: 1, Detail: detail}
 }
