@@ -81,7 +81,9 @@ type FormatError struct {
 	Detail string // what was found or expected; may be empty
 }
 
-// Error returns one line such as "stanza: N5: malformed name: message/@x at byte 7".
+// Error returns one line, such as
+//
+//	stanza: S3: value out of range: "ack/@error": "many", expected a number from 1 to 65535
 func (e *FormatError) Error() string {
 	s := "stanza: " + e.Check.Error()
 	if e.Where != "" {

@@ -35,14 +35,14 @@ type Keys struct {
 
 // SignedKey is Signal's signed prekey.
 type SignedKey struct {
-	ID        uint32 // less than 1<<24
+	ID        uint32 // less than 1<<24, Node panics otherwise
 	Value     []byte // 32 bytes
 	Signature []byte // 64 bytes
 }
 
 // OneTimeKey is key material that serves once.
 type OneTimeKey struct {
-	ID    uint32 // less than 1<<24 in Signal's form
+	ID    uint32 // less than 1<<24 in Signal's form, whose Node panics otherwise
 	Value []byte // 32 bytes in Signal's form
 }
 
@@ -55,8 +55,13 @@ const (
 	oneKey                 // within a retry receipt: as handed, without the registration
 )
 
-// bigEndianNode makes a child that holds a number of size bytes.
+// bigEndianNode makes a child that holds a number of size bytes. A number that
+// does not fit is a mistake of the caller's, which would otherwise publish
+// another key's ID.
 func bigEndianNode(tag string, v uint32, size int) Node {
+	if uint64(v)>>(8*size) != 0 {
+		panic("stanza: invariant: <" + tag + "> " + itoa(int64(v)) + " fits " + itoa(int64(size)) + " bytes")
+	}
 	data := make([]byte, size)
 	for i := size - 1; i >= 0; i-- {
 		data[i] = byte(v)

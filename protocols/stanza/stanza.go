@@ -4,7 +4,8 @@ import "github.com/mimi-lab/mimi-lab/protocols/ident"
 
 // Stanza is what can be written as a tree: the seven typed stanzas, and a
 // [Node] itself. Node makes a fresh tree that shares byte slices with the
-// stanza; it writes no attribute for a zero value.
+// stanza; it writes no attribute for a zero value. It does not check what it
+// writes: the encoders refuse a malformed tree, and Parse a malformed stanza.
 type Stanza interface{ Node() Node }
 
 // Parse reads a tree as one of [*Message], [*IQ], [*IB], [*Receipt], [*Ack],

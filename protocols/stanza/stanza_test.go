@@ -167,6 +167,8 @@ func TestParseRefuses(t *testing.T) {
 		{"consent that is neither", node("iq", attrs{"id", "1", "type", "set", "xmlns", "interop"},
 			node("consent", attrs{"jid", bob.String(), "given", "yes"})), stanza.CheckField, "consent/@given"},
 		{"notification without type", node("notification", attrs{"id", "1"}), stanza.CheckMissing, "notification/@type"},
+		{"keys low without count", node("notification", attrs{"id", "1", "type", "encrypt"}, node("count", nil)), stanza.CheckMissing, "count/@value"},
+		{"consent that is not said", node("notification", attrs{"id", "1", "type", "interop"}, node("consent", nil)), stanza.CheckMissing, "consent/@given"},
 		{"revoked without integrator", node("notification", attrs{"id", "1", "type", "interop"}, node("revoked", nil)), stanza.CheckMissing, "revoked/@integrator"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,5 +196,80 @@ func TestCodes(t *testing.T) {
 	}
 	if n := stanza.Code(999); n.Name() != "" || n.Sentence() != "" || n.Error() != "code 999" {
 		t.Errorf("code 999 has name %q, sentence %q, text %q", n.Name(), n.Sentence(), n.Error())
+	}
+}
+
+func TestKeyIDThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	upload := &stanza.KeyUpload{Keys: signalKeys()}
+	upload.Keys.OneTime = []stanza.OneTimeKey{{ID: 1 << 24, Value: make([]byte, 32)}}
+	defer func() {
+		if want := "stanza: invariant: <id> 16777216 fits 3 bytes"; recover() != want {
+			t.Errorf("did not panic with %q", want)
+		}
+	}()
+	(&stanza.IQ{ID: "1", Type: stanza.Set, Payload: upload}).Node()
+}
+
+func TestFormatErrorText(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&stanza.FormatError{Check: stanza.CheckName, Offset: 7}, "stanza: N5: malformed name at byte 7"},
+		{&stanza.FormatError{Check: stanza.CheckDepth, Where: "a", Offset: -1}, `stanza: N2: nested too deep: "a"`},
+		{&stanza.FormatError{Check: stanza.CheckField, Where: "a/@b", Offset: -1, Detail: "x"}, `stanza: S3: value out of range: "a/@b": x`},
+		{stanza.Check(99), "check 99"},
+		{&stanza.Error{Code: stanza.Gone}, "stanza error: code 410 gone"},
+		{&stanza.Error{Code: 999, Text: "busy"}, "stanza error: code 999: busy"},
+	} {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+func TestNodeEqual(t *testing.T) {
+	t.Parallel()
+	base := func() stanza.Node {
+		return node("a", []string{"b", "c", "d", "e"}, node("f", nil), data("g", 'h'))
+	}
+	same := base()
+	same.Data, same.Children[0].Attrs = []byte{}, []stanza.Attr{}
+	if n := base(); !n.Equal(&same) {
+		t.Error("empty is not nil")
+	}
+	for name, change := range map[string]func(*stanza.Node){
+		"tag":             func(n *stanza.Node) { n.Tag = "x" },
+		"attribute":       func(n *stanza.Node) { n.Attrs[1].Value = "x" },
+		"attribute gone":  func(n *stanza.Node) { n.Attrs = n.Attrs[:1] },
+		"attribute order": func(n *stanza.Node) { n.Attrs[0], n.Attrs[1] = n.Attrs[1], n.Attrs[0] },
+		"child":           func(n *stanza.Node) { n.Children[0].Tag = "x" },
+		"child gone":      func(n *stanza.Node) { n.Children = n.Children[:1] },
+		"child's data":    func(n *stanza.Node) { n.Children[1].Data = nil },
+	} {
+		n, m := base(), base()
+		change(&m)
+		if n.Equal(&m) {
+			t.Errorf("another %s is equal", name)
+		}
+	}
+}
+
+func TestNodeLookup(t *testing.T) {
+	t.Parallel()
+	n := node("a", []string{"b", "c"}, data("d", 1), data("d", 2))
+	if v, ok := n.Attr("b"); v != "c" || !ok {
+		t.Errorf("attribute b is %q, %v", v, ok)
+	}
+	if v, ok := n.Attr("x"); v != "" || ok {
+		t.Errorf("attribute x is %q, %v", v, ok)
+	}
+	if c := n.Child("d"); c != &n.Children[0] {
+		t.Errorf("child d is %v", c)
+	}
+	if c := n.Child("x"); c != nil {
+		t.Errorf("child x is %v", c)
 	}
 }
