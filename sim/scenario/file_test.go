@@ -1,0 +1,393 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// small is a scenario with the least that the format asks for.
+const small = `scenario: 1
+name: small
+title: Two users
+adapter: signal-v3
+start: 2024-03-07T00:00:00Z
+duration: 1h
+replications: 2
+gatekeepers:
+  - name: whatsapp
+    users: 10
+    eea_share: 90%
+    reachability: {default: opt_in, opt_in_rate: 30%, app_rate: 100%}
+    mailbox: {retention: 30d}
+partners:
+  - name: wren
+    users: 5
+    eea_share: 100%
+    route: direct
+    agreements: [{gatekeeper: whatsapp}]
+devices:
+  prekeys: {batch: 50, refill_below: 5, signed_rotation: 27d}
+  reconnect: {min: 1s, max: 1m}
+workload:
+  contacts: {native_per_partner_user: 4}
+  messages_per_user_per_day: 29
+  activity: {dist: uniform}
+  kinds:
+    text: {share: 100%, size: 60B}
+links:
+  mode: stream
+  device_gatekeeper: {delay: 40ms}
+  gatekeeper_partner: {delay: 10ms}
+  device_partner: {delay: 40ms}
+basis:
+  gatekeepers: {assumed: for the test}
+  partners: {assumed: for the test}
+  devices: {assumed: for the test}
+  workload: {assumed: for the test}
+  links: {assumed: for the test}
+`
+
+// edit replaces the one occurrence of old in the small scenario.
+func edit(t *testing.T, old, new string) []byte {
+	t.Helper()
+	if strings.Count(small, old) != 1 {
+		t.Fatalf("%q occurs %d times", old, strings.Count(small, old))
+	}
+	return []byte(strings.Replace(small, old, new, 1))
+}
+
+func TestLoadErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		old, new string
+		override string
+		want     string // the error, whole
+	}{
+		{"unknown key", "    users: 10", "    user: 10", "",
+			"small.yaml:9:5: gatekeepers.whatsapp: found no users, expected it to be given\n" +
+				"small.yaml:10:5: gatekeepers.whatsapp.user: found an unknown key (did you mean users?)"},
+		{"unknown key at the top", "duration: 1h", "duration: 1h\nwarm_up: 5m", "",
+			"small.yaml:7:1: warm_up: found an unknown key (did you mean warmup?)"},
+		{"wrong type", "    users: 10", "    users: ten", "",
+			`small.yaml:10:12: gatekeepers.whatsapp.users: found "ten", expected a whole number from 1 to 10000000`},
+		{"quoted number", "    users: 10", `    users: "10"`, "",
+			`small.yaml:10:12: gatekeepers.whatsapp.users: found "10", expected a whole number from 1 to 10000000`},
+		{"number for text", "title: Two users", "title: 2", "",
+			"small.yaml:3:8: title: found the number 2, expected text"},
+		{"mapping for a scalar", "duration: 1h", "duration: {hours: 1}", "",
+			"small.yaml:6:11: duration: found a mapping, expected a duration such as 50ms, 1h30m or 30d from 1ms to 400d"},
+		{"scalar for a mapping", "mailbox: {retention: 30d}", "mailbox: 30d", "",
+			`small.yaml:13:14: gatekeepers.whatsapp.mailbox: found "30d", expected a mapping with retention or window`},
+		{"scalar for a list", "agreements: [{gatekeeper: whatsapp}]", "agreements: whatsapp", "",
+			`small.yaml:19:17: partners.wren.agreements: found "whatsapp", expected a list`},
+		{"empty list", "agreements: [{gatekeeper: whatsapp}]", "agreements: []", "",
+			"small.yaml:19:17: partners.wren.agreements: found an empty list, expected at least one element"},
+		{"nothing", "duration: 1h", "duration:", "",
+			"small.yaml:6:10: duration: found nothing, expected a duration such as 50ms, 1h30m or 30d from 1ms to 400d"},
+		{"wrong unit", "retention: 30d", "retention: 30MB", "",
+			`small.yaml:13:26: gatekeepers.whatsapp.mailbox.retention: found "30MB", expected a duration such as 50ms, 1h30m or 30d from 1s to 400d`},
+		{"no unit", "size: 60B", "size: 60", "",
+			"small.yaml:28:31: workload.kinds.text.size: found the number 60, expected a size such as 60B, 100kB or 16MB"},
+		{"out of range", "eea_share: 90%", "eea_share: 190%", "",
+			`small.yaml:11:16: gatekeepers.whatsapp.eea_share: found "190%", expected a share from 0 to 1, such as 0.3 or 30%`},
+		{"above the maximum", "scenario: 1", "scenario: 2", "",
+			"small.yaml:1:11: scenario: found the number 2, expected a whole number from 1 to 1"},
+		{"unknown word", "route: direct", "route: proxy", "",
+			`small.yaml:18:12: partners.wren.route: found "proxy", expected direct or proxied`},
+		{"no name", "  - name: wren", "  - name: Wren!", "",
+			`small.yaml:15:11: partners.Wren!.name: found "Wren!", expected a name of lower-case letters, digits and dashes`},
+		{"bad time", "start: 2024-03-07T00:00:00Z", "start: yesterday", "",
+			`small.yaml:5:8: start: found "yesterday", expected a time such as 2024-03-07T00:00:00Z`},
+		{"shares", "share: 100%, size", "share: 80%, size", "",
+			"small.yaml:28:5: workload.kinds: found shares that sum to 0.8, expected a sum of 1"},
+		{"distribution without a parameter", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: {dist: lognormal, median: 40ms}}", "",
+			"small.yaml:31:30: links.device_gatekeeper.delay: found a lognormal distribution without sigma, expected sigma greater than 0"},
+		{"distribution with another's parameter", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: {dist: exponential, mean: 40ms, sd: 1ms}}", "",
+			"small.yaml:31:66: links.device_gatekeeper.delay.sd: found a parameter that exponential does not have, expected mean, min or max"},
+		{"quantiles that fall", "device_gatekeeper: {delay: 40ms}",
+			"device_gatekeeper: {delay: {dist: empirical, quantiles: [{at: 0, value: 5ms}, {at: 50%, value: 1ms}, {at: 1, value: 9ms}]}}", "",
+			"small.yaml:31:81: links.device_gatekeeper.delay.quantiles.1: found 1ms at 50% after 5ms at 0, expected growing shares and values that do not fall"},
+		{"reordering by nothing", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: 40ms, reorder: 1%}", "",
+			`small.yaml:31:45: links.device_gatekeeper.reorder: found 1%, expected a reorder_delay beside it`},
+		{"backoff", "reconnect: {min: 1s, max: 1m}", "reconnect: {min: 2m, max: 1m}", "",
+			"small.yaml:22:29: devices.reconnect.max: found 1m, expected at least min, which is 2m"},
+		{"no such gatekeeper", "[{gatekeeper: whatsapp}]", "[{gatekeeper: whatsup}]", "",
+			`small.yaml:19:31: partners.wren.agreements.0.gatekeeper: found "whatsup", expected the name of a gatekeeper: whatsapp`},
+		{"late revocation", "[{gatekeeper: whatsapp}]", "[{gatekeeper: whatsapp, revoked_at: 2h}]", "",
+			"small.yaml:19:53: partners.wren.agreements.0.revoked_at: found 2h, expected a time within the run, which takes 1h"},
+		{"name twice", "  - name: wren", "  - name: whatsapp", "",
+			"small.yaml:15:5: partners.whatsapp: found the name whatsapp a second time, expected names that differ"},
+		{"proxied without links", "route: direct", "route: proxied", "",
+			"small.yaml:29:1: links: found no device_proxy or no proxy_gatekeeper, expected both, because wren is proxied"},
+		{"more contacts than users", "native_per_partner_user: 4", "native_per_partner_user: 11", "",
+			"small.yaml:24:39: workload.contacts.native_per_partner_user: found 11, expected at most the 10 users of whatsapp"},
+		{"check twice", "duration: 1h", "checks: [order, order]\nduration: 1h", "",
+			"small.yaml:6:17: checks.1: found a second order, expected each check once"},
+		{"no basis", "  links: {assumed: for the test}\n", "", "",
+			`small.yaml:31:30: links.device_gatekeeper.delay: found "40ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed` + "\n" +
+				`small.yaml:32:31: links.gatekeeper_partner.delay: found "10ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed` + "\n" +
+				`small.yaml:33:27: links.device_partner.delay: found "40ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed`},
+		{"basis of nothing", "  links: {assumed: for the test}", "  links: {assumed: for the test}\n  link: {assumed: a slip}", "",
+			"small.yaml:40:3: basis.link: found an entry that covers no number, expected the path of a number, or the front of one"},
+		{"basis of both kinds", "  links: {assumed: for the test}", "  links: {assumed: for the test, source: a paper}", "",
+			"small.yaml:39:3: basis.links: found a mapping, expected either {source: ...} or {assumed: ...}"},
+		{"basis without a reason", "  links: {assumed: for the test}", "  links: {assumed: ''}", "",
+			"small.yaml:39:3: basis.links: found a mapping, expected either {source: ...} or {assumed: ...}\n" +
+				`small.yaml:39:20: basis.links: found "", expected a sentence`},
+		{"alias", "  gatekeepers: {assumed: for the test}\n  partners: {assumed: for the test}", "  gatekeepers: &a {assumed: for the test}\n  partners: *a", "",
+			"small.yaml:35:16: basis.gatekeepers: found a YAML anchor, expected a plain value; anchors, aliases, merge keys and tags are not part of the format\n" +
+				"small.yaml:36:13: basis.partners: found a YAML alias, expected a plain value; anchors, aliases, merge keys and tags are not part of the format"},
+		{"tag", "users: 10", "users: !!int 10", "",
+			"small.yaml:10:12: gatekeepers.0.users: found a YAML tag, expected a plain value; anchors, aliases, merge keys and tags are not part of the format"},
+		{"key twice", "title: Two users", "title: Two users\ntitle: Three", "",
+			`small.yaml:4:1: found invalid YAML: mapping key "title" already defined at [3:1]`},
+		{"unquoted sweep", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: ${1ms,2ms}}", "",
+			`small.yaml:31:31: found invalid YAML: ',' or '}' must be specified (did you mean "${...}" in quotes, as a sweep within {} or [] needs?)`},
+		{"two documents", "basis:", "---\nbasis:", "",
+			"small.yaml: found 2 YAML documents, expected one mapping"},
+		{"sweep without a value", "duration: 1h", "duration: ${1h,,2h}", "",
+			"small.yaml:6:11: duration: found nothing, expected a value\nsmall.yaml:6:11: duration: found the sweep ${1h,,2h}, expected single values with commas between them"},
+		{"sweep with a wrong value", "duration: 1h", "duration: ${1h,2MB}", "",
+			`small.yaml:6:11: duration: found "2MB", expected a duration such as 50ms, 1h30m or 30d from 1ms to 400d`},
+		{"override of a wrong type", "", "", "gatekeepers.whatsapp.users=ten",
+			`--set gatekeepers.whatsapp.users=ten: gatekeepers.whatsapp.users: found "ten", expected a whole number from 1 to 10000000`},
+		{"override of an unknown key", "", "", "gatekeepers.whatsapp.user=10",
+			`--set gatekeepers.whatsapp.user=10: gatekeepers.whatsapp.user: found unknown key "user" (did you mean users?)`},
+		{"override of an unknown element", "", "", "gatekeepers.whatsup.users=10",
+			`--set gatekeepers.whatsup.users=10: gatekeepers.whatsup.users: found no "whatsup" in gatekeepers, expected whatsapp or * (did you mean whatsapp?)`},
+		{"override below a scalar", "", "", "duration.hours=1",
+			"--set duration.hours=1: duration.hours: found \"1h\" at duration, expected something with hours below it"},
+		{"override without a value", "", "", "duration",
+			"--set duration: found no path=value, expected an override such as partners.count=5"},
+		{"override that is no YAML", "", "", "duration={",
+			`--set duration={: duration: found "{", expected one YAML value`},
+		{"study of an unknown path", "basis:", "studies: [{name: more, set: {gatekeepers.whatsapp.user: 1}}]\nbasis:", "",
+			`small.yaml:34:57: gatekeepers.whatsapp.user: found unknown key "user" (did you mean users?)`},
+		{"study that sweeps no list", "basis:", "studies: [{name: more, sweep: {duration: 1h}}]\nbasis:", "",
+			`small.yaml:34:42: studies.more.sweep.duration: found "1h", expected a list of 1 to 1000 single values`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			data := []byte(small)
+			if tt.old != "" {
+				data = edit(t, tt.old, tt.new)
+			}
+			var overrides []string
+			if tt.override != "" {
+				overrides = []string{tt.override}
+			}
+			f, err := Load("small.yaml", data, overrides...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if f != nil {
+				t.Error("a file beside the error")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Errorf("the error is a %T, want an *Error within", err)
+			}
+		})
+	}
+}
+
+func TestLoadBounds(t *testing.T) {
+	t.Parallel()
+	nested := strings.Repeat("{a: ", 100) + "1" + strings.Repeat("}", 100)
+	tests := []struct {
+		name, document, want string
+	}{
+		{"empty", "", "found 0 YAML documents"},
+		{"no mapping", "[1, 2]", "found a list, expected a mapping with"},
+		{"no UTF-8", "a: \xff", "found bytes that are not UTF-8"},
+		{"long", small + "#" + strings.Repeat("x", maxSize), "found a document of"},
+		{"deep", "scenario: " + nested, "found too much"},
+		{"many values", "checks: [" + strings.Repeat("1,", maxNodes) + "1]", "found too much"},
+		{"long text", "title: " + strings.Repeat("x", maxText+1), "found a text of 4097 bytes"},
+		{"many points", strings.Replace(small, "duration: 1h", "duration: ${"+strings.Repeat("1h,", 99)+"1h}\nseed: ${"+strings.Repeat("1,", 99)+"1}", 1),
+			"found sweeps with too many points"},
+		{"long sweep", strings.Replace(small, "duration: 1h", "duration: ${"+strings.Repeat("1h,", maxValues)+"1h}", 1), "found a sweep of 1001 values"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Load("x.yaml", []byte(tt.document))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("error is %v, want %q in it", err, tt.want)
+			}
+			if n := strings.Count(err.Error(), "\n"); n >= maxErrors {
+				t.Errorf("%d errors, want at most %d", n+1, maxErrors)
+			}
+		})
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		override []string
+		got      func(Scenario) any
+		want     string
+	}{
+		{"by name", []string{"gatekeepers.whatsapp.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
+		{"by index", []string{"gatekeepers.0.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
+		{"all by star", []string{"gatekeepers.*.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
+		{"all by leaving the element out", []string{"partners.count=3"}, func(s Scenario) any {
+			var names []string
+			for _, p := range s.Partners {
+				names = append(names, p.Name)
+			}
+			return names
+		}, "[wren-1 wren-2 wren-3]"},
+		{"the last one counts", []string{"duration=2h", "duration=3h"}, func(s Scenario) any { return s.Duration }, "3h"},
+		{"something absent", []string{"faults.crashes.gatekeeper.every=1h", "faults.crashes.gatekeeper.down=30s"},
+			func(s Scenario) any { return s.Faults.Crashes.Gatekeeper.Down.Value }, "30s"},
+		{"a mapping", []string{"faults.crashes.device={every: {dist: exponential, mean: 1h}, down: 5s}"},
+			func(s Scenario) any { return s.Faults.Crashes.Device.Every.Mean }, "1h"},
+		{"a list", []string{"checks=[order, consent]"}, func(s Scenario) any { return s.Checks }, "[order consent]"},
+		{"null removes", []string{"gatekeepers.whatsapp.reachability.opt_in_rate=null"},
+			func(s Scenario) any { return s.Gatekeepers[0].Reachability.OptInRate }, "0"},
+		{"after a removal", []string{"links=null", "links={mode: datagram, device_gatekeeper: {delay: 1ms}, gatekeeper_partner: {delay: 1ms}, device_partner: {delay: 1ms}}"},
+			func(s Scenario) any { return s.Links.Mode }, "datagram"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f, err := Load("small.yaml", []byte(small), tt.override...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(tt.got(f.Points()[0].Scenario)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSweeps(t *testing.T) {
+	t.Parallel()
+	two := strings.Replace(small, "partners:\n", `  - name: messenger
+    users: 10
+    eea_share: 90%
+    reachability: {default: opt_in, opt_in_rate: 30%, app_rate: 100%}
+    mailbox: {retention: 30d}
+partners:
+`, 1)
+	tests := []struct {
+		name, old, new string
+		overrides      []string
+		want           []string // study, point, and what came out of it
+	}{
+		{"none", "", "", nil, []string{"main  1h 30% 30%"}},
+		{"inline", "duration: 1h", "duration: ${1h, 90m}", nil,
+			[]string{"main duration=1h 1h 30% 30%", "main duration=90m 1h30m 30% 30%"}},
+		{"product, the last axis fastest", "duration: 1h", "duration: ${1h,2h}", []string{"gatekeepers.1.reachability.opt_in_rate=${0,1}"}, []string{
+			"main duration=1h opt_in_rate=0 1h 30% 0", "main duration=1h opt_in_rate=1 1h 30% 100%",
+			"main duration=2h opt_in_rate=0 2h 30% 0", "main duration=2h opt_in_rate=1 2h 30% 100%"}},
+		{"one axis for all", "", "", []string{"gatekeepers.*.reachability.opt_in_rate=${10%,20%}"},
+			[]string{"main opt_in_rate=10% 1h 10% 10%", "main opt_in_rate=20% 1h 20% 20%"}},
+		{"an override ends a sweep", "duration: 1h", "duration: ${1h,2h}", []string{"duration=3h"}, []string{"main  3h 30% 30%"}},
+		{"studies", "basis:\n", `studies:
+  - name: plain
+  - name: rates
+    set: {duration: 5h}
+    sweep: {gatekeepers.*.reachability.opt_in_rate: [1%, 2%]}
+basis:
+`, nil, []string{"plain  1h 30% 30%", "rates opt_in_rate=1% 5h 1% 1%", "rates opt_in_rate=2% 5h 2% 2%"}},
+		{"an override counts more than a study", "basis:\n", `studies:
+  - name: rates
+    sweep: {gatekeepers.*.reachability.opt_in_rate: [1%, 2%]}
+basis:
+`, []string{"gatekeepers.whatsapp.reachability.opt_in_rate=9%"}, []string{"rates opt_in_rate=1% 1h 9% 1%", "rates opt_in_rate=2% 1h 9% 2%"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f, err := Load("small.yaml", []byte(strings.Replace(two, tt.old, tt.new, 1)), tt.overrides...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range f.Points() {
+				g := p.Scenario.Gatekeepers
+				got = append(got, fmt.Sprintf("%s %s %v %v %v", p.Study, p, p.Scenario.Duration, g[0].Reachability.OptInRate, g[1].Reachability.OptInRate))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("points (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBasis(t *testing.T) {
+	t.Parallel()
+	data := edit(t, "  links: {assumed: for the test}", `  links: {assumed: for the test}
+  links.*.delay: {source: a paper}
+  links.device_gatekeeper: {source: another}`)
+	// What links says is covered twice more closely, so it must go.
+	if _, err := Load("small.yaml", data); err == nil || !strings.Contains(err.Error(), "basis.links: found an entry that covers no number") {
+		t.Fatalf("error is %v", err)
+	}
+	data = []byte(strings.Replace(string(data), "  links: {assumed: for the test}\n", "", 1))
+	data = []byte(strings.Replace(string(data), "  links.device_gatekeeper: {", "  links.device_gatekeeper.delay: {", 1))
+	f, err := Load("small.yaml", data, "links.device_partner.delay=1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, b := range f.Basis()[4:] {
+		got = append(got, fmt.Sprint(b.Path, "|", b.Source, "|", b.Assumed, "|", b.Numbers))
+	}
+	want := []string{
+		"links.*.delay|a paper||[{links.gatekeeper_partner.delay 10ms} {links.device_partner.delay 40ms}]",
+		"links.device_gatekeeper.delay|another||[{links.device_gatekeeper.delay 40ms}]",
+		"||set by an override|[{links.device_partner.delay 1s}]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("basis (-want +got):\n%s", diff)
+	}
+	for _, b := range f.Assumptions() {
+		if b.Source != "" {
+			t.Errorf("%s is among the assumptions", b.Path)
+		}
+	}
+}
+
+// Every number in the library that makes a claim must be in the basis, and
+// nothing else may be.
+func TestBasisIsComplete(t *testing.T) {
+	t.Parallel()
+	f, err := Load("small.yaml", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, b := range f.Basis() {
+		for _, n := range b.Numbers {
+			got = append(got, n.Path+" "+n.Value)
+		}
+	}
+	want := []string{
+		"gatekeepers.whatsapp.eea_share 90%", "gatekeepers.whatsapp.reachability.opt_in_rate 30%",
+		"gatekeepers.whatsapp.reachability.app_rate 100%", "gatekeepers.whatsapp.mailbox.retention 30d",
+		"partners.wren.eea_share 100%",
+		"devices.prekeys.batch 50", "devices.prekeys.refill_below 5", "devices.prekeys.signed_rotation 27d",
+		"devices.reconnect.min 1s", "devices.reconnect.max 1m",
+		"workload.contacts.native_per_partner_user 4", "workload.messages_per_user_per_day 29",
+		"workload.kinds.text.share 100%", "workload.kinds.text.size 60B",
+		"links.device_gatekeeper.delay 40ms", "links.gatekeeper_partner.delay 10ms", "links.device_partner.delay 40ms",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbers (-want +got):\n%s", diff)
+	}
+}
