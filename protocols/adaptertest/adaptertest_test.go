@@ -1,0 +1,507 @@
+package adaptertest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
+	"github.com/mimi-lab/mimi-lab/protocols/signal/sized"
+)
+
+// recorder stands in for a *testing.T and notes whether a check failed.
+type recorder struct {
+	testing.TB
+	mu     sync.Mutex
+	failed []string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Error(args ...any) { r.Errorf("%s", fmt.Sprint(args...)) }
+
+func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// run runs f and returns its failures. A panic is one.
+func (r *recorder) run(f func()) []string {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				r.Errorf("panic: %v", p)
+			}
+		}()
+		f()
+	}()
+	<-done
+	return r.failed
+}
+
+// failures runs all checks on an adapter and returns the names of those that
+// failed.
+func failures(a protocols.Adapter) []string {
+	var names []string
+	for _, c := range append(checks(), groupChecks...) {
+		r := &recorder{}
+		if len(r.run(func() { c.run(newHarness(r, a, Options{Unauthenticated: registrationID})) })) > 0 {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// registrationID is the one part of a Signal message without authentication.
+func registrationID(s protocols.Sealed) []Range {
+	if _, err := signal.ParsePreKeyMessage(s.Payload); s.Type != "pkmsg" || err != nil {
+		return nil
+	}
+	return []Range{{len(s.Payload) - 4, len(s.Payload) - 2}}
+}
+
+// broken is the twin of the Signal adapter with one fault: each function that is
+// set takes the place of the method it is named after.
+type broken struct {
+	sized.Adapter
+	name    string
+	restore func(protocols.Config, []protocols.Record) (protocols.Client, error)
+
+	publish     func(*brokenClient, int) (protocols.KeyMaterial, error)
+	rotate      func(*brokenClient) error
+	establish   func(*brokenClient, protocols.Address, protocols.Bundle) (protocols.Notice, error)
+	established func(*brokenClient, protocols.Address) bool
+	seal        func(*brokenClient, protocols.Address, []byte) (protocols.Sealed, error)
+	open        func(*brokenClient, protocols.Address, protocols.Sealed) (protocols.Opened, error)
+	state       func(*brokenClient) []protocols.Record
+	changes     func(*brokenClient) []protocols.Record
+}
+
+type brokenClient struct {
+	protocols.Client
+	a    *broken
+	cfg  protocols.Config
+	mu   sync.Mutex
+	seen map[string][]byte // for faults that need a memory
+	held []byte
+	n    int
+}
+
+func (a *broken) Name() string {
+	if a.name != "" {
+		return a.name
+	}
+	return a.Adapter.Name()
+}
+
+func (a *broken) wrap(cfg protocols.Config, c protocols.Client, err error) (protocols.Client, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &brokenClient{Client: c, a: a, cfg: cfg, seen: make(map[string][]byte)}, nil
+}
+
+func (a *broken) New(cfg protocols.Config) (protocols.Client, error) {
+	c, err := a.Adapter.New(cfg)
+	return a.wrap(cfg, c, err)
+}
+
+func (a *broken) Restore(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+	restore := a.restore
+	if restore == nil {
+		restore = a.Adapter.Restore
+	}
+	c, err := restore(cfg, r)
+	return a.wrap(cfg, c, err)
+}
+
+func (c *brokenClient) Publish(t time.Time, n int) (protocols.KeyMaterial, error) {
+	if c.a.publish != nil {
+		return c.a.publish(c, n)
+	}
+	return c.Client.Publish(t, n)
+}
+
+func (c *brokenClient) Rotate(t time.Time) error {
+	if c.a.rotate != nil {
+		return c.a.rotate(c)
+	}
+	return c.Client.Rotate(t)
+}
+
+func (c *brokenClient) Establish(t time.Time, p protocols.Address, b protocols.Bundle) (protocols.Notice, error) {
+	if c.a.establish != nil {
+		return c.a.establish(c, p, b)
+	}
+	return c.Client.Establish(t, p, b)
+}
+
+func (c *brokenClient) Established(p protocols.Address) bool {
+	if c.a.established != nil {
+		return c.a.established(c, p)
+	}
+	return c.Client.Established(p)
+}
+
+func (c *brokenClient) Seal(p protocols.Address, b []byte) (protocols.Sealed, error) {
+	if c.a.seal != nil {
+		return c.a.seal(c, p, b)
+	}
+	return c.Client.Seal(p, b)
+}
+
+func (c *brokenClient) Open(p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	if c.a.open != nil {
+		return c.a.open(c, p, s)
+	}
+	return c.Client.Open(p, s)
+}
+
+func (c *brokenClient) State() []protocols.Record {
+	if c.a.state != nil {
+		return c.a.state(c)
+	}
+	return c.Client.State()
+}
+
+func (c *brokenClient) Changes() []protocols.Record {
+	if c.a.changes != nil {
+		return c.a.changes(c)
+	}
+	return c.Client.Changes()
+}
+
+var errVague = errors.New("something went wrong")
+
+// faults are broken adapters by what is wrong with them, each with a check that
+// must notice.
+var faults = []struct {
+	fault  string
+	adapt  broken
+	caught string // by the check whose name contains this
+}{
+	{"ill-formed name", broken{name: "Signal V3"}, "name is stable"},
+	{"repeated one-time key ids", broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
+		k, err := c.Client.Publish(now, n)
+		for i := range k.OneTime {
+			k.OneTime[i].ID = uint32(i + 1)
+		}
+		return k, err
+	}}, "with unique ids"},
+	{"publishes any number of keys", broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
+		return c.Client.Publish(now, min(max(n, 0), protocols.MaxOneTime))
+	}}, "count out of range"},
+	{"rotates nothing", broken{rotate: func(*brokenClient) error { return nil }}, "stays until it is rotated"},
+	{"rotates twice", broken{rotate: func(c *brokenClient) error {
+		c.Client.Rotate(now)
+		return c.Client.Rotate(now)
+	}}, "serves until the next rotation"},
+	{"reusable key material serves for ever", broken{rotate: func(c *brokenClient) error {
+		if c.n++; c.n > 1 {
+			return nil
+		}
+		return c.Client.Rotate(now)
+	}}, "serves until the next rotation"},
+	{"one-time keys serve for ever", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		before := c.Client.State()
+		o, err := c.Client.Open(p, s)
+		if err == nil && o.Notice.Has(protocols.OneTimeKeyUsed) {
+			i := slices.IndexFunc(before, func(r protocols.Record) bool { return r.Key == "onetime" })
+			c.Client, err = sized.Adapter{}.Restore(c.cfg, apply(c.Client.State(), before[i:i+1]))
+		}
+		return o, err
+	}}, "serves once"},
+	{"one-time keys are not told as used", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		o.Notice &^= protocols.OneTimeKeyUsed
+		return o, err
+	}}, "serves once"},
+	{"identity changes pass in silence", broken{establish: func(c *brokenClient, p protocols.Address, b protocols.Bundle) (protocols.Notice, error) {
+		n, err := c.Client.Establish(now, p, b)
+		return n &^ protocols.IdentityChanged, err
+	}}, "new identity"},
+	{"everybody is established", broken{established: func(*brokenClient, protocols.Address) bool { return true }}, "without a session"},
+	{"opens a message again", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			c.seen[string(s.Payload)] = o.Plaintext
+		} else if text, ok := c.seen[string(s.Payload)]; ok && s.Type == "msg" {
+			return protocols.Opened{Plaintext: text}, nil
+		}
+		return o, err
+	}}, "opens once"},
+	{"opens in order only", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		m, err := signal.ParseMessage(s.Payload)
+		if err == nil && m.Counter > 0 && int(m.Counter) < c.n {
+			return protocols.Opened{}, protocols.ErrReplayed
+		}
+		o, openErr := c.Client.Open(p, s)
+		if openErr == nil {
+			c.n = int(m.Counter)
+		}
+		return o, openErr
+	}}, "any order"},
+	{"is confused by loss", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		if m, err := signal.ParseMessage(s.Payload); err == nil && m.Counter > 100 {
+			return protocols.Opened{}, protocols.ErrTooFarAhead
+		}
+		return c.Client.Open(p, s)
+	}}, "no obstacle"},
+	{"does not look at the last byte", broken{
+		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+			s, err := c.Client.Seal(p, b)
+			s.Payload = append(s.Payload, 0)
+			return s, err
+		},
+		open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			s.Payload = s.Payload[:max(len(s.Payload)-1, 0)]
+			return c.Client.Open(p, s)
+		}}, "altered at any byte"},
+	{"does not look at one bit", broken{
+		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+			s, err := c.Client.Seal(p, b)
+			s.Payload = append(s.Payload, 0)
+			return s, err
+		},
+		open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			last := max(len(s.Payload)-1, 0)
+			if len(s.Payload) > 0 && s.Payload[last]&^0x10 != 0 {
+				return protocols.Opened{}, protocols.ErrAuthentication
+			}
+			s.Payload = s.Payload[:last]
+			return c.Client.Open(p, s)
+		}}, "altered at any bit"},
+	{"takes more than the message", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		s.Payload = bytes.TrimSuffix(s.Payload, make([]byte, 64))
+		return c.Client.Open(p, s)
+	}}, "drawn out"},
+	{"takes any version", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		s.Version = 2
+		return c.Client.Open(p, s)
+	}}, "another type or version"},
+	{"panics on nothing", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		_ = s.Payload[0]
+		return c.Client.Open(p, s)
+	}}, "cut short"},
+	{"opens whoever it is from", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		for i := 0; err != nil && s.Type == "msg" && i < 12; i++ {
+			if o, err := c.Client.Open(protocols.Address(fmt.Sprint("peer ", i, "/ü%")), s); err == nil {
+				return o, nil
+			}
+		}
+		return o, err
+	}}, "do not mix"},
+	{"sends plaintext along", broken{
+		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+			s, err := c.Client.Seal(p, b)
+			s.Payload = append(append([]byte{byte(len(b)), byte(len(b) >> 8), byte(len(b) >> 16)}, b...), s.Payload...)
+			return s, err
+		},
+		open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			if len(s.Payload) >= 3 {
+				n := int(s.Payload[0]) | int(s.Payload[1])<<8 | int(s.Payload[2])<<16
+				s.Payload = s.Payload[min(3+n, len(s.Payload)):]
+			}
+			return c.Client.Open(p, s)
+		}}, "hides its plaintext"},
+	{"writes to the plaintext", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		s, err := c.Client.Seal(p, b)
+		clear(b)
+		return s, err
+	}}, "neither kept nor written"},
+	{"writes behind the plaintext", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		if cap(b) > len(b) {
+			b[:len(b)+1][len(b)] = 0x80
+		}
+		return c.Client.Seal(p, b)
+	}}, "neither kept nor written"},
+	{"keeps the payload", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		c.mu.Lock()
+		held := c.held
+		c.mu.Unlock()
+		if len(held) > 0 && bytes.Equal(held, make([]byte, len(held))) {
+			return protocols.Sealed{}, errVague
+		}
+		s, err := c.Client.Seal(p, b)
+		c.mu.Lock()
+		c.held = s.Payload
+		c.mu.Unlock()
+		return s, err
+	}}, "neither kept nor written"},
+	{"errors say nothing", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		if err != nil {
+			err = errVague
+		}
+		return o, err
+	}}, "altered at any byte"},
+	{"an error changes the state", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		if errors.Is(err, protocols.ErrAuthentication) {
+			c.Client.Seal(p, nil) // a counter moves
+		}
+		return o, err
+	}}, "altered at any byte"},
+	{"a forged message kills the genuine one", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		m, _ := signal.ParseMessage(s.Payload)
+		key := string(m.RatchetKey[:]) + fmt.Sprint(m.Counter)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if s.Type == "msg" && c.seen[key] != nil {
+			return protocols.Opened{}, protocols.ErrReplayed
+		}
+		o, err := c.Client.Open(p, s)
+		if errors.Is(err, protocols.ErrAuthentication) {
+			c.seen[key] = []byte{}
+		}
+		return o, err
+	}}, "altered at any byte"},
+	{"does not report a session as changed", broken{changes: func(c *brokenClient) []protocols.Record {
+		return slices.DeleteFunc(c.Client.Changes(), func(r protocols.Record) bool { return strings.HasPrefix(r.Key, "session/") })
+	}}, "changes add up"},
+	{"reports changes twice", broken{changes: func(c *brokenClient) []protocols.Record {
+		if changes := c.Client.Changes(); len(changes) > 0 {
+			return changes
+		}
+		return c.Client.State()[:1]
+	}}, "changes add up"},
+	{"exports an unsorted state", broken{state: func(c *brokenClient) []protocols.Record {
+		r := c.Client.State()
+		slices.Reverse(r)
+		return r
+	}}, "records are sorted"},
+	{"forgets its one-time keys", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+		r = clone(r)
+		for i := range r {
+			if r[i].Key == "onetime" && len(r[i].Value) > 5 {
+				clear(r[i].Value[5:])
+			}
+		}
+		return sized.Adapter{}.Restore(cfg, r)
+	}}, "honours what it published"},
+	{"restores from anything", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+		c, err := sized.Adapter{}.Restore(cfg, r)
+		if err != nil {
+			return sized.Adapter{}.New(cfg)
+		}
+		return c, nil
+	}}, "form no state"},
+	{"restores only part of the time", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+		c, err := sized.Adapter{}.Restore(cfg, r)
+		if err != nil {
+			panic("unexpected record")
+		}
+		return c, nil
+	}}, "never panic"},
+	{"two sessions share a one-time key", broken{open: func() func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		return func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			c.mu.Lock()
+			first := c.n == 0 && s.Type == "pkmsg"
+			if first {
+				c.n++
+				c.held = nil
+				before := c.Client.State()
+				fork, err := sized.Adapter{}.Restore(c.cfg, before)
+				c.mu.Unlock()
+				if err != nil {
+					return protocols.Opened{}, err
+				}
+				return fork.Open(p, s) // and the key stays in c
+			}
+			c.mu.Unlock()
+			return c.Client.Open(p, s)
+		}
+	}()}, "used at once by many"},
+	{"seals with one counter twice", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.n++; c.n%20 != 0 {
+			return c.Client.Seal(p, b)
+		}
+		before := c.Client.State()
+		s, err := c.Client.Seal(p, b)
+		c.Client, _ = sized.Adapter{}.Restore(c.cfg, before) // an update is lost
+		return s, err
+	}}, "sealed at once"},
+}
+
+func TestSoundAdapterPasses(t *testing.T) {
+	t.Parallel()
+	for _, a := range []protocols.Adapter{sized.Adapter{}, &broken{}} {
+		if names := failures(a); len(names) > 0 {
+			t.Errorf("%T fails %q", a, names)
+		}
+	}
+}
+
+func TestBrokenAdaptersFail(t *testing.T) {
+	t.Parallel()
+	for _, f := range faults {
+		t.Run(f.fault, func(t *testing.T) {
+			t.Parallel()
+			names := failures(&f.adapt)
+			if !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, f.caught) }) {
+				t.Errorf("no check named %q noticed; these did: %q", f.caught, names)
+			}
+		})
+	}
+}
+
+// TestBrokenTwinsFail shows that RunTwin notices a wrong size and a wrong
+// outcome, however late in a conversation.
+func TestBrokenTwinsFail(t *testing.T) {
+	t.Parallel()
+	fails := func(twin protocols.Adapter, run func(*twins, tb, *rand.Rand)) bool {
+		r := &recorder{}
+		return len(r.run(func() {
+			w := newTwins(r, [2]protocols.Adapter{sized.Adapter{}, twin}, Options{Suite: defaultSuite})
+			run(w, r, rand.New(rand.NewPCG(1, 1)))
+		})) > 0
+	}
+	longer := &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		s, err := c.Client.Seal(p, b)
+		if c.n++; c.n > 4000 {
+			s.Payload = append(s.Payload, 0)
+		}
+		return s, err
+	}}
+	vague := &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.Client.Open(p, s)
+		if errors.Is(err, protocols.ErrAuthentication) {
+			err = protocols.ErrReplayed
+		}
+		return o, err
+	}}
+	for name, run := range map[string]func(*twins, tb, *rand.Rand){"skip": (*twins).skip, "turns": (*twins).turns} {
+		if fails(sized.Adapter{}, run) {
+			t.Errorf("%s: an adapter is no twin of itself", name)
+		}
+	}
+	if !fails(longer, (*twins).skip) {
+		t.Error("nobody noticed a longer payload")
+	}
+	if !fails(vague, (*twins).turns) {
+		t.Error("nobody noticed another error")
+	}
+}
