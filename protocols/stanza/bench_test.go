@@ -62,6 +62,21 @@ func BenchmarkParseBinary(b *testing.B) {
 	}
 }
 
+// BenchmarkParse goes from a tree to a typed stanza.
+func BenchmarkParse(b *testing.B) {
+	for _, s := range small {
+		b.Run(s.name, func(b *testing.B) {
+			n := s.stanza.Node()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := stanza.Parse(n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkEncode goes from a typed stanza to bytes.
 func BenchmarkEncode(b *testing.B) {
 	for _, s := range small {

@@ -81,8 +81,8 @@ func (q *IQ) Node() Node {
 	return n
 }
 
-// payloads lists what is read into which type: the first child's tag, in its
-// namespace and direction, decides. An empty tag stands for no child.
+// payloads lists what is read into which type: the tag of the first child that is
+// known in its namespace and direction decides. An empty tag stands for none.
 var payloads = []struct {
 	namespace string
 	typ       IQType
@@ -141,19 +141,27 @@ func parseIQ(node Node) (*IQ, error) {
 }
 
 func parsePayload(f *fields, n *Node, q *IQ) Payload {
-	tag := ""
-	if len(n.Children) > 0 {
-		tag = n.Children[0].Tag
-	}
-	for i := range payloads {
-		if p := &payloads[i]; p.tag == tag && p.typ == q.Type && p.namespace == q.Namespace {
-			return p.parse(f, n)
+	for i := range n.Children {
+		if parse := payloadParser(q, n.Children[i].Tag); parse != nil {
+			return parse(f, n)
 		}
 	}
-	if tag == "" {
+	if parse := payloadParser(q, ""); parse != nil {
+		return parse(f, n)
+	}
+	if len(n.Children) == 0 {
 		return nil
 	}
 	return Unknown{Children: n.Children}
+}
+
+func payloadParser(q *IQ, tag string) func(*fields, *Node) Payload {
+	for i := range payloads {
+		if p := &payloads[i]; p.tag == tag && p.typ == q.Type && p.namespace == q.Namespace {
+			return p.parse
+		}
+	}
+	return nil
 }
 
 // KeepAlive asks whether the connection is alive, every 20 to 30 seconds:

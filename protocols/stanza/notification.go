@@ -117,7 +117,8 @@ func (t *Notification) Node() Node {
 	return n
 }
 
-// events lists what is read into which type: the first child's tag decides.
+// events lists what is read into which type: the tag of the first child that is
+// known in its type of notification decides.
 var events = []struct {
 	kind  NotificationType
 	tag   string
@@ -175,15 +176,21 @@ func parseNotification(node Node) (*Notification, error) {
 	}
 	f.require(n, t.ID != "", "@id")
 	f.require(n, t.Type != "", "@type")
-	if len(n.Children) == 0 {
-		return t, f.err
-	}
-	c := &n.Children[0]
-	for i := range events {
-		if e := &events[i]; e.kind == t.Type && e.tag == c.Tag {
-			t.Event = e.parse(f, c)
+	for i := range n.Children {
+		c := &n.Children[i]
+		if parse := eventParser(t.Type, c.Tag); parse != nil {
+			t.Event = parse(f, c)
 			break
 		}
 	}
 	return t, f.err
+}
+
+func eventParser(kind NotificationType, tag string) func(*fields, *Node) Event {
+	for i := range events {
+		if e := &events[i]; e.kind == kind && e.tag == tag {
+			return e.parse
+		}
+	}
+	return nil
 }

@@ -1,8 +1,10 @@
 package stanza_test
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,20 +70,22 @@ func markFields(set map[string]bool, v reflect.Value) {
 	}
 }
 
+// TestParseIgnoresTheUnknown puts an unknown attribute and unknown children into
+// every node that has children of its own, at either end.
 func TestParseIgnoresTheUnknown(t *testing.T) {
 	t.Parallel()
 	for _, s := range samples {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			n := s.stanza.Node()
-			n.Attrs = append(n.Attrs, stanza.Attr{Name: "unheard-of", Value: "1"})
-			if _, unknown := s.stanza.(*stanza.IQ); !unknown || len(n.Children) > 0 {
-				n.Children = append(n.Children, stanza.Node{Tag: "unheard-of", Data: []byte("x")})
-			}
 			if iq, ok := s.stanza.(*stanza.IQ); ok {
-				if _, ok := iq.Payload.(stanza.Unknown); ok {
-					return // keeps what it is given
+				if _, ok := iq.Payload.(stanza.Unknown); ok || iq.Payload == nil && iq.Error == nil {
+					return // takes every child
 				}
+			}
+			n := s.stanza.Node()
+			addUnknown(&n)
+			if len(n.Children) == 0 {
+				n.Children = []stanza.Node{{Tag: "unheard-of"}}
 			}
 			got, err := stanza.Parse(n)
 			if err != nil {
@@ -92,6 +96,63 @@ func TestParseIgnoresTheUnknown(t *testing.T) {
 			}
 		})
 	}
+}
+
+func addUnknown(n *stanza.Node) {
+	n.Attrs = append([]stanza.Attr{{Name: "unheard-of", Value: "1"}}, n.Attrs...)
+	if len(n.Children) == 0 {
+		return
+	}
+	for i := range n.Children {
+		addUnknown(&n.Children[i])
+	}
+	unknown := stanza.Node{Tag: "unheard-of", Data: []byte("x")}
+	n.Children = append(append([]stanza.Node{unknown}, n.Children...), unknown)
+}
+
+func TestParseTakesPartsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for _, s := range samples {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			n := s.stanza.Node()
+			turnRound(&n)
+			got, err := stanza.Parse(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back := got.Node(); !sameParts(&back, &n) {
+				t.Fatalf("parsed %+v\nof     %v", got, n)
+			}
+		})
+	}
+}
+
+func turnRound(n *stanza.Node) {
+	slices.Reverse(n.Attrs)
+	slices.Reverse(n.Children)
+	for i := range n.Children {
+		turnRound(&n.Children[i])
+	}
+}
+
+// sameParts reports whether two nodes are equal but for the order of attributes
+// and children.
+func sameParts(a, b *stanza.Node) bool {
+	if a.Tag != b.Tag || !bytes.Equal(a.Data, b.Data) || len(a.Children) != len(b.Children) || len(a.Attrs) != len(b.Attrs) {
+		return false
+	}
+	for _, attr := range a.Attrs {
+		if !slices.Contains(b.Attrs, attr) {
+			return false
+		}
+	}
+	for i := range a.Children {
+		if !slices.ContainsFunc(b.Children, func(c stanza.Node) bool { return sameParts(&a.Children[i], &c) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // node builds a tree for the tables below: attributes as name, value pairs.
