@@ -13,7 +13,7 @@ import (
 
 // name is what names of things look like. A name is no number, so that a path's
 // segment is either a name or an index.
-var name = regexp.MustCompile(`^[a-z][a-z0-9]*([-_][a-z0-9]+)*$`)
+var name = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 const wantName = "a name of lower-case letters, digits and dashes"
 
@@ -49,22 +49,21 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) {
 		d.problems.add(n.at, path, n.describe(), "a mapping with "+list(keys(v.Type())))
 		return
 	}
-	before := len(d.problems.all)
-	known := fields(v.Type())
+	before := d.problems.noted
 	for _, e := range n.entries {
-		i := slices.IndexFunc(known, func(f field) bool { return f.key == e.key })
-		if i < 0 {
+		f, ok := lookup(v.Type(), e.key)
+		if !ok {
 			d.unknown(e, keys(v.Type()), path)
 			continue
 		}
-		d.decode(e.value, v.Field(known[i].index), known[i].rules, join(path, e.key))
+		d.decode(e.value, v.Field(f.index), f.rules, join(path, e.key))
 	}
-	for _, f := range known {
+	for _, f := range fields(v.Type()) {
 		if !f.optional && n.get(f.key) == nil {
 			d.problems.add(n.at, path, "no "+f.key, "it to be given")
 		}
 	}
-	if c, ok := v.Interface().(checker); ok && len(d.problems.all) == before {
+	if c, ok := v.Interface().(checker); ok && d.problems.noted == before {
 		c.check(path, func(where, found, expected string) {
 			d.problems.add(n.locate(strings.TrimPrefix(strings.TrimPrefix(where, path), ".")), where, found, expected)
 		})
@@ -72,10 +71,10 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) {
 }
 
 // unknown notes a key that the format does not have.
-func (d *decoder) unknown(e entry, known []string, path string) {
+func (d *decoder) unknown(e entry, keys []string, path string) {
 	p := d.problems.add(e.at, join(path, e.key), "an unknown key", "")
-	if p.Hint = nearest(e.key, known); p.Hint == "" {
-		p.Expected = list(known)
+	if p.Hint = nearest(e.key, keys); p.Hint == "" {
+		p.Expected = list(keys)
 	}
 }
 

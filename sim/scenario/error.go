@@ -73,16 +73,18 @@ const maxErrors = 20
 
 // problems collects errors of one document.
 type problems struct {
-	file string
-	all  Errors
+	file  string
+	all   Errors
+	noted int // how often add was called
 }
 
 // add notes a problem with the value that stands, or is missing, at a place.
 func (p *problems) add(at place, path, found, expected string) *Error {
+	p.noted++
 	e := &Error{File: p.file, Line: at.line, Column: at.column, Override: at.override, Path: path, Found: found, Expected: expected}
 	for _, old := range p.all {
-		if *old == *e {
-			return old // the same mistake, seen again at another point of a sweep
+		if old.Line == e.Line && old.Column == e.Column && old.Override == e.Override && old.Path == e.Path && old.Found == e.Found {
+			return old // the same mistake, seen again in another study or at another point
 		}
 	}
 	if len(p.all) < maxErrors {
@@ -102,10 +104,14 @@ func (p *problems) err() error {
 	return p.all
 }
 
-// nearest returns the candidate that word may have been meant to be, or "".
+// nearest returns the candidate that word may have been meant to be, or "": the
+// first that it begins, or else the one with the fewest slips.
 func nearest(word string, candidates []string) string {
 	best, least := "", len(word)/3+1
 	for _, c := range candidates {
+		if len(word) > 2 && strings.HasPrefix(c, word) {
+			return c
+		}
 		if d := distance(word, c); d <= least && d < len(c) {
 			best, least = c, d-1
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,8 +26,16 @@ type rules struct {
 	uncited  bool     // basis:"-": a number that makes no claim about the world
 }
 
-// fields returns the keys of a struct of the format in order.
+// known caches what fields found, by type: reading tags takes most of the time
+// of decoding.
+var known sync.Map
+
+// fields returns the keys of a struct of the format in order. The result is
+// shared.
 func fields(t reflect.Type) []field {
+	if all, ok := known.Load(t); ok {
+		return all.([]field)
+	}
 	var all []field
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -40,6 +49,7 @@ func fields(t reflect.Type) []field {
 		}
 		all = append(all, field{key: key, optional: option == "optional", index: i, typ: f.Type, rules: r})
 	}
+	known.Store(t, all)
 	return all
 }
 

@@ -66,14 +66,14 @@ func Load(name string, data []byte, overrides ...string) (*File, error) {
 // study applies a study's values and the overrides to a copy of the document
 // and decodes the points.
 func (f *File) study(s Study, root *node, p *problems) {
-	before := len(p.all)
+	before := p.noted
 	for _, v := range s.set {
 		assign(root, v.path, v.value, p)
 	}
 	for _, o := range f.Overrides {
 		override(root, o, p)
 	}
-	if len(p.all) > before {
+	if p.noted > before {
 		return
 	}
 	axes := root.axes("", nil)

@@ -242,6 +242,10 @@ func TestOverrides(t *testing.T) {
 		{"by name", []string{"gatekeepers.whatsapp.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
 		{"by index", []string{"gatekeepers.0.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
 		{"all by star", []string{"gatekeepers.*.users=100"}, func(s Scenario) any { return s.Gatekeepers[0].Users }, "100"},
+		{"all mappings by star", []string{"links.*.delay=7ms"},
+			func(s Scenario) any {
+				return []Duration{s.Links.DeviceGatekeeper.Delay.Value, s.Links.DevicePartner.Delay.Value}
+			}, "[7ms 7ms]"},
 		{"all by leaving the element out", []string{"partners.count=3"}, func(s Scenario) any {
 			var names []string
 			for _, p := range s.Partners {

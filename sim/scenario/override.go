@@ -54,6 +54,10 @@ func (a *assignment) walk(n *node, t reflect.Type, segments []string, done strin
 // key follows a segment that names a key.
 func (a *assignment) key(n *node, t reflect.Type, segments []string, done string) {
 	segment := segments[0]
+	if segment == "*" && len(segments) > 1 {
+		a.allKeys(n, t, segments[1:], done)
+		return
+	}
 	f, ok := lookup(t, segment)
 	if !ok {
 		e := a.problems.add(a.value.at, a.path, "unknown key "+strconv.Quote(segment), "")
@@ -79,6 +83,20 @@ func (a *assignment) key(n *node, t reflect.Type, segments []string, done string
 		n.put(segment, next)
 	}
 	a.walk(next, f.typ, segments[1:], join(done, segment))
+}
+
+// allKeys follows "*" into every mapping that is there.
+func (a *assignment) allKeys(n *node, t reflect.Type, rest []string, done string) {
+	found := false
+	for _, e := range n.entries {
+		if f, ok := lookup(t, e.key); ok && e.value.kind == mapping {
+			a.walk(e.value, f.typ, rest, join(done, e.key))
+			found = true
+		}
+	}
+	if !found {
+		a.problems.add(a.value.at, a.path, "no mapping below "+done, "one at least for *")
+	}
 }
 
 // element follows a segment that names elements of a list: one by name or

@@ -234,6 +234,9 @@ func decimal(s string) int {
 // scale multiplies a decimal number by size and reports whether the result is
 // whole and fits.
 func scale(digits string, size int64) (int64, bool) {
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+		return n * size, n <= math.MaxInt64/size
+	}
 	const longest = 40 // more digits than any int64 with a fraction needs
 	if len(digits) > longest {
 		return 0, false

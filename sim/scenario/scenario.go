@@ -23,8 +23,10 @@
 //     axis, and the points are their cartesian product. Inside a flow mapping
 //     ({...}) YAML wants it in quotes.
 //   - A study is a part of the scenario with values and sweeps of its own.
-//   - Overrides ("partners.count=5") replace values before anything is decoded.
-//     A path names a list's elements by name, by index or all of them by "*".
+//   - Overrides ("partners.wren.users=5") replace values before anything is
+//     decoded. A path names an element of a list by its name or index. "*" is all
+//     elements of a list, or all mappings in a mapping; that of a list may be left
+//     out, as in "partners.count=5".
 //
 // Anchors, aliases, merge keys and tags of YAML are not part of the format, so
 // a file's size bounds the work it causes.
@@ -218,8 +220,9 @@ type Backoff struct {
 type Workload struct {
 	// The contact graph between partner users and native users.
 	Contacts Contacts `yaml:"contacts"`
-	// Mean number of messages that a user sends a day, replies and reactions
-	// not counted. 0 sends nothing: only consent is simulated.
+	// Mean number of messages that a user with a reachable contact sends a day;
+	// reactions, receipts and typing come on top. 0 sends nothing: only consent
+	// is simulated.
 	MessagesPerUserPerDay float64 `yaml:"messages_per_user_per_day" min:"0" max:"100000"`
 	// How unevenly users write.
 	Activity Activity `yaml:"activity"`
