@@ -16,6 +16,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
 )
@@ -82,6 +83,7 @@ func New(t *term.IO) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
+		stanza.New(t),
 		completion.New(t),
 		version.New(t),
 	)

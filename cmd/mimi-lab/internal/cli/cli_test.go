@@ -108,7 +108,7 @@ func TestExamples(t *testing.T) {
 		t.Run(c.CommandPath(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			for _, line := range strings.Split(c.Example, "\n") {
+			for _, line := range strings.Split(strings.ReplaceAll(c.Example, "\\\n", ""), "\n") {
 				if line = strings.TrimSpace(line); line == "" {
 					continue
 				}
@@ -119,5 +119,35 @@ func TestExamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTerminal looks at what only a terminal gets, or is spared.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	const receipt = `<receipt id="3EB0" to="42@msgr" x="a b"/>`
+	for _, tt := range []struct {
+		name string
+		args string
+		set  func(*term.IO)
+		code int
+		want string
+	}{
+		{"colour", "stanza show", func(s *term.IO) { s.OutTTY = true }, 0, "\x1b[1mreceipt\x1b[0m  \x1b[36mid\x1b[0m=3EB0"},
+		{"no colour wanted", "stanza show", func(s *term.IO) {
+			s.OutTTY = true
+			s.Getenv = func(k string) string { return map[string]string{"NO_COLOR": "1"}[k] }
+		}, 0, `receipt  id=3EB0  to=42@msgr  x="a b"`},
+		{"no bytes", "stanza encode --to binary", func(s *term.IO) { s.OutTTY = true }, 2, "would garble the terminal"},
+		{"no waiting", "stanza show", func(s *term.IO) { s.InTTY = true }, 2, "Name a file, or send the stanza through a pipe."},
+	} {
+		var out bytes.Buffer
+		s := world(&out)
+		s.In = strings.NewReader(receipt)
+		tt.set(s)
+		code := cli.Run(context.Background(), s, strings.Fields(tt.args))
+		if code != tt.code || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: exit code %d with %q, want %d with %q", tt.name, code, &out, tt.code, tt.want)
+		}
 	}
 }

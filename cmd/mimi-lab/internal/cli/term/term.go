@@ -6,6 +6,7 @@
 package term
 
 import (
+	"encoding/json"
 	"io"
 	"os"
 	"time"
@@ -19,8 +20,9 @@ type IO struct {
 	Out, Err io.Writer
 	Getenv   func(string) string
 	Now      func() time.Time
-	// OutTTY and ErrTTY say whether somebody looks at Out and Err.
-	OutTTY, ErrTTY bool
+	// InTTY says whether somebody would have to type what is read from In; OutTTY
+	// and ErrTTY, whether somebody looks at Out and Err.
+	InTTY, OutTTY, ErrTTY bool
 	// Width is the number of columns of the terminal behind Err.
 	Width int
 }
@@ -30,6 +32,7 @@ func System() *IO {
 	s := &IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Getenv: os.Getenv, Now: time.Now,
+		InTTY:  xterm.IsTerminal(int(os.Stdin.Fd())),
 		OutTTY: xterm.IsTerminal(int(os.Stdout.Fd())),
 		ErrTTY: xterm.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
 		Width:  80,
@@ -65,4 +68,12 @@ func (t *IO) Paint(style Style, s string) string {
 // Colour reports whether Out is to be coloured.
 func (t *IO) Colour() bool {
 	return t.OutTTY && t.Getenv("NO_COLOR") == "" && t.Getenv("TERM") != "dumb"
+}
+
+// JSON prints v on Out as indented JSON.
+func (t *IO) JSON(v any) error {
+	enc := json.NewEncoder(t.Out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

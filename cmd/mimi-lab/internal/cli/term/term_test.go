@@ -101,3 +101,22 @@ func TestProgressQuiet(t *testing.T) {
 		t.Errorf("got %q, want nothing", out)
 	}
 }
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"", 10, ""},
+		{" one\n two ", 10, "one two"},
+		{"one two three", 7, "one two|three"},
+		{"one incomprehensible two", 7, "one|incomprehensible|two"},
+		{"für über", 8, "für über"},
+	} {
+		if got := strings.Join(Wrap(tt.text, tt.width), "|"); got != tt.want {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}

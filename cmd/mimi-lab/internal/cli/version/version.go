@@ -2,7 +2,6 @@
 package version
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -49,9 +48,7 @@ func New(t *term.IO) *cobra.Command {
 func run(o *Options) error {
 	v := Get()
 	if o.JSON {
-		enc := json.NewEncoder(o.IO.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		return o.IO.JSON(v)
 	}
 	fmt.Fprintf(o.IO.Out, "mimi-lab %s\n", v.Version)
 	if v.Commit != "" {
