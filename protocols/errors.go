@@ -1,6 +1,9 @@
 package protocols
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What an adapter's errors wrap. Callers branch on these with [errors.Is].
 var (
@@ -34,3 +37,18 @@ func Retryable(err error) bool {
 	return errors.Is(err, ErrNoSession) || errors.Is(err, ErrAuthentication) ||
 		errors.Is(err, ErrKeyUnknown) || errors.Is(err, ErrTooFarAhead) || errors.Is(err, ErrMalformed)
 }
+
+// MissingSessionsError says that a group operation has something to send in
+// pairwise sessions that do not exist. The caller establishes them and tries
+// again. It wraps [ErrNoSession]. A protocol without pairwise sessions (MLS) has
+// no use for it.
+type MissingSessionsError struct {
+	Peers []Address // sorted, at least one
+}
+
+func (e *MissingSessionsError) Error() string {
+	return fmt.Sprintf("%v with %d members, first %s", ErrNoSession, len(e.Peers), e.Peers[0])
+}
+
+// Unwrap returns [ErrNoSession].
+func (e *MissingSessionsError) Unwrap() error { return ErrNoSession }

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -49,29 +50,24 @@ type check struct {
 	run  func(*harness)
 }
 
-// checks are the demands on every adapter.
-func checks() []check {
-	return slicesConcat(metadataChecks, publishChecks, sessionChecks, hostileChecks, stateChecks, concurrentChecks, randomChecks)
-}
-
 // Run tests an adapter as subtests of t. Checks of groups run if its clients are
 // [protocols.GroupClient] values.
 func Run(t *testing.T, a protocols.Adapter, o Options) {
-	for _, c := range checks() {
+	for _, c := range checksOf(newHarness(t, a, o)) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(newHarness(t, a, o))
 		})
 	}
-	if _, ok := newHarness(t, a, o).client("probe").Client.(protocols.GroupClient); !ok {
-		return
+}
+
+// checksOf returns the demands on the harness's adapter.
+func checksOf(h *harness) []check {
+	all := slices.Concat(metadataChecks, publishChecks, sessionChecks, hostileChecks, stateChecks, concurrentChecks, randomChecks)
+	if _, ok := h.client("probe").Client.(protocols.GroupClient); ok {
+		all = append(all, groupChecks...)
 	}
-	for _, c := range groupChecks {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.run(newHarness(t, a, o))
-		})
-	}
+	return all
 }
 
 // randomOnly is a suite with nothing but randomness: a use of anything else
@@ -149,14 +145,6 @@ func (h *harness) text(n int) string {
 		b[i] = byte(h.rand.Uint32())
 	}
 	return string(b)
-}
-
-func slicesConcat(lists ...[]check) []check {
-	var all []check
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
 }
 
 // describe says what a payload is.

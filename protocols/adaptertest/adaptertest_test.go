@@ -61,9 +61,10 @@ func (r *recorder) run(f func()) []string {
 // failed.
 func failures(a protocols.Adapter) []string {
 	var names []string
-	for _, c := range append(checks(), groupChecks...) {
+	o := Options{Unauthenticated: registrationID}
+	for _, c := range checksOf(newHarness(&recorder{}, a, o)) {
 		r := &recorder{}
-		if len(r.run(func() { c.run(newHarness(r, a, Options{Unauthenticated: registrationID})) })) > 0 {
+		if len(r.run(func() { c.run(newHarness(r, a, o)) })) > 0 {
 			names = append(names, c.name)
 		}
 	}

@@ -40,19 +40,6 @@ var (
 	errOtherGroup  = errors.New("the message is of another group")
 )
 
-// MissingSessionsError is returned by SealGroup and Change when members are to
-// be sent something in pairwise sessions that do not exist. The caller
-// establishes them and tries again. It wraps [protocols.ErrNoSession].
-type MissingSessionsError struct {
-	Peers []protocols.Address // sorted
-}
-
-func (e *MissingSessionsError) Error() string {
-	return fmt.Sprintf("%v with %d members, first %s", protocols.ErrNoSession, len(e.Peers), e.Peers[0])
-}
-
-func (e *MissingSessionsError) Unwrap() error { return protocols.ErrNoSession }
-
 // CreateGroup makes a group with this client as its only member.
 func (c *client) CreateGroup(_ time.Time, g protocols.GroupID) error {
 	defer c.lock(groupKey(g))()
@@ -205,7 +192,7 @@ func (c *client) sealEach(b *batch, g protocols.GroupID, peers []protocols.Addre
 		}
 	}
 	if missing != nil {
-		return nil, &MissingSessionsError{missing}
+		return nil, &protocols.MissingSessionsError{Peers: missing}
 	}
 	out := make([]protocols.Envelope, 0, len(peers)+1)
 	for _, peer := range peers {

@@ -217,7 +217,7 @@ func TestGroupMissingSession(t *testing.T) {
 	p.gather(t, "alice")
 	before := p["bob"].State()
 	_, err := p["bob"].SealGroup(testGroup, []byte("hi"))
-	var missing *MissingSessionsError
+	var missing *protocols.MissingSessionsError
 	if !errors.As(err, &missing) || !errors.Is(err, protocols.ErrNoSession) || !slices.Equal(missing.Peers, []protocols.Address{"carol"}) {
 		t.Fatalf("SealGroup without session: %v", err)
 	}
