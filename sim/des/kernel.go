@@ -32,7 +32,6 @@ type ID uint64
 type Kernel struct {
 	now     Time
 	order   uint64 // sequence number of the youngest event
-	pending int
 	done    uint64
 	queue   queue
 	seed    uint64
@@ -51,7 +50,7 @@ func New(seed uint64) *Kernel {
 func (k *Kernel) Now() Time { return k.now }
 
 // Pending returns the number of scheduled events.
-func (k *Kernel) Pending() int { return k.pending }
+func (k *Kernel) Pending() int { return k.queue.live }
 
 // Handled returns the number of events handled so far.
 func (k *Kernel) Handled() uint64 { return k.done }
@@ -72,7 +71,6 @@ func (k *Kernel) Schedule(at Time, prio int8, h Handler, ev Event) ID {
 		panic("des: event scheduled without a handler")
 	}
 	k.order++
-	k.pending++
 	// The order of events at one time, in one number: 8 bits of priority, 56 bits
 	// of sequence. At 10^7 events a second, 56 bits last 228 years.
 	order := uint64(uint8(prio)^0x80)<<56 | k.order
@@ -89,11 +87,7 @@ func (k *Kernel) After(d Time, h Handler, ev Event) ID {
 // Cancel withdraws an event and reports whether there was something to
 // withdraw: false if it was handled (or is being handled) or cancelled before.
 func (k *Kernel) Cancel(id ID) bool {
-	if !k.queue.remove(int32(uint32(id))-1, uint32(id>>32)) {
-		return false
-	}
-	k.pending--
-	return true
+	return k.queue.cancel(int32(uint32(id))-1, uint32(id>>32))
 }
 
 // Step handles the next event and reports whether there was one.
@@ -114,7 +108,6 @@ func (k *Kernel) step(until Time) bool {
 		return false
 	}
 	k.now = e.at
-	k.pending--
 	k.done++
 	h, ev := k.queue.take(e.node)
 	h.Handle(k, ev)

@@ -1,5 +1,7 @@
 package des
 
+import "slices"
+
 // keyHeap is a binary heap, the first key on top.
 type keyHeap []key
 
@@ -48,14 +50,9 @@ func (h keyHeap) sink(i int, e key) {
 	h[i] = e
 }
 
-// filter drops all keys but those to keep.
-func (h *keyHeap) filter(keep func(key) bool) {
-	s := (*h)[:0]
-	for _, e := range *h {
-		if keep(e) {
-			s = append(s, e)
-		}
-	}
+// filter drops some of the keys.
+func (h *keyHeap) filter(drop func(key) bool) {
+	s := slices.DeleteFunc(*h, drop)
 	*h = s
 	for i := len(s)/2 - 1; i >= 0; i-- {
 		s.sink(i, s[i])

@@ -15,34 +15,20 @@ const (
 	lateMax = 128 // events below the limit beyond which the run is given up
 )
 
-// Where a node is, if not in a slot of the wheel (a number from 0).
-const (
-	inRun = -1 - iota
-	inLate
-	inOverflow
-	free
-)
+const none = -1 // no node, no chunk
 
-const none = -1 // end of a list
-
-// node is the part of an event that ordering needs, half a cache line.
+// node is an event that waits, in one cache line.
 type node struct {
-	at         Time
-	order      uint64 // priority and sequence number; unique
-	next, prev int32  // list of the slot, or of the free nodes (next only)
-	where      int32
-	kind       uint32
+	order uint64 // priority and sequence number; unique; 0 if free
+	h     Handler
+	ref   any
+	a, b  uint64
+	kind  uint32
+	next  int32 // next free node
 }
 
-// load is the part of an event that only its handling needs.
-type load struct {
-	h    Handler
-	ref  any
-	a, b uint64
-}
-
-// key is an entry of the run or of a heap. It is stale if its node has another
-// order by now: the event was cancelled.
+// key is what the queue moves about for an event. It is stale if its node has
+// another order by now: the event was cancelled.
 type key struct {
 	at    Time
 	order uint64
@@ -51,6 +37,19 @@ type key struct {
 
 func (a key) before(b key) bool {
 	return a.at < b.at || a.at == b.at && a.order < b.order
+}
+
+// slot is a bag of keys: a chain of chunks, all full but the first.
+type slot struct {
+	first int32
+	n     int32 // keys, stale ones included
+}
+
+// chunk is sized for 8 cache lines.
+type chunk struct {
+	keys [21]key
+	n    int32
+	next int32
 }
 
 // queue is a priority queue of events. Its parts, in the order in which their
@@ -66,7 +65,6 @@ func (a key) before(b key) bool {
 // the first occupied slot of the lowest occupied level.
 type queue struct {
 	nodes []node
-	loads []load
 	free  int32 // first free node
 
 	run   []key // sorted; run[head:] is left
@@ -77,18 +75,21 @@ type queue struct {
 	base     Time
 	level    uint32         // bit l: level l has events
 	occupied [levels]uint64 // bit s: slot s has events
-	count    [levels * slots]int32
-	first    [levels * slots]int32
+	wheel    [levels * slots]slot
+	chunks   []chunk
+	spare    int32 // first free chunk
 
 	overflow keyHeap
-	stale    int // stale entries in overflow
+
+	live  int // events
+	stale int // stale keys
 }
 
 func (q *queue) init() {
-	q.free = none
+	q.free, q.spare = none, none
 	q.limit = -1
-	for i := range q.first {
-		q.first[i] = none
+	for i := range q.wheel {
+		q.wheel[i].first = none
 	}
 }
 
@@ -101,109 +102,93 @@ func (q *queue) add(at Time, order uint64, h Handler, ev Event) int32 {
 	} else {
 		i = int32(len(q.nodes))
 		q.nodes = append(q.nodes, node{})
-		q.loads = append(q.loads, load{})
 	}
 	n := &q.nodes[i]
-	n.at, n.order, n.kind = at, order, ev.Kind
-	l := &q.loads[i]
-	l.h, l.ref, l.a, l.b = h, ev.Ref, ev.A, ev.B
-	if at <= q.limit {
-		n.where = inLate
-		q.late.push(key{at, order, i})
-		if len(q.late) > lateMax && q.limit > q.base {
-			q.spill()
-		}
+	n.order, n.h, n.ref, n.a, n.b, n.kind = order, h, ev.Ref, ev.A, ev.B, ev.Kind
+	q.live++
+	e := key{at, order, i}
+	if at > q.limit {
+		q.place(e)
 		return i
 	}
-	q.place(i, n)
+	q.late.push(e)
+	if len(q.late) > lateMax && q.limit > q.base {
+		q.spill()
+	}
 	return i
 }
 
-// place puts a node with limit < at into the wheel or the overflow.
-func (q *queue) place(i int32, n *node) {
-	diff := uint64(n.at ^ q.base)
+// place puts a key with limit < at into the wheel or the overflow.
+func (q *queue) place(e key) {
+	diff := uint64(e.at ^ q.base)
 	if diff>>span != 0 {
-		n.where = inOverflow
-		q.overflow.push(key{n.at, n.order, i})
+		q.overflow.push(e)
 		return
 	}
 	l := uint(bits.Len64(diff|1)-1) / levelBits
-	d := uint(uint64(n.at)>>(l*levelBits)) % slots
-	s := l*slots + d
-	head := q.first[s]
-	n.where, n.prev, n.next = int32(s), none, head
-	if head != none {
-		q.nodes[head].prev = i
-	}
-	q.first[s] = i
-	q.count[s]++
+	d := uint(uint64(e.at)>>(l*levelBits)) % slots
 	q.occupied[l] |= 1 << d
 	q.level |= 1 << l
+	s := &q.wheel[l*slots+d]
+	s.n++
+	if s.first == none || int(q.chunks[s.first].n) == len(chunk{}.keys) {
+		s.first = q.newChunk(s.first)
+	}
+	c := &q.chunks[s.first]
+	c.keys[c.n] = e
+	c.n++
 }
 
-// remove cancels the event of node i if it is still the one whose order ends in
-// low.
-func (q *queue) remove(i int32, low uint32) bool {
-	if i < 0 || int(i) >= len(q.nodes) {
-		return false
+// newChunk returns an empty chunk that goes before next.
+func (q *queue) newChunk(next int32) int32 {
+	c := q.spare
+	if c == none {
+		c = int32(len(q.chunks))
+		q.chunks = append(q.chunks, chunk{})
+	} else {
+		q.spare = q.chunks[c].next
 	}
-	n := &q.nodes[i]
-	if n.where == free || uint32(n.order) != low {
+	q.chunks[c].n, q.chunks[c].next = 0, next
+	return c
+}
+
+// dropChunk frees a chunk and returns the one after it.
+func (q *queue) dropChunk(c int32) int32 {
+	next := q.chunks[c].next
+	q.chunks[c].next = q.spare
+	q.spare = c
+	return next
+}
+
+// isStale reports whether the event of a key was cancelled.
+func (q *queue) isStale(e key) bool { return q.nodes[e.node].order != e.order }
+
+// cancel frees the event of node i if it is still the one whose order ends in
+// low. Its key stays where it is, to be dropped when it comes up; when stale keys
+// outnumber the others, all are.
+func (q *queue) cancel(i int32, low uint32) bool {
+	if i < 0 || int(i) >= len(q.nodes) || q.nodes[i].order == 0 || uint32(q.nodes[i].order) != low {
 		return false
-	}
-	switch n.where {
-	case inRun, inLate: // the entry stays until it comes up or is spilled
-	case inOverflow:
-		q.stale++
-		if q.stale > 64 && q.stale > len(q.overflow)/2 {
-			n.order = 0
-			q.overflow.filter(func(k key) bool { return q.nodes[k.node].order == k.order })
-			q.stale = 0
-		}
-	default:
-		q.unlink(n)
 	}
 	q.release(i)
+	if q.stale++; q.stale > 64 && q.stale > q.live {
+		q.sweep()
+	}
 	return true
-}
-
-// unlink takes a node out of its slot.
-func (q *queue) unlink(n *node) {
-	s := uint(n.where)
-	if n.prev != none {
-		q.nodes[n.prev].next = n.next
-	} else {
-		q.first[s] = n.next
-	}
-	if n.next != none {
-		q.nodes[n.next].prev = n.prev
-	}
-	if q.count[s]--; q.count[s] == 0 {
-		q.vacate(s)
-	}
-}
-
-// vacate notes that a slot is empty.
-func (q *queue) vacate(s uint) {
-	l := s / slots
-	q.first[s], q.count[s] = none, 0
-	if q.occupied[l] &^= 1 << (s % slots); q.occupied[l] == 0 {
-		q.level &^= 1 << l
-	}
 }
 
 // release frees a node, and what its event refers to.
 func (q *queue) release(i int32) {
 	n := &q.nodes[i]
-	n.order, n.where, n.next = 0, free, q.free
+	n.order, n.h, n.ref, n.next = 0, nil, nil, q.free
 	q.free = i
-	q.loads[i] = load{}
+	q.live--
 }
 
 // take frees the node of an event that is due and returns the event.
 func (q *queue) take(i int32) (Handler, Event) {
-	l := &q.loads[i]
-	h, ev := l.h, Event{Kind: q.nodes[i].kind, A: l.a, B: l.b, Ref: l.ref}
+	n := &q.nodes[i]
+	h, ev := n.h, Event{Kind: n.kind, A: n.a, B: n.b, Ref: n.ref}
 	q.release(i)
 	return h, ev
 }
@@ -211,6 +196,9 @@ func (q *queue) take(i int32) (Handler, Event) {
 // next takes the first event off the queue if it is due by until. The caller
 // moves the clock there and calls take.
 func (q *queue) next(until Time) (key, bool) {
+	if q.live == 0 {
+		return key{}, false // stale keys must not move the base
+	}
 	for {
 		if q.head == len(q.run) && len(q.late) == 0 && !q.fill(until) {
 			return key{}, false
@@ -222,16 +210,19 @@ func (q *queue) next(until Time) (key, bool) {
 				return key{}, false
 			}
 			q.head++
-		} else {
+		} else if len(q.late) > 0 {
 			e = q.late[0]
 			if e.at > until {
 				return key{}, false
 			}
 			q.late.pop()
+		} else {
+			continue // all that fill found was stale
 		}
-		if q.nodes[e.node].order == e.order {
+		if !q.isStale(e) {
 			return e, true
 		}
+		q.stale--
 	}
 }
 
@@ -248,41 +239,52 @@ func (q *queue) fill(until Time) bool {
 		}
 		l := uint(bits.TrailingZeros32(q.level))
 		d := uint(bits.TrailingZeros64(q.occupied[l]))
-		s, shift := l*slots+d, l*levelBits
+		shift := l * levelBits
 		above := ^uint64(0) << shift << levelBits
 		start := Time(uint64(q.base)&above | uint64(d)<<shift)
 		if start > until {
 			return false
 		}
-		i, n := q.first[s], q.count[s]
-		q.vacate(s)
+		s := q.empty(l, d)
 		q.base, q.limit = start, start-1
-		if l == 0 || n <= runMax {
+		if l == 0 || s.n <= runMax {
 			q.limit = start + Time(uint64(1)<<shift-1)
-			q.sort(i)
+			q.sort(s)
 			return true
 		}
-		for i != none {
-			n := &q.nodes[i]
-			next := n.next
-			q.place(i, n)
-			i = next
+		for c := s.first; c != none; c = q.dropChunk(c) {
+			for i := range q.chunks[c].n {
+				q.place(q.chunks[c].keys[i])
+			}
 		}
 	}
 }
 
-// sort makes the run of the list that begins with node i.
-func (q *queue) sort(i int32) {
+// empty takes the keys out of slot d of level l.
+func (q *queue) empty(l, d uint) slot {
+	s := q.wheel[l*slots+d]
+	q.wheel[l*slots+d] = slot{first: none}
+	if q.occupied[l] &^= 1 << d; q.occupied[l] == 0 {
+		q.level &^= 1 << l
+	}
+	return s
+}
+
+// sort makes the keys of a slot the run. Looking for stale ones first also has
+// the nodes fetched, all at once, that are about to be handled.
+func (q *queue) sort(s slot) {
 	run := q.run[:0]
-	for i != none {
-		n := &q.nodes[i]
-		n.where = inRun
-		run = append(run, key{n.at, n.order, i})
-		i = n.next
+	for c := s.first; c != none; c = q.dropChunk(c) {
+		c := &q.chunks[c]
+		for _, e := range c.keys[:c.n] {
+			if q.isStale(e) {
+				q.stale--
+				continue
+			}
+			run = append(run, e)
+		}
 	}
 	q.run, q.head = run, 0
-	// A list begins with its youngest node, so that equal times stand backwards.
-	slices.Reverse(run)
 	if len(run) > runMax {
 		slices.SortFunc(run, func(a, b key) int {
 			if a.before(b) {
@@ -307,7 +309,7 @@ func (q *queue) sort(i int32) {
 func (q *queue) refill(until Time) bool {
 	for len(q.overflow) > 0 {
 		e := q.overflow[0]
-		if q.nodes[e.node].order != e.order {
+		if q.isStale(e) {
 			q.overflow.pop()
 			q.stale--
 			continue
@@ -320,11 +322,7 @@ func (q *queue) refill(until Time) bool {
 		for len(q.overflow) > 0 && q.overflow[0].at>>span == e.at>>span {
 			e := q.overflow[0]
 			q.overflow.pop()
-			if n := &q.nodes[e.node]; n.order == e.order {
-				q.place(e.node, n)
-			} else {
-				q.stale--
-			}
+			q.replace(e)
 		}
 		return true
 	}
@@ -336,16 +334,38 @@ func (q *queue) refill(until Time) bool {
 func (q *queue) spill() {
 	q.limit = q.base - 1
 	for _, e := range q.run[q.head:] {
-		q.restore(e)
+		q.replace(e)
 	}
 	for _, e := range q.late {
-		q.restore(e)
+		q.replace(e)
 	}
 	q.run, q.head, q.late = q.run[:0], 0, q.late[:0]
 }
 
-func (q *queue) restore(e key) {
-	if n := &q.nodes[e.node]; n.order == e.order {
-		q.place(e.node, n)
+// replace places a key, or drops it if it is stale.
+func (q *queue) replace(e key) {
+	if q.isStale(e) {
+		q.stale--
+		return
 	}
+	q.place(e)
+}
+
+// sweep drops all stale keys.
+func (q *queue) sweep() {
+	q.run = slices.DeleteFunc(q.run[:copy(q.run, q.run[q.head:])], q.isStale)
+	q.head = 0
+	q.late.filter(q.isStale)
+	q.overflow.filter(q.isStale)
+	for l, occupied := range q.occupied {
+		for ; occupied != 0; occupied &= occupied - 1 {
+			s := q.empty(uint(l), uint(bits.TrailingZeros64(occupied)))
+			for c := s.first; c != none; c = q.dropChunk(c) {
+				for i := range q.chunks[c].n {
+					q.replace(q.chunks[c].keys[i])
+				}
+			}
+		}
+	}
+	q.stale = 0
 }
