@@ -37,8 +37,8 @@ tests	protocols/adaptertest
 
 6	protocols/dma/serve groups/serve
 
-7	sim/scenario/... sim/workload sim/ledger
-7	sim/report
+7	sim/scenario/... sim/ledger
+7	sim/workload sim/report
 7	sim/check
 7	sim/world
 
