@@ -16,6 +16,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
@@ -50,8 +51,8 @@ func Run(ctx context.Context, t *term.IO, args []string) int {
 	} else {
 		fmt.Fprintf(t.Err, "mimi-lab: %v\n", err)
 	}
-	if hint := exit.Hint(err); hint != "" {
-		fmt.Fprintln(t.Err, hint)
+	for _, line := range term.Wrap(exit.Hint(err), 80) {
+		fmt.Fprintln(t.Err, line)
 	}
 	return exit.Code(err)
 }
@@ -83,6 +84,7 @@ func New(t *term.IO) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
+		scenario.New(t),
 		stanza.New(t),
 		completion.New(t),
 		version.New(t),
