@@ -2,6 +2,7 @@ package suite_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
@@ -29,4 +30,37 @@ func ExampleNewSeeded() {
 	// Output:
 	// hello <nil> ae6614b1
 	// suite.PrivateKey(hidden)
+}
+
+// A sized suite says how long a phone would have taken.
+func ExampleNewSized() {
+	id := suite.X25519AES128GCMSHA256Ed25519
+	model, err := suite.NewCostModel(id, suite.Phone)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s, err := suite.NewSized(id, [32]byte{1}, "alice's phone", model)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signer, err := s.GenerateSigner()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	before := s.Counts()
+	for range 1000 {
+		if _, err := s.Sign(signer.Private, []byte("hello")); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	counts := s.Counts().Sub(before)
+	fmt.Println(counts)
+	fmt.Println(model.Time(counts).Round(time.Millisecond), "modelled")
+	// Output:
+	// sign 1000 (5000 B)
+	// 81ms modelled
 }

@@ -10,7 +10,12 @@
 //
 //   - [NewStd]: Go's standard library and circl; the real one;
 //   - [NewSeeded]: the same algorithms, randomness derived from a seed;
-//   - [NewCounting]: wraps another and counts its operations.
+//   - [NewCounting]: wraps another and counts its operations;
+//   - [NewSized]: outputs of the true sizes at almost no cost and without any
+//     security, for large simulations. Results made with it are modelled and must
+//     say so.
+//
+// A [CostModel] turns counted operations into virtual time.
 //
 // The package holds no protocol: labels and signed structures belong to the
 // packages that speak MLS or Signal. It does not hold keys either; they are bytes

@@ -27,6 +27,7 @@ var providers = []provider{
 		}
 		return NewCounting(s), nil
 	}},
+	{"sized", true, func(id ID, label string) (Suite, error) { return NewSized(id, testSeed, label, CostModel{}) }},
 }
 
 // TestConformance is what every provider owes its users, for every suite.
