@@ -203,3 +203,18 @@ func FuzzParsePreKeyMessage(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkParsePreKeyMessage(b *testing.B) {
+	m := samplePreKeyMessage()
+	inner := sampleMessage()
+	inner.Ciphertext = make([]byte, 1040)
+	m.Message = inner.Append(nil)
+	wire := m.Append(nil)
+	b.SetBytes(int64(len(wire)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParsePreKeyMessage(wire); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"go.mau.fi/libsignal/state/record"
+
 	"github.com/mimi-lab/mimi-lab/protocols"
 )
 
@@ -72,5 +74,55 @@ func BenchmarkPingPong(b *testing.B) {
 	for b.Loop() {
 		mustOpen(b, to, from.address, mustSeal(b, from, to.address, text), text)
 		from, to = to, from
+	}
+}
+
+// BenchmarkSenderKeySealOpen seals to a group and opens at one member.
+func BenchmarkSenderKeySealOpen(b *testing.B) {
+	p := newParty(b, Adapter{}, "alice", "bob")
+	p.gather(b, "alice")
+	text := string(make([]byte, benchSize))
+	p.deliver(b, "alice", p.say(b, "alice", text))
+	b.ReportAllocs()
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		s := p.say(b, "alice", text)[0].Sealed
+		if _, err := p["bob"].OpenGroup(epoch, testGroup, "alice", s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLibrary is BenchmarkSealOpen with the library's own ciphers, over
+// stores that serialise as its protobuf serializer does.
+func BenchmarkLibrary(b *testing.B) {
+	for _, way := range []string{"SealOpen", "PingPong"} {
+		b.Run(way, func(b *testing.B) {
+			alice, bob := barePair(b)
+			text := string(make([]byte, benchSize))
+			store := func(c *bare) {
+				for name, s := range c.sessions {
+					again, err := record.NewSessionFromBytes(s.Serialize(), c.serializer.Session, c.serializer.State)
+					if err != nil {
+						b.Fatal(err)
+					}
+					c.sessions[name] = again
+				}
+			}
+			b.ReportAllocs()
+			b.SetBytes(benchSize)
+			from, to := alice, bob
+			for b.Loop() {
+				got, err := to.decrypt(from, from.encrypt(b, to, text))
+				if err != nil || len(got) != benchSize {
+					b.Fatal(err)
+				}
+				store(from)
+				store(to)
+				if way == "PingPong" {
+					from, to = to, from
+				}
+			}
+		})
 	}
 }

@@ -68,8 +68,10 @@ func decodeLocal(b []byte, address protocols.Address) (*local, preKeys, error) {
 		return nil, p, fmt.Errorf("%w: local", errRecord)
 	case string(s) != string(address):
 		return nil, p, fmt.Errorf("%w: local is of another address", errRecord)
-	case !validID(p.next) || !validID(p.signed) || p.previous != 0 && !validID(p.previous):
-		return nil, p, fmt.Errorf("%w: local has a prekey id out of range", errRecord)
+	case l.registrationID < minRegistrationID || l.registrationID > maxRegistrationID:
+		return nil, p, fmt.Errorf("%w: local has a registration id out of range", errRecord)
+	case !validID(p.next) || !validID(p.signed) || p.previous != 0 && !validID(p.previous) || p.previous == p.signed:
+		return nil, p, fmt.Errorf("%w: local has an impossible prekey id", errRecord)
 	}
 	l.identity = ecc.CreateKeyPair(key)
 	return &l, p, nil

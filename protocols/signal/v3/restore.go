@@ -41,10 +41,11 @@ func (c *client) restore(records []protocols.Record) error {
 
 // check reads one record.
 func (c *client) check(key string, value []byte) error {
+	if key == localKey {
+		return nil // read already
+	}
 	kind, name, _ := strings.Cut(key, "/")
 	switch kind + "/" {
-	case localKey + "/":
-		return nil // read already
 	case signedPrefix:
 		return c.checkSigned(key, value)
 	case oneTimePrefix:
