@@ -1,7 +1,7 @@
 // Package signal is what every profile of the Signal Protocol shares: the bytes
-// on the wire, the layout of published key material, safety numbers and content
-// padding. It holds no session and links no Signal library; a profile does that
-// (package v3 on go.mau.fi/libsignal).
+// on the wire, the layout of published key material, XEdDSA signatures, safety
+// numbers and content padding. It holds no session and links no Signal library; a
+// profile does that (package v3 on go.mau.fi/libsignal).
 //
 // The messages follow the Double Ratchet and X3DH specifications of
 // https://signal.org/docs/ and, for what those leave open, the protobufs of

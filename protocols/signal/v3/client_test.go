@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"go.mau.fi/libsignal/ecc"
+
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -294,4 +297,55 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	reload()
+}
+
+// TestReplay: with the same randomness two runs write the same bytes.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	run := func() (out []byte) {
+		p := newParty(t, Adapter{}, "alice", "bob")
+		p.gather(t, "alice")
+		for i := range 5 {
+			for _, from := range []protocols.Address{"alice", "bob"} {
+				group := p.say(t, from, fmt.Sprint(i))
+				p.deliver(t, from, group)
+				out = append(out, group[len(group)-1].Payload...)
+			}
+			s := mustSeal(t, p["alice"], "bob", "text")
+			mustOpen(t, p["bob"], "alice", s, "text")
+			out = append(out, s.Payload...)
+		}
+		for _, r := range p["bob"].State() {
+			out = append(out, r.Value...)
+		}
+		return out
+	}
+	if !bytes.Equal(run(), run()) {
+		t.Error("two runs differ")
+	}
+}
+
+// TestSignaturesOfTheLibrary: its XEdDSA and package signal's verify each other's.
+func TestSignaturesOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	silence()
+	r := random{reader: suiteOf("signatures").Rand()}
+	for i := range 20 {
+		k, err := r.keyPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := fmt.Append(nil, "message ", i)
+		ours, err := r.sign(k, message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ecc.VerifySignature(k.PublicKey(), message, ours) {
+			t.Errorf("the library refuses signature %d", i)
+		}
+		theirs := ecc.CalculateSignature(k.PrivateKey(), message)
+		if pub := public(k); !signal.Verify(&pub, message, &theirs) {
+			t.Errorf("we refuse the library's signature %d", i)
+		}
+	}
 }

@@ -5,12 +5,12 @@
 //
 // Specifications: X3DH revision 1 and Double Ratchet revision 1 at
 // https://signal.org/docs/, safety numbers and sender keys as in
-// signalapp/libsignal. Wire format and key material: package signal.
+// signalapp/libsignal. Wire format, key material and XEdDSA: package signal.
 //
 // # What the library does and what not
 //
 // The library's are the key agreement, the chains and their derivations, the
-// curve, XEdDSA, and the state of a session. The verbs on top of a state are
+// curve, and the state of a session. The verbs on top of a state are
 // this package's, since the library's own session and group ciphers
 //
 //   - compute a MAC over what they would have written and with a fixed version
@@ -44,7 +44,8 @@
 //
 // # Randomness
 //
-// All keys come from [protocols.Config]'s Suite. The one exception is the 64
-// random bytes inside an XEdDSA signature, which the library draws itself: they
-// change a signature's value and nothing else, no size and no later key.
+// Every random byte comes from [protocols.Config]'s Suite, those of ratchet keys
+// and signatures too, so a client under a seeded suite replays byte for byte.
+// Nothing else goes through the suite: the library calls its algorithms itself,
+// so that a counting suite counts none of them.
 package v3

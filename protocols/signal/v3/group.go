@@ -306,7 +306,7 @@ func (c *client) sealGroup(b *batch, g protocols.GroupID, plaintext []byte) ([]p
 		}
 		b.put(groupKey(g), r.encode(g))
 	}
-	payload, err := key.encrypt(c.layout, plaintext)
+	payload, err := key.encrypt(&c.random, c.layout, plaintext)
 	if err != nil {
 		return nil, err
 	}

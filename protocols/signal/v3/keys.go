@@ -9,6 +9,8 @@ import (
 
 	"go.mau.fi/libsignal/ecc"
 	"go.mau.fi/libsignal/keys/identity"
+
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 )
 
 // random is the client's source of random bytes.
@@ -24,6 +26,14 @@ func (r *random) read(b []byte) error {
 		return fmt.Errorf("random source: %w", err)
 	}
 	return nil
+}
+
+// sign makes an XEdDSA signature.
+func (r *random) sign(k *ecc.ECKeyPair, message []byte) ([signal.SignatureSize]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	priv := private(k)
+	return signal.Sign(r.reader, &priv, message)
 }
 
 // keyPair draws an X25519 key pair.

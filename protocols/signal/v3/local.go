@@ -104,7 +104,10 @@ func newSignedPreKey(r *random, signer *ecc.ECKeyPair) (*signedPreKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature := ecc.CalculateSignature(signer.PrivateKey(), pair.PublicKey().Serialize())
+	signature, err := r.sign(signer, pair.PublicKey().Serialize())
+	if err != nil {
+		return nil, err
+	}
 	return &signedPreKey{pair, signature}, nil
 }
 

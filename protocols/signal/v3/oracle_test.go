@@ -293,7 +293,7 @@ func TestOracleSenderKeys(t *testing.T) {
 	}
 	var toThem, toUs [][]byte
 	for i := range messages {
-		payload, err := own.encrypt(layout, fmt.Append(nil, "to them ", i))
+		payload, err := own.encrypt(&r, layout, fmt.Append(nil, "to them ", i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,7 +72,7 @@ func (k *senderKey) distribution(l signal.Layout) []byte {
 }
 
 // encrypt makes the next SenderKeyMessage and advances the chain.
-func (k *senderKey) encrypt(l signal.Layout, plaintext []byte) ([]byte, error) {
+func (k *senderKey) encrypt(r *random, l signal.Layout, plaintext []byte) ([]byte, error) {
 	if k.chain.Iteration() == math.MaxUint32 {
 		return nil, errExhausted
 	}
@@ -88,7 +88,10 @@ func (k *senderKey) encrypt(l signal.Layout, plaintext []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := l.AppendSigned(make([]byte, 0, len(m.Ciphertext)+senderKeyOverhead), &m)
-	signature := ecc.CalculateSignature(k.signing.PrivateKey(), out)
+	signature, err := r.sign(k.signing, out)
+	if err != nil {
+		return nil, err
+	}
 	k.chain = k.chain.Next()
 	return append(out, signature[:]...), nil
 }
@@ -101,7 +104,8 @@ const senderKeyOverhead = 1 + 18 + 6 + 6 + 6 + signal.SignatureSize
 // error, k is of no use any more.
 func (k *senderKey) decrypt(m *signal.SenderKeyMessage, received []byte) ([]byte, error) {
 	signed := received[:len(received)-signal.SignatureSize]
-	if !ecc.VerifySignature(k.signing.PublicKey(), signed, m.Signature) {
+	signer := public(k.signing)
+	if !signal.Verify(&signer, signed, &m.Signature) {
 		return nil, fmt.Errorf("%w: signature of message %d", protocols.ErrAuthentication, m.Iteration)
 	}
 	keys, err := k.messageKey(m.Iteration)

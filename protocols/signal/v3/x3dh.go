@@ -48,8 +48,7 @@ func (c *client) parseBundle(peer protocols.Address, b protocols.Bundle) (*bundl
 			return nil, wrap(protocols.ErrMalformed, err)
 		}
 	}
-	signer := ecc.NewDjbECPublicKey(out.static.IdentityKey)
-	if !ecc.VerifySignature(signer, signal.Signed(&out.static.SignedPreKey), out.static.Signature) {
+	if s := &out.static; !signal.Verify(&s.IdentityKey, signal.Signed(&s.SignedPreKey), &s.Signature) {
 		return nil, wrap(protocols.ErrAuthentication, errSignature)
 	}
 	return &out, nil
