@@ -99,7 +99,7 @@ func cite(root *node, citations []citation, p *problems) []Basis {
 			}
 		}
 		if best < 0 {
-			p.add(n.at, path, n.describe()+" without a basis", "an entry of the section basis that covers it, with its source or why it is assumed")
+			p.add(n.at, path, n.describe()+" without a basis", "its source, or why it is assumed, under basis")
 			return
 		}
 		used[best] = true

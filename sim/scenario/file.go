@@ -77,8 +77,9 @@ func (f *File) study(s Study, root *node, p *problems) {
 		return
 	}
 	axes := root.axes("", nil)
-	if n := count(axes); len(f.points)+n > maxPoints {
-		p.add(root.at, "", "sweeps with too many points", fmt.Sprintf("at most %d", maxPoints))
+	points := len(f.points) + count(axes)
+	if points > maxPoints || points*root.size() > maxWork {
+		p.add(root.at, "", "sweeps with too many points", fmt.Sprintf("at most %d, fewer in a large document", maxPoints))
 		return
 	}
 	root.expand(axes, nil, func(labels []Label) {

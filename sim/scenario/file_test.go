@@ -120,6 +120,8 @@ func TestLoadErrors(t *testing.T) {
 			`small.yaml:19:31: partners.wren.agreements.0.gatekeeper: found "whatsup", expected the name of a gatekeeper: whatsapp`},
 		{"late revocation", "[{gatekeeper: whatsapp}]", "[{gatekeeper: whatsapp, revoked_at: 2h}]", "",
 			"small.yaml:19:53: partners.wren.agreements.0.revoked_at: found 2h, expected a time within the run, which takes 1h"},
+		{"too many partners", "  - name: wren", "  - {name: lark, count: 1000, users: 1, eea_share: 1, route: direct, agreements: [{gatekeeper: whatsapp}]}\n  - name: wren", "",
+			"small.yaml:14:1: partners: found 1001 partners, expected at most 1000"},
 		{"name twice", "  - name: wren", "  - name: whatsapp", "",
 			"small.yaml:15:5: partners.whatsapp: found the name whatsapp a second time, expected names that differ"},
 		{"proxied without links", "route: direct", "route: proxied", "",
@@ -129,9 +131,9 @@ func TestLoadErrors(t *testing.T) {
 		{"check twice", "duration: 1h", "checks: [order, order]\nduration: 1h", "",
 			"small.yaml:6:17: checks.1: found a second order, expected each check once"},
 		{"no basis", "  links: {assumed: for the test}\n", "", "",
-			`small.yaml:31:30: links.device_gatekeeper.delay: found "40ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed` + "\n" +
-				`small.yaml:32:31: links.gatekeeper_partner.delay: found "10ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed` + "\n" +
-				`small.yaml:33:27: links.device_partner.delay: found "40ms" without a basis, expected an entry of the section basis that covers it, with its source or why it is assumed`},
+			`small.yaml:31:30: links.device_gatekeeper.delay: found "40ms" without a basis, expected its source, or why it is assumed, under basis` + "\n" +
+				`small.yaml:32:31: links.gatekeeper_partner.delay: found "10ms" without a basis, expected its source, or why it is assumed, under basis` + "\n" +
+				`small.yaml:33:27: links.device_partner.delay: found "40ms" without a basis, expected its source, or why it is assumed, under basis`},
 		{"basis of nothing", "  links: {assumed: for the test}", "  links: {assumed: for the test}\n  link: {assumed: a slip}", "",
 			"small.yaml:40:3: basis.link: found an entry that covers no number, expected the path of a number, or the front of one"},
 		{"basis of both kinds", "  links: {assumed: for the test}", "  links: {assumed: for the test, source: a paper}", "",
@@ -168,6 +170,83 @@ func TestLoadErrors(t *testing.T) {
 			`--set duration={: duration: found "{", expected one YAML value`},
 		{"study of an unknown path", "basis:", "studies: [{name: more, set: {gatekeepers.whatsapp.user: 1}}]\nbasis:", "",
 			`small.yaml:34:57: gatekeepers.whatsapp.user: found unknown key "user" (did you mean users?)`},
+		{"crash that never comes", "duration: 1h", "duration: 1h\nfaults: {crashes: {device: {every: 0, down: 1s}}}", "",
+			"small.yaml:7:36: faults.crashes.device.every: found the number 0 without a basis, expected its source, or why it is assumed, under basis\n" +
+				"small.yaml:7:36: faults.crashes.device.every: found 0, expected a time greater than 0; leave the whole out for none\n" +
+				`small.yaml:7:45: faults.crashes.device.down: found "1s" without a basis, expected its source, or why it is assumed, under basis`},
+		{"partition of no time", "duration: 1h", "duration: 1h\nfaults: {partitions: {every: 1h, for: 0, of: [device_partner]}}", "",
+			`small.yaml:7:30: faults.partitions.every: found "1h" without a basis, expected its source, or why it is assumed, under basis` + "\n" +
+				"small.yaml:7:39: faults.partitions.for: found the number 0 without a basis, expected its source, or why it is assumed, under basis\n" +
+				"small.yaml:7:39: faults.partitions.for: found 0, expected a time greater than 0; leave the whole out for none"},
+		{"unknown link", "duration: 1h", "duration: 1h\nfaults: {partitions: {every: 1h, for: 1s, of: [device_proxi]}}", "",
+			`small.yaml:7:30: faults.partitions.every: found "1h" without a basis, expected its source, or why it is assumed, under basis` + "\n" +
+				`small.yaml:7:39: faults.partitions.for: found "1s" without a basis, expected its source, or why it is assumed, under basis` + "\n" +
+				`small.yaml:7:48: faults.partitions.of.0: found "device_proxi", expected device_gatekeeper, device_proxy, proxy_gatekeeper, gatekeeper_partner or device_partner (did you mean device_proxy?)`},
+		{"zipf without exponent", "activity: {dist: uniform}", "activity: {dist: zipf}", "",
+			"small.yaml:26:13: workload.activity: found zipf with exponent 0, expected zipf with an exponent greater than 0, or uniform without one"},
+		{"always offline", "  prekeys: {batch: 50, refill_below: 5, signed_rotation: 27d}", "  prekeys: {batch: 50, refill_below: 5, signed_rotation: 27d}\n  offline: 5m", "",
+			"small.yaml:22:12: devices.offline: found offline periods without online ones, expected both or neither"},
+		{"refill above the batch", "refill_below: 5", "refill_below: 51", "",
+			"small.yaml:21:38: devices.prekeys.refill_below: found 51, expected at most the batch, which is 50"},
+		{"yes for true", "    route: direct", "    route: direct\n    push: yes", "",
+			`small.yaml:19:11: partners.wren.push: found "yes", expected true or false`},
+		{"half of the quantiles", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: {dist: empirical, quantiles: [{at: 0, value: 5ms}, {at: 50%, value: 9ms}]}}", "",
+			"small.yaml:31:48: links.device_gatekeeper.delay.quantiles: found 2 quantiles, expected at least two, the first at 0 and the last at 100%"},
+		{"max below min", "device_gatekeeper: {delay: 40ms}", "device_gatekeeper: {delay: {dist: uniform, min: 2s, max: 1s}}", "",
+			"small.yaml:31:60: links.device_gatekeeper.delay.max: found 1s, expected at least min, which is 2s"},
+		{"merge key", "mailbox: {retention: 30d}", "mailbox:\n      <<: {retention: 30d}", "",
+			"small.yaml:14:7: gatekeepers.0.mailbox: found a merge key or a key that is too long, expected a key"},
+		{"explicit key", "duration: 1h", "? duration\n: 1h", "",
+			"small.yaml:6:1: found a key that is not a plain word, expected a key; anchors, aliases, merge keys and tags are not part of the format"},
+		{"infinite", "messages_per_user_per_day: 29", "messages_per_user_per_day: .inf", "",
+			`small.yaml:25:30: workload.messages_per_user_per_day: found ".inf", expected a number from 0 to 100000`},
+		{"negative seed", "replications: 2", "replications: 2\nseed: -1", "",
+			"small.yaml:8:7: seed: found the number -1, expected a whole number"},
+		{"studies no list", "basis:", "studies: 5\nbasis:", "",
+			"small.yaml:34:10: studies: found the number 5, expected a list of studies"},
+		{"study no mapping", "basis:", "studies: [x]\nbasis:", "",
+			`small.yaml:34:11: studies.0: found "x", expected a mapping with name, question, set or sweep`},
+		{"study without a name", "basis:", "studies: [{question: 5}]\nbasis:", "",
+			"small.yaml:34:11: studies.0: found no name, expected it to be given\n" +
+				"small.yaml:34:22: studies.0.question: found the number 5, expected text"},
+		{"studies with one name", "basis:", "studies: [{name: a}, {name: a}]\nbasis:", "",
+			"small.yaml:34:22: studies.a: found the name a second time, expected names that differ"},
+		{"study with an unknown key", "basis:", "studies: [{name: a, sets: {}}]\nbasis:", "",
+			"small.yaml:34:21: studies.a.sets: found an unknown key (did you mean set?)"},
+		{"study with a list of values", "basis:", "studies: [{name: a, set: [1]}]\nbasis:", "",
+			"small.yaml:34:26: studies.a.set: found a list, expected a mapping from paths to values"},
+		{"basis no mapping", "  links: {assumed: for the test}", "  links: public", "",
+			`small.yaml:39:3: basis.links: found "public", expected either {source: ...} or {assumed: ...}`},
+		{"basis with an unknown key", "  links: {assumed: for the test}", "  links: {assume: for the test}", "",
+			"small.yaml:39:3: basis.links: found a mapping, expected either {source: ...} or {assumed: ...}\n" +
+				"small.yaml:39:11: basis.links.assume: found an unknown key (did you mean assumed?)"},
+		{"override of a list's element", "", "", "checks.0=order",
+			`--set checks.0=order: checks.0: found no "0" in checks, expected a list with elements; this one is empty`},
+		{"removal of a list's element", "", "", "gatekeepers.0=null",
+			"--set gatekeepers.0=null: gatekeepers.0: found null, expected a value; remove elements by giving the whole list"},
+		{"override of an element too far", "", "", "gatekeepers.7.users=1",
+			`--set gatekeepers.7.users=1: gatekeepers.7.users: found no "7" in gatekeepers, expected whatsapp or *`},
+		{"override with a star of nothing", "", "", "workload.kinds.text.*.value=1B",
+			"--set workload.kinds.text.*.value=1B: workload.kinds.text.*.value: found no mapping below workload.kinds.text, expected one at least for *"},
+		{"override of an element", "", "", "partners.wren={name: wren}",
+			"--set partners.wren={name: wren}: partners.wren: found no users, expected it to be given\n" +
+				"--set partners.wren={name: wren}: partners.wren: found no eea_share, expected it to be given\n" +
+				"--set partners.wren={name: wren}: partners.wren: found no route, expected it to be given\n" +
+				"--set partners.wren={name: wren}: partners.wren: found no agreements, expected it to be given"},
+		{"override of the studies", "", "", "studies=1",
+			`--set studies=1: studies: found unknown key "studies", expected scenario, name, title, question, adapter, start, warmup, duration, cooldown, seed, replications, gatekeepers, partners, devices, workload, links, faults or checks`},
+		{"override with nothing", "", "", "duration=",
+			"--set duration=: duration: found nothing, expected a value"},
+		{"override of nothing", "", "", "=5",
+			"--set =5: found no path=value, expected an override such as partners.count=5"},
+		{"override with a slip", "", "", "checks=[order, ordre]",
+			`--set checks=[order, ordre]: checks.1: found "ordre", expected durability, duplicates, order, confidentiality or consent (did you mean order?)`},
+		{"override below a star", "", "", "links.*.*.value=5ms",
+			"--set links.*.*.value=5ms: links.*.*.value: found no mapping below links.device_gatekeeper, expected one at least for *\n" +
+				"--set links.*.*.value=5ms: links.*.*.value: found no mapping below links.gatekeeper_partner, expected one at least for *\n" +
+				"--set links.*.*.value=5ms: links.*.*.value: found no mapping below links.device_partner, expected one at least for *"},
+		{"override of all keys", "", "", "gatekeepers.whatsapp.*=5",
+			`--set gatekeepers.whatsapp.*=5: gatekeepers.whatsapp.*: found unknown key "*", expected name, users, eea_share, reachability, inbox, mailbox or resend_after`},
 		{"study that sweeps no list", "basis:", "studies: [{name: more, sweep: {duration: 1h}}]\nbasis:", "",
 			`small.yaml:34:42: studies.more.sweep.duration: found "1h", expected a list of 1 to 1000 single values`},
 	}

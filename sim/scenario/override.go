@@ -116,7 +116,11 @@ func (a *assignment) element(n *node, t reflect.Type, segments []string, done st
 		all, rest = true, segments
 	}
 	if pick < 0 && !all {
-		e := a.problems.add(a.value.at, a.path, "no "+strconv.Quote(segment)+" in "+done, list(append(names, "*")))
+		expected := list(append(names, "*"))
+		if len(names) == 0 {
+			expected = "a list with elements; this one is empty"
+		}
+		e := a.problems.add(a.value.at, a.path, "no "+strconv.Quote(segment)+" in "+done, expected)
 		e.Hint = nearest(segment, append(names, keysIn(t)...))
 		return
 	}

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	maxValues = 1000 // values of one sweep
-	maxPoints = 2000 // points of one file
+	maxValues = 1000      // values of one sweep
+	maxPoints = 2000      // points of one file
+	maxWork   = 2_000_000 // values to decode: points times values
 )
 
 // sweep reads a scalar of the form ${a,b,c}.
@@ -80,6 +81,18 @@ func (n *node) expand(axes []axis, labels []Label, visit func([]Label)) {
 		}
 		n.expand(axes[1:], append(labels, Label{a.path, item.value}), visit)
 	}
+}
+
+// size returns the number of nodes of a tree.
+func (n *node) size() int {
+	sum := 1
+	for _, e := range n.entries {
+		sum += e.value.size()
+	}
+	for _, item := range n.items {
+		sum += item.size()
+	}
+	return sum
 }
 
 // count returns the number of points, or maxPoints+1 if there are more.

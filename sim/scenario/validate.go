@@ -63,7 +63,18 @@ func (d Devices) check(path string, report func(path, found, expected string)) {
 	}
 }
 
+// maxPartners bounds the partners of a scenario, with counts expanded.
+const maxPartners = 1000
+
 func (s Scenario) check(_ string, report func(path, found, expected string)) {
+	partners := 0
+	for _, p := range s.Partners {
+		partners += max(p.Count, 1)
+	}
+	if partners > maxPartners {
+		report("partners", fmt.Sprintf("%d partners", partners), fmt.Sprintf("at most %d", maxPartners))
+		return
+	}
 	gatekeepers := s.checkNames(report)
 	span := Duration(s.Span())
 	for _, p := range s.Partners {
