@@ -38,6 +38,14 @@ func (s *scale) add(vs ...float64) {
 	}
 }
 
+// decimals is how many give the largest value three significant digits.
+func (s *scale) decimals() int {
+	if s.max <= 0 {
+		return 0
+	}
+	return min(3, max(0, 2-int(math.Floor(math.Log10(s.max)))))
+}
+
 // possible moves values that can't be, such as the end of an interval about a
 // share, to the nearest that can. Values are in the unit that is drawn.
 func (a Axis) possible(vs ...float64) []float64 {
@@ -64,8 +72,8 @@ func (a Axis) set(to *plot.Axis, s scale, zero bool, want int) {
 	if zero || lo > 0 && lo < 0.5*hi {
 		lo = min(0, lo)
 	}
-	if hi <= lo {
-		hi = lo + 1
+	if hi-lo <= 1e-9*max(1, math.Abs(lo)) {
+		hi = lo + max(1, math.Abs(lo)) // all values are the same
 	}
 	to.Min, to.Max, to.Tick.Marker = niceTicks(lo, hi, want)
 }
@@ -120,8 +128,10 @@ var durations = []struct {
 func (a Axis) logTicks(s scale) (from, to float64, ticks plot.ConstantTicks) {
 	lo, hi := s.least, s.max
 	if math.IsInf(lo, 0) {
-		lo, hi = 1, 10
+		lo, hi = 1, 10 // nothing is above 0
 	}
+	lo = max(lo, 1e-9)
+	hi = max(hi, lo)
 	if lo == hi {
 		lo, hi = lo/2, hi*2
 	}
@@ -129,7 +139,7 @@ func (a Axis) logTicks(s scale) (from, to float64, ticks plot.ConstantTicks) {
 		return timeTicks(lo, hi, perUnit/1e9)
 	}
 	first, last := math.Floor(math.Log10(lo)+1e-9), math.Ceil(math.Log10(hi)-1e-9)
-	few := last-first <= 2
+	few := hi/lo <= 300
 	every := math.Ceil((last - first) / 7)
 	for e := first; e <= last; e++ {
 		p := math.Pow(10, e)

@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -55,6 +56,14 @@ func barNames(series []BarSeries) []string {
 	return names
 }
 
+func barEstimates(series []BarSeries) []Estimate {
+	var es []Estimate
+	for _, s := range series {
+		es = append(es, s.Values...)
+	}
+	return es
+}
+
 func swatch(c draw.Canvas, i int, at vg.Point) {
 	rectangle(c, solid(seriesRole(i)), at.X-5.5, at.Y-5.5, at.X+5.5, at.Y+5.5)
 }
@@ -63,12 +72,12 @@ func (b *Bars) check() error { return checkBars(b.Y, b.Groups, b.Series) }
 
 func (b *Bars) height() vg.Length { return barsHeight(b.Groups, b.Series) }
 
-func (b *Bars) note() string {
-	var es []Estimate
-	for _, s := range b.Series {
-		es = append(es, s.Values...)
-	}
-	return intervalNote(es)
+func (b *Bars) estimates() []Estimate {
+	return barEstimates(b.Series)
+}
+
+func (b *Bars) remark() string {
+	return ""
 }
 
 func (b *Bars) draw(c draw.Canvas) {
@@ -86,7 +95,7 @@ func (b *Bars) draw(c draw.Canvas) {
 			if v := s.Values[group].scaled(f); v.N > 0 {
 				x := x0 + vg.Length(i)*wide
 				drawBar(c, p, i, x+1, x+wide-1, 0, v.Mean)
-				drawValue(c, p, v, x+1, x+wide-1)
+				drawValue(c, p, v, x+1, x+wide-1, y.decimals())
 			}
 		}
 	})
@@ -101,15 +110,18 @@ func (b *StackedBars) check() error {
 
 func (b *StackedBars) height() vg.Length { return barsHeight(b.Groups, b.Series) }
 
-func (b *StackedBars) note() string {
+func (b *StackedBars) estimates() []Estimate {
 	if b.Totals == nil {
-		var es []Estimate
-		for _, s := range b.Series {
-			es = append(es, s.Values...)
-		}
-		return intervalNote(es) + " Intervals are not drawn."
+		return barEstimates(b.Series)
 	}
-	return intervalNote(b.Totals) + " Intervals are those of the totals."
+	return slices.Concat(b.Totals, barEstimates(b.Series))
+}
+
+func (b *StackedBars) remark() string {
+	if b.Totals == nil {
+		return "Intervals are not drawn."
+	}
+	return "The intervals drawn are those of the totals."
 }
 
 func (b *StackedBars) draw(c draw.Canvas) {
@@ -135,7 +147,7 @@ func (b *StackedBars) draw(c draw.Canvas) {
 			}
 		}
 		if b.Totals != nil && b.Totals[group].N > 0 {
-			drawValue(c, p, b.Totals[group].scaled(f), x0, x1)
+			drawValue(c, p, b.Totals[group].scaled(f), x0, x1, y.decimals())
 		}
 	})
 }
@@ -196,14 +208,19 @@ func drawBars(c draw.Canvas, yAxis Axis, groups []string, series []BarSeries, y 
 	}
 }
 
+// drawBar draws a piece of a bar, set off from the one below it.
 func drawBar(c draw.Canvas, p *plot.Plot, i int, x0, x1 vg.Length, from, to float64) {
 	_, toY := p.Transforms(&c)
-	rectangle(c, solid(seriesRole(i)), x0, toY(onAxis(&p.Y, from)), x1, toY(onAxis(&p.Y, to)))
+	y0, y1 := toY(onAxis(&p.Y, from)), toY(onAxis(&p.Y, to))
+	if from > 0 && y1-y0 > 2 {
+		y0++
+	}
+	rectangle(c, solid(seriesRole(i)), x0, y0, x1, y1)
 }
 
 // drawValue draws an interval about the top of a bar, and the value above it if
 // there is room.
-func drawValue(c draw.Canvas, p *plot.Plot, v Estimate, x0, x1 vg.Length) {
+func drawValue(c draw.Canvas, p *plot.Plot, v Estimate, x0, x1 vg.Length, decimals int) {
 	_, toY := p.Transforms(&c)
 	x, top := (x0+x1)/2, toY(onAxis(&p.Y, v.Mean))
 	if v.HasInterval() {
@@ -212,7 +229,7 @@ func drawValue(c draw.Canvas, p *plot.Plot, v Estimate, x0, x1 vg.Length) {
 		whisker(c, stroke(solid(ink), 1.2), x, low, high, min(4, (x1-x0)/5))
 	}
 	style := textStyle(ink, noteSize, false)
-	text := formatNumber(v.Mean, min(2, decimalsFor(v.Mean, v.Half)))
+	text := formatNumber(v.Mean, decimals)
 	if textWidth(style, text) <= x1-x0+2 {
 		place(c, style, draw.XCenter, vg.Point{X: x, Y: top + 8}, text)
 	}

@@ -49,12 +49,16 @@ func (f *CDF) height() vg.Length {
 	return planeHeight + legendHeight(f.names())
 }
 
-func (f *CDF) note() string {
+func (f *CDF) estimates() []Estimate {
+	return nil
+}
+
+func (f *CDF) remark() string {
 	var n int64
 	for _, s := range f.Series {
 		n += s.Count
 	}
-	return fmt.Sprintf("All values of all replications together, %s in all; a description of what was seen, without intervals.",
+	return fmt.Sprintf("All values of all replications together, %s in all: what was seen, without intervals.",
 		formatNumber(float64(n), 0))
 }
 
@@ -97,7 +101,7 @@ func curve(i int) draw.LineStyle {
 	return s
 }
 
-// steps returns the curve. Steps smaller than half a unit of the page are joined.
+// steps returns the curve. Steps that a reader could not see are joined.
 func (s CDFSeries) steps(c draw.Canvas, p *plot.Plot) []vg.Point {
 	toX, toY := p.Transforms(&c)
 	y := toY(0)
@@ -108,7 +112,7 @@ func (s CDFSeries) steps(c draw.Canvas, p *plot.Plot) []vg.Point {
 		below += cell.n
 		last := line[len(line)-1]
 		next := toY(float64(below) / float64(s.Count))
-		if i+1 < len(s.cells) && x-last.X < 0.5 && next-last.Y < 0.5 {
+		if i+1 < len(s.cells) && x-last.X < 1.5 && next-last.Y < 1.5 {
 			continue
 		}
 		line = append(line, vg.Point{X: x, Y: last.Y}, vg.Point{X: x, Y: next})

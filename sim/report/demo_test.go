@@ -13,6 +13,7 @@ func demo() []*Replication {
 		delay   = Metric{Name: "delivery_latency", Unit: Milliseconds, Better: Lower, Help: "From send to delivery."}
 		pairs   = Metric{Name: "reachable_pairs", Unit: Share, Better: Higher, Help: "Cross-provider pairs that can talk."}
 		size    = Metric{Name: "bytes_per_message", Unit: Bytes, Better: Lower, Help: "On the wire, by kind."}
+		all     = Metric{Name: "bytes_total", Unit: Bytes, Better: Lower, Help: "Of all layers."}
 		learned = Metric{Name: "learned", Unit: Share, Better: Lower, Help: "Part of the truth that a party saw."}
 	)
 	var reps []*Replication
@@ -53,11 +54,15 @@ func demo() []*Replication {
 				}
 			}
 			for k, kind := range []string{"text", "reply", "reaction", "read receipt", "typing"} {
+				var total float64
 				for part, mean := range []float64{96, 142, 61} {
 					v := mean * (1 + 0.15*float64(part)*float64(4-k)) * (1 + 0.02*rng.NormFloat64())
 					r.Scalar(size, NewLabels("kind", kind, "layer", []string{"content", "Signal", "stanza"}[part]), v)
+					total += v
 				}
+				r.Scalar(all, NewLabels("kind", kind), total)
 			}
+			r.Finish()
 			reps = append(reps, r)
 		}
 	}
@@ -87,16 +92,7 @@ func demoReport() *Report {
 	}
 
 	line := &LineCI{X: Axis{Label: "users who opt in", Unit: "%"}, Y: Axis{Label: "reachable cross-provider pairs", Unit: Share}}
-	for _, policy := range []string{"default_on", "ping_then_consent", "opt_in"} {
-		series := Series{Name: policy}
-		for _, e := range s.Select("reachable_pairs", NewLabels("default", policy)) {
-			x, _ := e.Point.Get("opt_in")
-			var v float64
-			fmt.Sscan(x, &v)
-			series.Points = append(series.Points, Point{v, e.Estimate})
-		}
-		line.Series = append(line.Series, series)
-	}
+	line.Series = s.Lines("reachable_pairs", "opt_in", "default", Labels{})
 
 	latencyTable := &Table{
 		Title:   "Delivery latency at 20 % opt-in",
@@ -120,32 +116,19 @@ func demoReport() *Report {
 	kinds := []string{"text", "reply", "reaction", "read receipt", "typing"}
 	bars := &Bars{Y: Axis{Label: "bytes per message", Unit: Bytes}, Groups: kinds}
 	stacked := &StackedBars{Y: Axis{Label: "bytes per message", Unit: Bytes}, Groups: kinds}
-	totals := make([]Estimate, len(kinds))
-	for _, layer := range []string{"content", "Signal", "stanza"} {
-		series := BarSeries{Name: layer}
-		for k, kind := range kinds {
-			e := find("bytes_per_message", "kind", kind, "layer", layer).Estimate
-			series.Values = append(series.Values, e)
-			totals[k].N, totals[k].Method = e.N, e.Method
-			totals[k].Mean += e.Mean
-			totals[k].Half = math.Hypot(totals[k].Half, e.Half)
-		}
-		bars.Series = append(bars.Series, series)
-		stacked.Series = append(stacked.Series, series)
+	layers := []string{"content", "Signal", "stanza"}
+	for i, row := range s.Grid("bytes_per_message", at, "layer", layers, "kind", kinds) {
+		bars.Series = append(bars.Series, BarSeries{layers[i], row})
 	}
-	stacked.Totals = totals
+	stacked.Series = bars.Series
+	for _, kind := range kinds {
+		stacked.Totals = append(stacked.Totals, find("bytes_total", "kind", kind).Estimate)
+	}
 
 	matrix := &Matrix{Rows: parties4, Columns: facts4}
 	for _, route := range []string{"direct", "proxied"} {
-		p := Panel{Title: route}
-		for _, party := range parties4 {
-			var row []Estimate
-			for _, f := range facts4 {
-				row = append(row, find("learned", "party", party, "fact", f, "route", route).Estimate)
-			}
-			p.Cells = append(p.Cells, row)
-		}
-		matrix.Panels = append(matrix.Panels, p)
+		with := at.With("route", route)
+		matrix.Panels = append(matrix.Panels, Panel{route, s.Grid("learned", with, "party", parties4, "fact", facts4)})
 	}
 
 	return &Report{

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,8 +30,10 @@ type Chart interface {
 	height() vg.Length
 	// draw fills the canvas.
 	draw(draw.Canvas)
-	// note says where the values come from.
-	note() string
+	// estimates returns all that are drawn, in the units of the data.
+	estimates() []Estimate
+	// remark is what a reader has to know beyond the estimates' n and intervals.
+	remark() string
 }
 
 // figureWidth is the width of all figures in user units, at which their text has
@@ -55,7 +58,11 @@ func (f *Figure) render(alone bool) ([]byte, error) {
 	if f.Chart == nil {
 		return nil, fmt.Errorf("figure %s: no chart", f.Name)
 	}
-	if err := f.Chart.check(); err != nil {
+	err := f.Chart.check()
+	if err == nil {
+		err = checkRange(f.Chart.estimates())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("figure %s: %w", f.Name, err)
 	}
 	var title, notes []string
@@ -71,15 +78,15 @@ func (f *Figure) render(alone bool) ([]byte, error) {
 	}
 	bottom := figureGap + vg.Length(len(notes))*noteSize*1.4
 	if len(notes) > 0 {
-		bottom += 6
+		bottom += 12
 	}
 	svg := newSVGCanvas(figureWidth, top+f.Chart.height()+bottom)
 	c := draw.New(svg)
 	for i, line := range title {
-		c.FillText(titleStyle, vg.Point{X: figureGap, Y: svg.h - figureGap - (vg.Length(i)+0.5)*titleSize*1.3}, line)
+		place(c, titleStyle, draw.XLeft, vg.Point{X: figureGap, Y: svg.h - figureGap - (vg.Length(i)+0.5)*titleSize*1.3}, line)
 	}
 	for i, line := range notes {
-		c.FillText(noteStyle, vg.Point{X: figureGap, Y: figureGap + (vg.Length(len(notes)-i)-0.5)*noteSize*1.4}, line)
+		place(c, noteStyle, draw.XLeft, vg.Point{X: figureGap, Y: figureGap + (vg.Length(len(notes)-i)-0.5)*noteSize*1.4}, line)
 	}
 	f.Chart.draw(draw.Crop(c, figureGap, -figureGap, bottom, -top))
 	return svg.document(printable(f.Title), printable(f.note()), alone), nil
@@ -87,11 +94,36 @@ func (f *Figure) render(alone bool) ([]byte, error) {
 
 // note is what is added to the caption.
 func (f *Figure) note() string {
-	n := f.Chart.note()
+	n := f.pageNote()
 	if f.Modelled {
 		n += " Modelled: made without real cryptography."
 	}
 	return n
+}
+
+// pageNote is the same for the page, which marks what is modelled by a tag.
+func (f *Figure) pageNote() string {
+	return strings.TrimSpace(intervalNote(f.Chart.estimates()) + " " + f.Chart.remark())
+}
+
+// checkRange refuses what no axis can show.
+func checkRange(es []Estimate) error {
+	for _, e := range es {
+		if err := drawable(e.Mean, e.Half); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawable refuses values that are no numbers or that lose their digits.
+func drawable(vs ...float64) error {
+	for _, v := range vs {
+		if !(math.Abs(v) <= 1e15) {
+			return fmt.Errorf("value %v, want one within ±1e15", v)
+		}
+	}
+	return nil
 }
 
 // intervalNote says how many values stand behind estimates and what their
@@ -112,10 +144,10 @@ func intervalNote(es []Estimate) string {
 	}
 	var parts []string
 	if len(ns[Replications]) > 0 {
-		parts = append(parts, fmt.Sprintf("Means with 95 %% intervals by Student's t over replications, %s.", count(Replications)))
+		parts = append(parts, fmt.Sprintf("Means with 95 %% intervals by Student's t over replications, %s.", count(Replications)))
 	}
 	if len(ns[BatchMeans]) > 0 {
-		parts = append(parts, fmt.Sprintf("Values with 95 %% intervals by batch means within one replication, %s batches.", count(BatchMeans)))
+		parts = append(parts, fmt.Sprintf("Values with 95 %% intervals by batch means within one replication, %s batches.", count(BatchMeans)))
 	}
 	if len(ns[NoInterval]) > 0 {
 		parts = append(parts, "Values of a single replication without an interval, n = 1.")
@@ -123,11 +155,13 @@ func intervalNote(es []Estimate) string {
 	return strings.Join(parts, " ")
 }
 
-// place puts text with its alignment: x from -1 (right end at pt) over -0.5
-// (centred) to 0 (left end at pt).
+// place writes one line whose capitals are centred on pt.Y: x from -1 (its right
+// end at pt.X) over -0.5 (centred) to 0 (its left end).
 func place(c draw.Canvas, s text.Style, x text.XAlignment, pt vg.Point, line string) {
-	s.XAlign = x
-	c.FillText(s, pt, line)
+	pt.X += vg.Length(x) * textWidth(s, line)
+	pt.Y -= 0.36 * s.Font.Size
+	c.SetColor(s.Color)
+	c.FillString(textHandler.Fonts.Lookup(s.Font, s.Font.Size), pt, line)
 }
 
 // legend draws swatches with names in rows from the top of c downwards and

@@ -60,6 +60,21 @@ func decimalsFor(mean, half float64) int {
 	return min(3, max(0, digits-1-int(math.Floor(math.Log10(basis)))))
 }
 
+// formatTime writes a time in seconds with three significant digits, in the unit
+// in which it reads best.
+func formatTime(seconds float64) string {
+	units := [...]struct {
+		seconds float64
+		name    string
+	}{{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}, {1e-3, "ms"}, {1e-6, "µs"}}
+	for _, u := range units {
+		if v := seconds / u.seconds; v >= 1 || u.seconds == 1e-6 {
+			return formatNumber(v, min(2, decimalsFor(v, 0))) + " " + u.name
+		}
+	}
+	return "" // unreachable
+}
+
 // formatTick writes v with as few digits as it needs.
 func formatTick(v float64) string {
 	s := strconv.FormatFloat(v, 'f', -1, 64)
@@ -67,12 +82,14 @@ func formatTick(v float64) string {
 	return formatNumber(v, len(fraction))
 }
 
-// printable replaces what could steer a terminal or break a line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.In(r, unicode.Cf) {
-			return '\ufffd'
-		}
-		return r
-	}, s)
+// printable replaces what could steer a terminal, break a line or turn the
+// direction of text: controls, line separators and bidirectional controls.
+func printable(s string) string { return strings.Map(printableRune, s) }
+
+func printableRune(r rune) rune {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.Is(unicode.Bidi_Control, r):
+		return '\ufffd'
+	}
+	return r
 }

@@ -32,15 +32,16 @@ type Histogram struct {
 	metric  Metric
 	cell    int64 // raw units (nanoseconds, or the metric's unit) per histogram unit
 	hdr     *hdrhistogram.Histogram
-	cells   []cell // of the finished histogram
+	cells   []cell // non-empty, of the first cellsOf values
+	cellsOf int64
 	sum     float64
 	min     int64
 	max     int64
 	count   int64
 	batches batches
 	kept    thinned
-	limit   int // raw values for samples.parquet
-	short   [3]Estimate
+	limit   int                      // raw values for samples.parquet
+	short   [len(quantiles)]Estimate // of the finished histogram
 }
 
 // cell is one non-empty cell of a histogram: n values that all are about to.
@@ -94,34 +95,37 @@ func (h *Histogram) scale() float64 {
 // mean returns the exact mean in the metric's unit.
 func (h *Histogram) mean() float64 { return h.sum / float64(h.count) * h.scale() }
 
-// quantile returns the p-quantile in the metric's unit.
-func (h *Histogram) quantile(p float64) float64 {
-	return float64(quantileOf(h.content(), h.count, p)) * float64(h.cell) * h.scale()
+// quantiles returns the quantiles that every summary has, in the metric's unit.
+func (h *Histogram) quantiles() [len(quantiles)]float64 {
+	var out [len(quantiles)]float64
+	cells := h.content()
+	for i, p := range quantiles {
+		out[i] = float64(quantileOf(cells, h.count, p)) * float64(h.cell) * h.scale()
+	}
+	return out
 }
 
 // content returns the non-empty cells, ascending.
 func (h *Histogram) content() []cell {
-	if h.hdr == nil {
+	if h.hdr == nil || h.cellsOf == h.count {
 		return h.cells
 	}
-	var out []cell
+	h.cells, h.cellsOf = nil, h.count
 	for _, b := range h.hdr.Distribution() {
 		if b.Count > 0 {
-			out = append(out, cell{to: b.To, n: b.Count})
+			h.cells = append(h.cells, cell{to: b.To, n: b.Count})
 		}
 	}
-	return out
+	return h.cells
 }
 
 func (h *Histogram) finish() {
 	if h.hdr == nil {
 		return
 	}
-	h.cells = h.content()
+	h.cells = slices.Clip(h.content())
+	h.short = h.batchQuantiles()
 	h.hdr = nil
-	for i, p := range quantiles {
-		h.short[i] = h.batchQuantile(p)
-	}
 	if h.limit == 0 {
 		h.kept.values = nil
 	}
@@ -146,19 +150,21 @@ func rankOf(p float64, n int64) int64 {
 	return max(1, int64(math.Ceil(x-x*1e-12)))
 }
 
-// mergeCells adds b to a; both are ascending.
+// mergeCells returns a and b together; both are ascending.
 func mergeCells(a, b []cell) []cell {
-	out := slices.Concat(a, b)
-	slices.SortStableFunc(out, func(x, y cell) int { return int(min(1, max(-1, x.to-y.to))) })
-	merged := out[:0]
-	for _, c := range out {
-		if n := len(merged); n > 0 && merged[n-1].to == c.to {
-			merged[n-1].n += c.n
-		} else {
-			merged = append(merged, c)
+	out := make([]cell, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].to < b[0].to:
+			out, a = append(out, a[0]), a[1:]
+		case a[0].to > b[0].to:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out = append(out, cell{a[0].to, a[0].n + b[0].n})
+			a, b = a[1:], b[1:]
 		}
 	}
-	return merged
+	return append(append(out, a...), b...)
 }
 
 // thinned is a sequence of raw values that never grows beyond its limit.

@@ -130,12 +130,20 @@ func (h *Histogram) batchMean() Estimate {
 	return e
 }
 
-// batchQuantile returns the p-quantile with an interval by sectioning.
-func (h *Histogram) batchQuantile(p float64) Estimate {
-	if i := slices.Index(quantiles[:], p); h.hdr == nil && h.short[i].Method != "" {
-		return h.short[i]
+// batchQuantiles returns the quantiles with intervals by sectioning.
+func (h *Histogram) batchQuantiles() [len(quantiles)]Estimate {
+	if h.hdr == nil {
+		return h.short
 	}
-	whole := h.quantile(p)
+	var out [len(quantiles)]Estimate
+	for i, whole := range h.quantiles() {
+		out[i] = h.sectioned(quantiles[i], whole)
+	}
+	return out
+}
+
+// sectioned puts an interval about the p-quantile of the whole run.
+func (h *Histogram) sectioned(p, whole float64) Estimate {
 	e := Estimate{N: 1, Mean: whole, Method: NoInterval}
 	length := len(h.kept.values) / minBatches
 	if length < minBatch || float64(length)*min(p, 1-p) < minBeyond {

@@ -105,9 +105,10 @@ func TestCoverage(t *testing.T) {
 					}
 				}
 				hit(&mean, h.batchMean(), 1)
-				hit(&p50, h.batchQuantile(0.5), math.Ln2)
-				hit(&p90, h.batchQuantile(0.9), math.Log(10))
-				hit(&p99, h.batchQuantile(0.99), math.Log(100))
+				q := h.batchQuantiles()
+				hit(&p50, q[0], math.Ln2)
+				hit(&p90, q[1], math.Log(10))
+				hit(&p99, q[2], math.Log(100))
 			}
 			t.Logf("mean %d, p50 %d, p90 %d, p99 %d of %d", mean, p50, p90, p99, runs)
 			between(t, mean, runs, 0.92, 0.98)

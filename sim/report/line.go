@@ -30,24 +30,35 @@ type Point struct {
 }
 
 func (l *LineCI) check() error {
+	var points int
 	for _, s := range l.Series {
-		if len(s.Points) > 0 {
-			return nil
+		for _, p := range s.Points {
+			points++
+			if err := drawable(p.X); err != nil {
+				return err
+			}
 		}
 	}
-	return errors.New("no points")
+	if points == 0 {
+		return errors.New("no points")
+	}
+	return nil
 }
 
 func (l *LineCI) height() vg.Length { return planeHeight }
 
-func (l *LineCI) note() string {
+func (l *LineCI) estimates() []Estimate {
 	var es []Estimate
 	for _, s := range l.Series {
 		for _, p := range s.Points {
 			es = append(es, p.Estimate)
 		}
 	}
-	return intervalNote(es)
+	return es
+}
+
+func (l *LineCI) remark() string {
+	return ""
 }
 
 // shownSeries returns the series sorted by x and in the units of the axes.

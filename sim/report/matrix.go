@@ -3,7 +3,9 @@ package report
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -22,9 +24,9 @@ type Panel struct {
 }
 
 const (
-	matrixRow    = 32
-	matrixGap    = 22 // between panels
-	matrixPerRow = 12 // columns in all, beyond which panels stand below each other
+	matrixRow   = 32
+	matrixGap   = 18 // between panels
+	matrixSmall = 9.5
 )
 
 func (m *Matrix) check() error {
@@ -49,27 +51,57 @@ func (m *Matrix) check() error {
 	return nil
 }
 
-func (m *Matrix) note() string {
+func (m *Matrix) estimates() []Estimate {
 	var es []Estimate
 	for _, p := range m.Panels {
 		for _, row := range p.Cells {
 			es = append(es, row...)
 		}
 	}
-	return intervalNote(es) + " Shares in per cent."
+	return es
 }
 
-// beside reports whether the panels fit side by side.
-func (m *Matrix) beside() bool { return len(m.Panels)*len(m.Columns) <= matrixPerRow }
+func (m *Matrix) remark() string {
+	return "Shares in per cent; intervals are in the data."
+}
 
-// layout returns the width of the names of rows and of one column.
-func (m *Matrix) layout() (names, column vg.Length) {
+// beside reports whether the panels fit side by side, with the longest word of
+// the heads in small print.
+func (m *Matrix) beside() bool {
+	_, column := m.layout(true)
+	return m.widestHead(matrixSmall) <= column-4
+}
+
+// widestHead is the width of the longest word of the heads.
+func (m *Matrix) widestHead(size vg.Length) vg.Length {
+	var w vg.Length
+	for _, name := range m.Columns {
+		for word := range strings.FieldsSeq(printable(name)) {
+			w = max(w, textWidth(textStyle(dim, size, false), word))
+		}
+	}
+	return w
+}
+
+// headStyle is as large as the longest word allows.
+func (m *Matrix) headStyle() text.Style {
+	_, column := m.layout(m.beside())
+	size := vg.Length(noteSize)
+	for size > matrixSmall && m.widestHead(size) > column-4 {
+		size -= 0.25
+	}
+	return textStyle(dim, size, false)
+}
+
+// layout returns the width of the names of rows and of one column, with panels
+// side by side or not.
+func (m *Matrix) layout(beside bool) (names, column vg.Length) {
 	for _, r := range m.Rows {
 		names = max(names, textWidth(groupStyle(), fitText(groupStyle(), printable(r), 190)))
 	}
 	names += 10
 	panels := vg.Length(1)
-	if m.beside() {
+	if beside {
 		panels = vg.Length(len(m.Panels))
 	}
 	room := figureWidth - 2*figureGap - names - (panels-1)*matrixGap
@@ -78,9 +110,10 @@ func (m *Matrix) layout() (names, column vg.Length) {
 
 // heads wraps the names of columns.
 func (m *Matrix) heads() (lines [][]string, tallest int) {
-	_, column := m.layout()
+	_, column := m.layout(m.beside())
+	style := m.headStyle()
 	for _, name := range m.Columns {
-		l := wrapText(textStyle(dim, noteSize, false), printable(name), column-4)
+		l := wrapText(style, printable(name), column-4)
 		lines, tallest = append(lines, l), max(tallest, len(l))
 	}
 	return lines, tallest
@@ -104,7 +137,7 @@ func (m *Matrix) height() vg.Length {
 }
 
 func (m *Matrix) draw(c draw.Canvas) {
-	names, column := m.layout()
+	names, column := m.layout(m.beside())
 	for i, p := range m.Panels {
 		x, y := c.Min.X+names, c.Max.Y
 		if m.beside() {
@@ -129,7 +162,7 @@ func (m *Matrix) drawPanel(c draw.Canvas, p Panel, x, y, column vg.Length, rowNa
 		for n, line := range head {
 			up := vg.Length(tallest-len(head)+n) + 0.5
 			at := vg.Point{X: x + (vg.Length(j)+0.5)*column, Y: y - up*noteSize*1.25}
-			place(c, textStyle(dim, noteSize, false), draw.XCenter, at, line)
+			place(c, m.headStyle(), draw.XCenter, at, line)
 		}
 	}
 	y -= vg.Length(tallest)*noteSize*1.25 + 8
@@ -154,10 +187,10 @@ func drawCell(c draw.Canvas, e Estimate, x0, y0, x1, y1 vg.Length) {
 		return
 	}
 	rectangle(c, paint{rule, 0.45}, x0, y0, x1, y1)
-	rectangle(c, paint{series0, e.Mean}, x0, y0, x1, y1)
+	rectangle(c, paint{heat, e.Mean}, x0, y0, x1, y1)
 	r := ink
-	if e.Mean > 0.55 {
-		r = onShade
+	if e.Mean > 0.84 {
+		r = onHeat // where its contrast becomes the better one on a light page
 	}
 	if e.Mean == 0 {
 		r = dim

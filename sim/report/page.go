@@ -85,7 +85,7 @@ func (r *Report) page(m Manifest) ([]byte, error) {
 				return nil, err
 			}
 			ps.Figure = &pageFigure{
-				Title: s.Figure.Title, Caption: s.Figure.Caption, Note: s.Figure.Chart.note(),
+				Title: s.Figure.Title, Caption: s.Figure.Caption, Note: s.Figure.pageNote(),
 				File: figurePath(s.Figure), Modelled: s.Figure.Modelled,
 				SVG: template.HTML(svg), // every text in it was escaped by svgCanvas
 			}
@@ -96,7 +96,12 @@ func (r *Report) page(m Manifest) ([]byte, error) {
 	if err := pageTemplate.Execute(&b, p); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return bytes.Map(func(r rune) rune {
+		if r == '\n' {
+			return r
+		}
+		return printableRune(r)
+	}, b.Bytes()), nil
 }
 
 func figurePath(f *Figure) string { return FigureFolder + "/" + f.Name + ".svg" }
@@ -137,14 +142,17 @@ func pageSummary(m Manifest) string {
 	}
 	var how []string
 	for _, method := range m.Intervals.Methods {
-		if method != NoInterval {
-			how = append(how, string(method))
+		switch method {
+		case Replications:
+			how = append(how, "Student's t over replications")
+		case BatchMeans:
+			how = append(how, "batch means")
 		}
 	}
 	if len(how) == 0 {
 		return n + ", no intervals"
 	}
-	return fmt.Sprintf("%s, %.0f %% intervals by %s", n, 100*m.Intervals.Level, strings.Join(how, " and "))
+	return fmt.Sprintf("%s, %.0f\u00a0%% confidence intervals by %s", n, 100*m.Intervals.Level, strings.Join(how, " and "))
 }
 
 // facts are what the foot of the page says about where the results come from.

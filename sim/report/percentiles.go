@@ -40,16 +40,20 @@ func (f *Percentiles) check() error {
 	return nil
 }
 
-func (f *Percentiles) height() vg.Length { return 62 + percentileRow*vg.Length(len(f.Rows)) }
+func (f *Percentiles) height() vg.Length { return 70 + percentileRow*vg.Length(len(f.Rows)) }
 
-func (f *Percentiles) note() string {
+func (f *Percentiles) estimates() []Estimate {
 	var es []Estimate
 	for _, r := range f.Rows {
 		for _, q := range r.Quantiles {
 			es = append(es, q.Estimate)
 		}
 	}
-	return intervalNote(es)
+	return es
+}
+
+func (f *Percentiles) remark() string {
+	return ""
 }
 
 func (f *Percentiles) draw(c draw.Canvas) {
@@ -68,7 +72,7 @@ func (f *Percentiles) draw(c draw.Canvas) {
 	}
 	axis.set(&p.X, x, false, 0)
 	rows := len(f.Rows)
-	p.Y.Min, p.Y.Max = 0, float64(rows)
+	p.Y.Min, p.Y.Max = -0.2, float64(rows)
 	style := textStyle(ink, labelSize, false)
 	var ticks plot.ConstantTicks
 	for i, r := range f.Rows {
@@ -80,7 +84,7 @@ func (f *Percentiles) draw(c draw.Canvas) {
 	p.Add(plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		_, toY := p.Transforms(&c)
 		for i, r := range f.Rows {
-			drawPercentiles(c, p, r, toY(float64(rows-i)-0.5))
+			f.drawRow(c, p, r, toY(float64(rows-i)-0.5))
 		}
 	}))
 	data := drawPlane(draw.Crop(c, 0, 0, 0, -18), p, axis.title(), "", 30)
@@ -96,8 +100,8 @@ func (f *Percentiles) draw(c draw.Canvas) {
 	}
 }
 
-// drawPercentiles draws one row at height y.
-func drawPercentiles(c draw.Canvas, p *plot.Plot, r PercentileRow, y vg.Length) {
+// drawRow draws one row at height y.
+func (f *Percentiles) drawRow(c draw.Canvas, p *plot.Plot, r PercentileRow, y vg.Length) {
 	toX, _ := p.Transforms(&c)
 	at := func(v float64) vg.Length { return toX(onAxis(&p.X, v)) }
 	first, last := r.Quantiles[0], r.Quantiles[len(r.Quantiles)-1]
@@ -114,7 +118,7 @@ func drawPercentiles(c draw.Canvas, p *plot.Plot, r PercentileRow, y vg.Length) 
 			c.StrokeLine2(s, high, y-4, high, y+4)
 		}
 		percentileMark(c, i, seriesRole(r.Series), vg.Point{X: x, Y: y})
-		value := formatValue(q.Estimate)
+		value := f.value(q.Estimate)
 		if half := textWidth(style, value) / 2; x-half >= free {
 			place(c, style, draw.XCenter, vg.Point{X: x, Y: y - 12}, value)
 			free = x + half + 6
@@ -134,7 +138,10 @@ func percentileMark(c draw.Canvas, i int, r role, at vg.Point) {
 	}
 }
 
-// formatValue writes the mean with the digits that its interval allows.
-func formatValue(e Estimate) string {
+// value writes a mean; a time in the unit in which it reads best.
+func (f *Percentiles) value(e Estimate) string {
+	if perUnit, isTime := timeScale(f.X.Unit); isTime {
+		return formatTime(e.Mean * perUnit / 1e9)
+	}
 	return formatNumber(e.Mean, min(2, decimalsFor(e.Mean, e.Half)))
 }

@@ -136,8 +136,9 @@ func (r *Replication) Histogram(m Metric, l Labels) *Histogram {
 	return h
 }
 
-// Finish frees what only recording needs, about nine tenths of the memory. No
-// value can be recorded afterwards. It is optional; [Collect] does without.
+// Finish frees what only recording needs, some 300 kB for each histogram, which
+// then takes 16 bytes for each of its cells in use. No value can be recorded
+// afterwards. It is optional; [Collect] does without.
 func (r *Replication) Finish() {
 	for _, h := range r.hists {
 		h.finish()

@@ -72,8 +72,8 @@ func (r *Replication) samples() []Sample {
 		add("mean", m.Unit, 0, h.mean())
 		add("min", m.Unit, 0, float64(h.min)*h.scale())
 		add("max", m.Unit, 0, float64(h.max)*h.scale())
-		for _, p := range quantiles {
-			add(fmt.Sprintf("p%g", p*100), m.Unit, 0, h.quantile(p))
+		for i, v := range h.quantiles() {
+			add(fmt.Sprintf("p%g", quantiles[i]*100), m.Unit, 0, v)
 		}
 		if h.limit > 0 {
 			values, stride := h.kept.atMost(h.limit)

@@ -194,25 +194,24 @@ func distribution(hs []*Histogram) (Estimate, *Distribution) {
 		d.cells = mergeCells(d.cells, h.content())
 	}
 	d.Min, d.Max = float64(lo)*first.scale(), float64(hi)*first.scale()
-	over := func(f func(*Histogram) float64, single func(*Histogram) Estimate) Estimate {
-		if len(hs) == 1 {
-			return single(first)
+	if len(hs) == 1 {
+		for i, e := range first.batchQuantiles() {
+			d.Quantiles = append(d.Quantiles, Quantile{quantiles[i], e, d.At(quantiles[i])})
 		}
-		values := make([]float64, len(hs))
-		for i, h := range hs {
-			values[i] = f(h)
+		return first.batchMean(), d
+	}
+	means := make([]float64, len(hs))
+	var each [len(quantiles)][]float64
+	for n, h := range hs {
+		means[n] = h.mean()
+		for i, v := range h.quantiles() {
+			each[i] = append(each[i], v)
 		}
-		return Interval(values)
 	}
-	for _, p := range quantiles {
-		d.Quantiles = append(d.Quantiles, Quantile{
-			P: p,
-			Estimate: over(func(h *Histogram) float64 { return h.quantile(p) },
-				func(h *Histogram) Estimate { return h.batchQuantile(p) }),
-			Merged: d.At(p),
-		})
+	for i, p := range quantiles {
+		d.Quantiles = append(d.Quantiles, Quantile{p, Interval(each[i]), d.At(p)})
 	}
-	return over((*Histogram).mean, (*Histogram).batchMean), d
+	return Interval(means), d
 }
 
 // Find returns the entry of a metric at one point with exactly these labels.
@@ -225,12 +224,31 @@ func (s *Summary) Find(point Labels, metric string, l Labels) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Select returns the entries of a metric, at all points, that have at least the
-// given labels, in order.
+// Get returns the value that key has among the entry's labels or else in its
+// point.
+func (e Entry) Get(key string) (string, bool) {
+	if v, ok := e.Labels.Get(key); ok {
+		return v, true
+	}
+	return e.Point.Get(key)
+}
+
+// has reports whether every key of want has the same value.
+func (e Entry) has(want Labels) bool {
+	for _, p := range want.Pairs() {
+		if v, ok := e.Get(p[0]); !ok || v != p[1] {
+			return false
+		}
+	}
+	return true
+}
+
+// Select returns the entries of a metric, in order, that have at least the given
+// labels, be it as labels or in their point.
 func (s *Summary) Select(metric string, with Labels) []Entry {
 	var out []Entry
 	for _, e := range s.Entries {
-		if e.Metric.Name == metric && e.Labels.Has(with) {
+		if e.Metric.Name == metric && e.has(with) {
 			out = append(out, e)
 		}
 	}

@@ -133,13 +133,13 @@ func TestHistogram(t *testing.T) {
 		hdr.RecordValue(v)
 	}
 	for _, p := range []float64{0.001, 0.5, 0.9, 0.99, 1} {
-		if got, want := h.quantile(p), float64(hdr.ValueAtQuantile(p*100)); got != want {
+		if got, want := quantileOf(h.content(), h.count, p), hdr.ValueAtQuantile(p*100); got != want {
 			t.Errorf("p%v: got %v, HdrHistogram says %v", p*100, got, want)
 		}
 	}
-	before := h.quantile(0.99)
-	if h.finish(); h.quantile(0.99) != before {
-		t.Error("finish changed p99")
+	before := h.quantiles()
+	if h.finish(); h.quantiles() != before {
+		t.Error("finish changed the quantiles")
 	}
 }
 
@@ -225,4 +225,52 @@ func mustPanic(t *testing.T, what string, f func()) {
 		}
 	}()
 	f()
+}
+
+func TestSelect(t *testing.T) {
+	t.Parallel()
+	s, err := Collect(replications(false)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := s.Lines("reachability", "opt_in", "path", Labels{})
+	if len(lines) != 2 || lines[0].Name != "direct" || len(lines[1].Points) != 3 || lines[1].Points[2].X != 20 {
+		t.Errorf("lines %+v", lines)
+	}
+	if got := s.Lines("reachability", "path", "opt_in", Labels{}); len(got) != 0 {
+		t.Errorf("a line over something that is no number: %+v", got)
+	}
+	at := NewLabels("opt_in", "10")
+	if got := s.Select("latency", at.With("path", "direct")); len(got) != 1 || got[0].Point != at {
+		t.Errorf("selected %+v", got)
+	}
+	grid := s.Grid("reachability", at, "path", []string{"proxied", "none", "direct"}, "opt_in", []string{"10", "20"})
+	for i, want := range []int{3, 0, 3} {
+		if grid[i][0].N != want || grid[i][1].N != 0 {
+			t.Errorf("row %d of the grid: %+v", i, grid[i])
+		}
+	}
+}
+
+// BenchmarkCollect summarises 20 replications with 10 histograms each.
+func BenchmarkCollect(b *testing.B) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var reps []*Replication
+	for i := range 20 {
+		r := NewReplication("", i, uint64(i))
+		for k := range 10 {
+			h := r.Histogram(latency, NewLabels("kind", string(rune('a'+k))))
+			for range 10000 {
+				h.Record(int64(1e8 * rng.ExpFloat64()))
+			}
+		}
+		r.Finish()
+		reps = append(reps, r)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Collect(reps...); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

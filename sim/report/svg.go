@@ -220,11 +220,15 @@ func (c *svgCanvas) document(title, description string, alone bool) []byte {
 	if alone {
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
 	}
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="mimi-lab" viewBox="0 0 %[1]s %[2]s" width="%[1]s" height="%[2]s" role="img" aria-label="%[3]s" font-family="%[4]s" fill="%[5]s">`+"\n",
-		coord(float64(c.w)), coord(float64(c.h)), escapeXML(title), escapeXML(fontFamily), hues[ink].light)
+	left := vg.Length(0)
+	if !alone {
+		left = figureGap // the page has its own margins
+	}
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="mimi-lab" viewBox="%[1]s 0 %[2]s %[3]s" width="%[2]s" height="%[3]s" role="img" aria-label="%[4]s" font-family="%[5]s" fill="%[6]s">`+"\n",
+		coord(float64(left)), coord(float64(c.w-2*left)), coord(float64(c.h)), escapeXML(title), escapeXML(fontFamily), hues[ink].light)
 	if alone {
-		fmt.Fprintf(&b, "<title>%s</title>\n<desc>%s</desc>\n<style>\n%s</style>\n",
-			escapeXML(title), escapeXML(description), figureStyle())
+		fmt.Fprintf(&b, "<title>%s</title>\n<desc>%s</desc>\n<style>\n%s%s</style>\n",
+			escapeXML(title), escapeXML(description), figureStyle(), canvasStyle())
 		fmt.Fprintf(&b, `<rect class="f-paper" width="100%%" height="100%%" fill="%s"/>`+"\n", hues[paper].light)
 	}
 	b.Write(c.body.Bytes())

@@ -22,7 +22,8 @@ const (
 	dim                 // text of less weight: axes, notes
 	rule                // grid and axis lines
 	paper               // the page itself
-	onShade             // text on a dark part of a heat table
+	heat                // a heat table's full shade
+	onHeat              // text on it
 	series0             // the first of the series
 )
 
@@ -41,7 +42,8 @@ var hues = [...]hue{
 	dim:         {"#5b6570", "#a3abb5"},
 	rule:        {"#dde1e6", "#343a42"},
 	paper:       {"#ffffff", "#14171b"},
-	onShade:     {"#ffffff", "#101316"},
+	heat:        {"#0072b2", "#1f6ca3"},
+	onHeat:      {"#ffffff", "#ffffff"},
 	series0:     {"#0072b2", "#56a9e0"}, // blue
 	series0 + 1: {"#d55e00", "#f08345"}, // vermillion
 	series0 + 2: {"#009e73", "#2fbe94"}, // bluish green
@@ -77,7 +79,7 @@ func (r role) name() string {
 	if r >= series0 {
 		return "s" + strconv.Itoa(int(r-series0))
 	}
-	return [...]string{"ink", "dim", "rule", "paper", "on"}[r]
+	return [...]string{"ink", "dim", "rule", "paper", "heat", "on"}[r]
 }
 
 // fontFamily begins with the fonts that have the widths of Liberation Sans, in
@@ -106,6 +108,12 @@ func figureStyle() string {
 	rules(func(h hue) string { return h.dark })
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// canvasStyle colours what is around a figure that stands alone.
+func canvasStyle() string {
+	return fmt.Sprintf("svg:root{background:%s}\n@media screen and (prefers-color-scheme:dark){svg:root{background:%s}}\n",
+		hues[paper].light, hues[paper].dark)
 }
 
 // Sizes of text in figures, in user units, of which a figure is 720 wide.
