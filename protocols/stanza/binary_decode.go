@@ -117,8 +117,6 @@ func (d *decoder) node(n *Node, depth int) {
 		d.fail(CheckDepth, start)
 	case attrs > MaxAttrs:
 		d.fail(CheckAttrs, start)
-	case attrs*minAttr > d.left():
-		d.fail(CheckTruncated, len(d.in))
 	}
 	n.Tag = d.name()
 	if attrs > 0 && d.err == nil {

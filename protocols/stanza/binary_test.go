@@ -111,6 +111,7 @@ var binaryRefused = []struct {
 	{"token packed", "10 f803 05 16 ff81 7f", stanza.CheckCanonical},
 	{"nothing packed", "10 f803 05 16 ff00", stanza.CheckCanonical},
 	{"nothing packed, odd", "10 f803 05 16 ff80", stanza.CheckCanonical},
+	{"128 characters packed", "10 f803 05 16 ff40" + strings.Repeat("11", 64), stanza.CheckCanonical},
 	{"unknown nibble", "10 f803 05 16 ff01 1c", stanza.CheckMarker},
 	{"odd packing not closed", "10 f803 05 16 ff82 1234", stanza.CheckMarker},
 	{"even packing closed", "10 f803 05 16 ff02 123f", stanza.CheckMarker},
@@ -239,6 +240,8 @@ func TestParseBinaryMemory(t *testing.T) {
 		{"children", "10 f802 05 f9ffff f801 05", 4 << 10},
 		{"nested children", "10" + strings.Repeat("f802 05 f9ff00", 8) + "f80105", 4 << 10},
 		{"many nodes", nodes, 1 << 20},
+		{"name", "10 f801 fd0fffff" + strings.Repeat("61", 1<<20-1), 4 << 10},
+		{"value", "10 f803 05 16 fd0fffff" + strings.Repeat("78", 1<<20-1), 4 << 10},
 	} {
 		b := unhex(t, tt.hex)
 		var before, after runtime.MemStats
