@@ -1,7 +1,9 @@
 package link
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/sim/des"
 )
@@ -48,6 +50,15 @@ func New(cfg *Config, stream *des.Rand) Link { return Link{cfg: cfg, rand: *stre
 
 // Config returns the kind of the link.
 func (l *Link) Config() *Config { return l.cfg }
+
+// Cut takes the link down in the given windows, in addition to its kind's. It is
+// for single links of a kind, and comes before the first Send.
+func (l *Link) Cut(down Windows) {
+	own := *l.cfg
+	own.Down = append(slices.Clone(own.Down), down...)
+	slices.SortFunc(own.Down, func(a, b Window) int { return cmp.Compare(a.From, b.From) })
+	l.cfg = &own
+}
 
 // Conn numbers the connections of a stream, from 0. A caller that drops the
 // frames of a broken connection which are still on their way compares it with
