@@ -59,7 +59,7 @@ var samples = []struct {
 	}},
 	{"message/group", &stanza.Message{
 		ID: "3EB0FF", From: group, Participant: bob, Type: stanza.MediaMessage, Notify: "Jo & <Ann>", Timestamp: 1700000000,
-		Offline: 2, PHash: "2:qV3ZbKLm", Enc: []stanza.Enc{{Type: "skmsg", Version: 2, MediaType: "image", Payload: []byte{1}}},
+		Offline: 2, PHash: "2:qV3ZbKLm", Enc: []stanza.Enc{{Type: "skmsg", Version: 2, MediaType: "image", Count: 2, Payload: []byte{1}}},
 	}},
 	{"message/mls", &stanza.Message{ID: "a", To: group, Type: stanza.ReactionMessage, Enc: []stanza.Enc{{Type: "mls", Version: 1, Payload: []byte{0, 1}}}}},
 	{"receipt/delivered", &stanza.Receipt{ID: "3EB0", To: bob}},

@@ -44,21 +44,25 @@ func Parse(n Node) (Stanza, error) {
 
 // Enc is an encrypted payload:
 //
-//	<enc v="2" type="pkmsg|msg|skmsg|mls" mediatype="image">bytes</enc>
+//	<enc v="2" type="pkmsg|msg|skmsg|mls" mediatype="image" count>bytes</enc>
 //
 // The payload is never interpreted here.
 type Enc struct {
 	Type      string // which adapter's payload, in its own words; required
 	Version   int    // the wire version within the type: 1 to 255
 	MediaType string // "image", "video", "ptt", "document"...; empty for text
+	Count     int    // which retry receipt this answers, 1 to [MaxRetry]; 0 if none
 	Payload   []byte // at least one byte
 }
 
 func (e *Enc) node() Node {
-	n := Node{Tag: "enc", Attrs: make([]Attr, 0, 3), Data: e.Payload}
+	n := Node{Tag: "enc", Attrs: make([]Attr, 0, 4), Data: e.Payload}
 	n.Attrs = append(n.Attrs, Attr{"v", itoa(int64(e.Version))}, Attr{"type", e.Type})
 	if e.MediaType != "" {
 		n.Attrs = append(n.Attrs, Attr{"mediatype", e.MediaType})
+	}
+	if e.Count != 0 {
+		n.Attrs = append(n.Attrs, Attr{"count", itoa(int64(e.Count))})
 	}
 	return n
 }
@@ -73,6 +77,8 @@ func parseEnc(f *fields, n *Node) Enc {
 			e.Type = a.Value
 		case "mediatype":
 			e.MediaType = a.Value
+		case "count":
+			e.Count = int(f.number(n, a, 1, MaxRetry))
 		}
 	}
 	f.require(n, e.Version != 0, "@v")
