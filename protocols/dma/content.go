@@ -1,0 +1,295 @@
+package dma
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// ContentKind is what a message carries for the user.
+type ContentKind uint8
+
+// The kinds of DMA Article 7(2)(a) and, since version 1.0.1 of the Reference
+// Offer, reactions. A reply is a content of any kind with ReplyTo set.
+const (
+	Text ContentKind = 1 + iota
+	Image
+	Voice
+	Video
+	File
+	Reaction
+)
+
+// ContentKinds lists all kinds in their order.
+var ContentKinds = []ContentKind{Text, Image, Voice, Video, File, Reaction}
+
+var contentKindNames = [...]string{Text: "text", Image: "image", Voice: "voice", Video: "video", File: "file", Reaction: "reaction"}
+
+// String returns the kind's name as scenarios write it.
+func (k ContentKind) String() string {
+	if k < Text || k > Reaction {
+		return fmt.Sprintf("ContentKind(%d)", uint8(k))
+	}
+	return contentKindNames[k]
+}
+
+// Media reports whether the kind has a [MediaRef].
+func (k ContentKind) Media() bool { return k >= Image && k <= File }
+
+// Content is the plaintext of one message. Its protobuf schema is not public,
+// so this one is assumed:
+//
+//	message Content {
+//	  oneof body {
+//	    string text = 1;
+//	    Media media = 2;
+//	    Reaction reaction = 3;
+//	  }
+//	  string reply_to = 10;
+//	  message Media {
+//	    uint32 kind = 1;       // 2 image, 3 voice, 4 video, 5 file
+//	    string ref = 2;        // download path at the media host
+//	    bytes key = 3;         // 32 bytes
+//	    bytes sha256 = 4;      // of the ciphertext, 32 bytes
+//	    uint64 size = 5;       // of the ciphertext, in bytes
+//	    string caption = 6;
+//	    bytes thumbnail = 7;   // preview picture
+//	  }
+//	  message Reaction {
+//	    string target = 1;     // ID of the message reacted to
+//	    string emoji = 2;      // empty: the reaction is revoked
+//	  }
+//	}
+type Content struct {
+	Kind    ContentKind
+	Text    string // the text, a medium's caption, or the emoji of a reaction
+	Target  string // Reaction: the ID of the message reacted to
+	ReplyTo string // ID of the message replied to, or empty
+	Media   MediaRef
+}
+
+// MediaRef says where a medium's ciphertext lies and how to open it.
+type MediaRef struct {
+	Ref    string   // download path, at most [MaxMediaRef] bytes
+	Key    [32]byte // media key
+	SHA256 [32]byte // hash of the ciphertext
+	Size   uint64   // size of the ciphertext in bytes
+	// Thumbnail is a preview picture, at most [MaxThumbnail] bytes, or nil.
+	Thumbnail []byte
+}
+
+// Bounds on a content in bytes; they are implementation choices.
+const (
+	MaxText      = 64 << 10
+	MaxThumbnail = 64 << 10
+	MaxMediaRef  = 256
+	MaxID        = 64
+)
+
+// Field numbers of the assumed schema.
+const (
+	fieldText     protowire.Number = 1
+	fieldMedia    protowire.Number = 2
+	fieldReaction protowire.Number = 3
+	fieldReplyTo  protowire.Number = 10
+
+	fieldMediaKind    protowire.Number = 1
+	fieldMediaRef     protowire.Number = 2
+	fieldMediaKey     protowire.Number = 3
+	fieldMediaSHA256  protowire.Number = 4
+	fieldMediaSize    protowire.Number = 5
+	fieldMediaCaption protowire.Number = 6
+	fieldThumbnail    protowire.Number = 7
+
+	fieldReactionTarget protowire.Number = 1
+	fieldReactionEmoji  protowire.Number = 2
+)
+
+// Append appends the encoding of c to dst.
+func (c *Content) Append(dst []byte) []byte {
+	switch {
+	case c.Kind == Text:
+		dst = appendString(dst, fieldText, c.Text)
+	case c.Kind.Media():
+		body := make([]byte, 0, 112+len(c.Media.Ref)+len(c.Text)+len(c.Media.Thumbnail))
+		body = protowire.AppendTag(body, fieldMediaKind, protowire.VarintType)
+		body = protowire.AppendVarint(body, uint64(c.Kind))
+		body = appendString(body, fieldMediaRef, c.Media.Ref)
+		body = protowire.AppendTag(body, fieldMediaKey, protowire.BytesType)
+		body = protowire.AppendBytes(body, c.Media.Key[:])
+		body = protowire.AppendTag(body, fieldMediaSHA256, protowire.BytesType)
+		body = protowire.AppendBytes(body, c.Media.SHA256[:])
+		body = protowire.AppendTag(body, fieldMediaSize, protowire.VarintType)
+		body = protowire.AppendVarint(body, c.Media.Size)
+		if c.Text != "" {
+			body = appendString(body, fieldMediaCaption, c.Text)
+		}
+		if len(c.Media.Thumbnail) > 0 {
+			body = protowire.AppendTag(body, fieldThumbnail, protowire.BytesType)
+			body = protowire.AppendBytes(body, c.Media.Thumbnail)
+		}
+		dst = protowire.AppendTag(dst, fieldMedia, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, body)
+	case c.Kind == Reaction:
+		body := appendString(nil, fieldReactionTarget, c.Target)
+		if c.Text != "" {
+			body = appendString(body, fieldReactionEmoji, c.Text)
+		}
+		dst = protowire.AppendTag(dst, fieldReaction, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, body)
+	default:
+		panic("dma: content kind out of range: " + c.Kind.String())
+	}
+	if c.ReplyTo != "" {
+		dst = appendString(dst, fieldReplyTo, c.ReplyTo)
+	}
+	return dst
+}
+
+func appendString(dst []byte, field protowire.Number, s string) []byte {
+	dst = protowire.AppendTag(dst, field, protowire.BytesType)
+	return protowire.AppendString(dst, s)
+}
+
+// ParseContent parses what [Content.Append] makes. Fields it does not know are
+// skipped; a body given twice, a missing body and values out of bounds are
+// errors that wrap [protocols.ErrMalformed].
+func ParseContent(data []byte) (Content, error) {
+	var c Content
+	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+		if num > fieldReaction && num != fieldReplyTo || num < fieldText {
+			return nil
+		}
+		if typ != protowire.BytesType {
+			return fmt.Errorf("field %d has wire type %d, want bytes", num, typ)
+		}
+		if num == fieldReplyTo {
+			return setString(&c.ReplyTo, v, "reply_to", MaxID)
+		}
+		if c.Kind != 0 {
+			return fmt.Errorf("a second body in field %d", num)
+		}
+		switch num {
+		case fieldText:
+			c.Kind = Text
+			return setString(&c.Text, v, "text", MaxText)
+		case fieldMedia:
+			return parseMedia(&c, v)
+		default:
+			return parseReaction(&c, v)
+		}
+	})
+	if err == nil && c.Kind == 0 {
+		err = fmt.Errorf("no body")
+	}
+	if err != nil {
+		return Content{}, fmt.Errorf("dma: content: %w: %w", protocols.ErrMalformed, err)
+	}
+	return c, nil
+}
+
+func parseMedia(c *Content, data []byte) error {
+	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+		switch num {
+		case fieldMediaKind:
+			if n < uint64(Image) || n > uint64(File) || typ != protowire.VarintType {
+				return fmt.Errorf("media kind %d, want 2 to 5", n)
+			}
+			c.Kind = ContentKind(n)
+		case fieldMediaRef:
+			return setString(&c.Media.Ref, v, "media ref", MaxMediaRef)
+		case fieldMediaKey:
+			return setArray(&c.Media.Key, v, "media key")
+		case fieldMediaSHA256:
+			return setArray(&c.Media.SHA256, v, "media sha256")
+		case fieldMediaSize:
+			if typ != protowire.VarintType {
+				return fmt.Errorf("media size has wire type %d, want varint", typ)
+			}
+			c.Media.Size = n
+		case fieldMediaCaption:
+			return setString(&c.Text, v, "caption", MaxText)
+		case fieldThumbnail:
+			if len(v) > MaxThumbnail {
+				return fmt.Errorf("thumbnail of %d bytes, want at most %d", len(v), MaxThumbnail)
+			}
+			c.Media.Thumbnail = append([]byte(nil), v...)
+		}
+		return nil
+	})
+	if err == nil && c.Kind == 0 {
+		err = fmt.Errorf("media without kind")
+	}
+	return err
+}
+
+func parseReaction(c *Content, data []byte) error {
+	c.Kind = Reaction
+	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+		switch num {
+		case fieldReactionTarget:
+			return setString(&c.Target, v, "reaction target", MaxID)
+		case fieldReactionEmoji:
+			return setString(&c.Text, v, "emoji", MaxID)
+		}
+		return nil
+	})
+	if err == nil && c.Target == "" {
+		err = fmt.Errorf("reaction without target")
+	}
+	return err
+}
+
+// eachField calls f for each field of a protobuf message: v holds the bytes of a
+// length-delimited field, n the value of a varint one.
+func eachField(data []byte, f func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error) error {
+	for len(data) > 0 {
+		num, typ, used := protowire.ConsumeTag(data)
+		if used < 0 {
+			return protowire.ParseError(used)
+		}
+		data = data[used:]
+		var (
+			v []byte
+			n uint64
+		)
+		switch typ {
+		case protowire.BytesType:
+			v, used = protowire.ConsumeBytes(data)
+		case protowire.VarintType:
+			n, used = protowire.ConsumeVarint(data)
+		default:
+			used = protowire.ConsumeFieldValue(num, typ, data)
+		}
+		if used < 0 {
+			return protowire.ParseError(used)
+		}
+		data = data[used:]
+		if err := f(num, typ, v, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setString(dst *string, v []byte, name string, limit int) error {
+	if len(v) > limit {
+		return fmt.Errorf("%s of %d bytes, want at most %d", name, len(v), limit)
+	}
+	if !utf8.Valid(v) {
+		return fmt.Errorf("%s is not UTF-8", name)
+	}
+	*dst = string(v)
+	return nil
+}
+
+func setArray(dst *[32]byte, v []byte, name string) error {
+	if len(v) != len(dst) {
+		return fmt.Errorf("%s of %d bytes, want %d", name, len(v), len(dst))
+	}
+	copy(dst[:], v)
+	return nil
+}

@@ -1,0 +1,269 @@
+package dma
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// DeviceConfig is what a [Device] needs. It is not modified.
+type DeviceConfig struct {
+	// Address is the account that the gatekeeper assigned.
+	Address ident.Address
+	// Client is the end-to-end state, which the device owns from now on.
+	Client protocols.Client
+	// Keys is how the adapter's key material is written in stanzas.
+	Keys KeyForm
+	// Rand gives message IDs and padding.
+	Rand io.Reader
+	// Batch is the number of one-time prekeys in one upload: 1 to
+	// [protocols.MaxOneTime]. Public clients use 812 (web) and 50 (whatsmeow).
+	Batch int
+	// RotateEvery is the age at which the signed prekey is replaced; 0 means
+	// never. Public clients: 27 days.
+	RotateEvery time.Duration
+	// Window and ResendAfter are as in [GatekeeperConfig], for what the device
+	// sends.
+	Window      int
+	ResendAfter time.Duration
+	// Volatile leaves Output.Persist empty, for simulations in which the device
+	// never crashes.
+	Volatile bool
+}
+
+// Inputs of a [Device]: what its user does.
+type (
+	// Compose writes a message. Output.ID is its ID.
+	Compose struct {
+		To      ident.Address
+		Content Content
+	}
+	// MarkRead says that the user saw messages of a peer.
+	MarkRead struct {
+		Peer ident.Address
+		IDs  []string // at least one; all are put into one receipt
+	}
+	// Typing says that the user began to write to a peer.
+	Typing struct{ To ident.Address }
+	// AllowApp is a native user's choice about a partner's app.
+	AllowApp struct {
+		Integrator uint16
+		Allow      bool
+	}
+	// AskPing asks a native user to be allowed to write.
+	AskPing struct{ To ident.Address }
+	// AnswerPing is a native user's answer to a ping; it may come at any time.
+	AnswerPing struct {
+		To    ident.Address
+		Allow bool
+	}
+	// Block adds a user to the blocklist or takes them off.
+	Block struct {
+		User ident.Address
+		On   bool
+	}
+)
+
+func (Compose) input()    {}
+func (MarkRead) input()   {}
+func (Typing) input()     {}
+func (AllowApp) input()   {}
+func (AskPing) input()    {}
+func (AnswerPing) input() {}
+func (Block) input()      {}
+
+// Device is one client of the chat channel, native or partner's: it encrypts,
+// repeats what was not acknowledged, decrypts, and shows each message to its user
+// once.
+type Device struct {
+	cfg       DeviceConfig
+	conn      ConnID
+	peers     map[ident.Address]*peer
+	out       []*outgoing          // not yet acknowledged, in order
+	sent      map[string]*outgoing // acknowledged messages whose delivery receipt is missing
+	seen      seenRing             // messages shown to the user
+	tries     map[string]int       // retries asked for, by message
+	nextSeq   uint64
+	published bool
+	rotatedAt time.Time
+	resendAt  time.Time // earliest time to send something again
+	output    Output
+	records   recorder
+}
+
+// peer is what a device keeps of another client.
+type peer struct {
+	addr     ident.Address
+	name     protocols.Address
+	fetching bool // a key fetch is under way
+	rekey    bool // start a new session before the next message is sealed
+}
+
+// NewDevice returns a device that has published nothing yet.
+func NewDevice(cfg DeviceConfig) (*Device, error) {
+	if err := cfg.Address.Validate(); err != nil {
+		return nil, fmt.Errorf("dma: device config: %w", err)
+	}
+	switch {
+	case cfg.Client == nil || cfg.Rand == nil:
+		return nil, errors.New("dma: device config: client or rand is nil")
+	case cfg.Batch < 1 || cfg.Batch > protocols.MaxOneTime:
+		return nil, fmt.Errorf("dma: device config: batch %d, want 1 to %d", cfg.Batch, protocols.MaxOneTime)
+	case cfg.Window < 0 || cfg.ResendAfter < 0 || cfg.RotateEvery < 0:
+		return nil, errors.New("dma: device config: a limit is negative")
+	}
+	return &Device{cfg: cfg, records: recorder{off: cfg.Volatile}}, nil
+}
+
+// Step takes one input at a time. The output is valid until the next Step. An
+// error says that the input was refused and nothing has changed.
+func (d *Device) Step(now time.Time, in Input) (Output, error) {
+	d.output.reset()
+	d.records.reset()
+	err := d.step(now, in)
+	if err != nil {
+		return Output{}, err
+	}
+	d.pump(now)
+	if !d.cfg.Volatile {
+		for _, r := range d.cfg.Client.Changes() {
+			r.Key = clientPrefix + r.Key
+			d.records.list = append(d.records.list, r)
+		}
+	}
+	d.output.Persist = d.records.list
+	d.output.WakeAt = d.wakeAt()
+	return d.output, nil
+}
+
+func (d *Device) step(now time.Time, in Input) error {
+	switch in := in.(type) {
+	case Frame:
+		return d.frame(now, in)
+	case Connect:
+		return d.connect(now, in)
+	case Disconnect:
+		if in.Conn == d.conn {
+			d.conn = 0
+		}
+	case Wake: // pump and rotation look at the time themselves
+		d.rotate(now)
+	case Compose:
+		return d.compose(now, in)
+	case MarkRead:
+		if len(in.IDs) == 0 {
+			return errors.New("dma: mark read: no message IDs")
+		}
+		d.queue(&outgoing{kind: outReceipt, peer: d.peer(in.Peer), id: in.IDs[0], frame: encode(&stanza.Receipt{
+			ID: in.IDs[0], To: in.Peer, Type: stanza.Read, IDs: in.IDs[1:],
+		}), typ: string(stanza.Read)})
+	case Typing:
+		if d.conn != 0 {
+			d.send(&stanza.Notification{ID: "t", To: in.To, Event: stanza.Typing{}})
+		}
+	case AllowApp:
+		d.ask(stanza.Set, &stanza.Settings{Apps: []stanza.App{{Integrator: in.Integrator, Enabled: in.Allow}}}, nil)
+	case AskPing:
+		d.ask(stanza.Set, &stanza.Ping{User: in.To}, d.peer(in.To))
+	case AnswerPing:
+		d.ask(stanza.Set, &stanza.Consent{User: in.To, Given: in.Allow}, d.peer(in.To))
+	case Block:
+		d.ask(stanza.Set, &stanza.Block{Address: in.User, Unblock: !in.On}, nil)
+	default:
+		return fmt.Errorf("dma: device: input %T, want one of a device's", in)
+	}
+	return nil
+}
+
+// Connected reports whether the device has a chat connection.
+func (d *Device) Connected() bool { return d.conn != 0 }
+
+// Waiting returns how many stanzas wait for their acknowledgement, and how many
+// acknowledged messages for their delivery receipt.
+func (d *Device) Waiting() (unacknowledged, undelivered int) { return len(d.out), len(d.sent) }
+
+func (d *Device) connect(now time.Time, in Connect) error {
+	if in.Conn == 0 {
+		return errors.New("dma: connect: connection 0")
+	}
+	d.conn = in.Conn
+	for _, o := range d.out {
+		o.sentAt = time.Time{}
+	}
+	if !d.published {
+		d.published = true
+		d.rotatedAt = now
+		d.publish(now, d.cfg.Batch)
+		d.saveSelf()
+	}
+	d.rotate(now)
+	return nil
+}
+
+// publish uploads the reusable key material and n fresh one-time keys.
+func (d *Device) publish(now time.Time, n int) {
+	km, err := d.cfg.Client.Publish(now, n)
+	if err != nil {
+		panic("dma: client does not publish: " + err.Error())
+	}
+	d.ask(stanza.Set, &stanza.KeyUpload{Keys: stanzaKeys(d.cfg.Keys, km.Static, km.OneTime)}, nil)
+}
+
+// rotate replaces the signed prekey when it is old enough.
+func (d *Device) rotate(now time.Time) {
+	if d.cfg.RotateEvery == 0 || !d.published || now.Sub(d.rotatedAt) < d.cfg.RotateEvery {
+		return
+	}
+	if err := d.cfg.Client.Rotate(now); err != nil {
+		panic("dma: client does not rotate: " + err.Error())
+	}
+	d.rotatedAt = now
+	d.publish(now, 0)
+	d.saveSelf()
+}
+
+func (d *Device) wakeAt() time.Time {
+	var rotation time.Time
+	if d.cfg.RotateEvery > 0 && d.published {
+		rotation = d.rotatedAt.Add(d.cfg.RotateEvery)
+	}
+	return earliest(rotation, d.resendAt)
+}
+
+func (d *Device) peer(addr ident.Address) *peer {
+	p := d.peers[addr]
+	if p == nil {
+		if d.peers == nil {
+			d.peers = make(map[ident.Address]*peer)
+		}
+		p = &peer{addr: addr, name: protocols.Address(addr.String())}
+		d.peers[addr] = p
+	}
+	return p
+}
+
+// newID returns a message ID in the form of public clients: 3EB0 and random hex
+// digits.
+func (d *Device) newID() string {
+	var b [8]byte
+	if _, err := io.ReadFull(d.cfg.Rand, b[:]); err != nil {
+		panic("dma: source of randomness failed: " + err.Error())
+	}
+	const digits = "0123456789ABCDEF"
+	id := [4 + 2*len(b)]byte{'3', 'E', 'B', '0'}
+	for i, x := range b {
+		id[4+2*i], id[5+2*i] = digits[x>>4], digits[x&15]
+	}
+	return string(id[:])
+}
+
+func (d *Device) tell(e Event) { d.output.Events = append(d.output.Events, e) }
+
+func (d *Device) send(s stanza.Stanza) {
+	d.output.Sends = append(d.output.Sends, Send{Conn: d.conn, Frame: encode(s)})
+}

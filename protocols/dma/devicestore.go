@@ -1,0 +1,165 @@
+package dma
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// The records a device keeps:
+//
+//	self           what was published and when: JSON
+//	out/<seq>      a stanza in the outbox, or a message without delivery receipt: JSON
+//	seen/<slot>    the sender and ID of a message shown to the user
+//	e2e/<key>      the records of the end-to-end client
+const clientPrefix = "e2e/"
+
+type selfRecord struct {
+	Published bool      `json:"published"`
+	RotatedAt time.Time `json:"rotated_at"`
+}
+
+func (d *Device) saveSelf() {
+	if !d.records.off {
+		d.records.put("self", mustJSON(selfRecord{d.published, d.rotatedAt}))
+	}
+}
+
+type outRecord struct {
+	Kind    outKind     `json:"kind"`
+	ID      string      `json:"id"`
+	Type    string      `json:"type,omitempty"`
+	Peer    string      `json:"peer,omitempty"`
+	Content []byte      `json:"content,omitempty"`
+	Media   ContentKind `json:"media,omitempty"`
+	Attempt int         `json:"attempt,omitempty"`
+	Frame   []byte      `json:"frame,omitempty"`
+	Fetch   bool        `json:"fetch,omitempty"`
+	Rekey   bool        `json:"rekey,omitempty"`
+	Sent    bool        `json:"sent,omitempty"` // acknowledged; waits for the delivery receipt
+}
+
+func outKey(o *outgoing) string { return "out/" + strconv.FormatUint(o.seq, 10) }
+
+// saveOut records a stanza in the outbox.
+func (d *Device) saveOut(o *outgoing) { d.saveOutgoing(o, false) }
+
+// saveSent records a message that waits for its delivery receipt.
+func (d *Device) saveSent(o *outgoing) { d.saveOutgoing(o, true) }
+
+func (d *Device) saveOutgoing(o *outgoing, sent bool) {
+	if d.records.off {
+		return
+	}
+	r := outRecord{
+		Kind: o.kind, ID: o.id, Type: o.typ, Content: o.content, Media: o.media,
+		Attempt: o.attempt, Frame: o.frame, Fetch: o.fetch, Sent: sent,
+	}
+	if o.peer != nil {
+		r.Peer, r.Rekey = o.peer.addr.String(), o.peer.rekey
+	}
+	d.records.put(outKey(o), mustJSON(r))
+}
+
+func (d *Device) saveSeen(key string) {
+	if !d.records.off {
+		slot, value := d.seen.record(key)
+		d.records.put("seen/"+strconv.Itoa(slot), value)
+	}
+}
+
+// ClientRecords picks the records of the end-to-end client from a device's, for
+// [protocols.Adapter.Restore].
+func ClientRecords(records []protocols.Record) []protocols.Record {
+	var out []protocols.Record
+	for _, r := range records {
+		if key, ok := strings.CutPrefix(r.Key, clientPrefix); ok {
+			out = append(out, protocols.Record{Key: key, Value: r.Value})
+		}
+	}
+	slices.SortFunc(out, func(a, b protocols.Record) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// RestoreDevice makes a device from the records of an earlier one: all of them,
+// each key once. cfg.Client has been restored from [ClientRecords]. The device is
+// not connected.
+func RestoreDevice(cfg DeviceConfig, records []protocols.Record) (*Device, error) {
+	d, err := NewDevice(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if err := d.restore(r); err != nil {
+			return nil, fmt.Errorf("dma: restore device: record %q: %w: %w", r.Key, protocols.ErrState, err)
+		}
+	}
+	slices.SortFunc(d.out, func(a, b *outgoing) int { return int(int64(a.seq) - int64(b.seq)) })
+	for _, o := range d.out {
+		if o.fetch {
+			o.peer.fetching = true
+		}
+	}
+	return d, nil
+}
+
+func (d *Device) restore(r protocols.Record) error {
+	kind, rest, _ := strings.Cut(r.Key, "/")
+	switch kind {
+	case "self":
+		var s selfRecord
+		if err := json.Unmarshal(r.Value, &s); err != nil {
+			return err
+		}
+		d.published, d.rotatedAt = s.Published, s.RotatedAt
+	case "seen":
+		return d.seen.restore(r.Value)
+	case "out":
+		return d.restoreOut(rest, r.Value)
+	case "e2e":
+	default:
+		return fmt.Errorf("unknown kind")
+	}
+	return nil
+}
+
+func (d *Device) restoreOut(seq string, data []byte) error {
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil {
+		return err
+	}
+	var r outRecord
+	if err := json.Unmarshal(data, &r); err != nil {
+		return err
+	}
+	o := &outgoing{
+		seq: n, kind: r.Kind, id: r.ID, typ: r.Type, content: r.Content, media: r.Media,
+		attempt: r.Attempt, frame: r.Frame, fetch: r.Fetch,
+	}
+	if r.Peer != "" {
+		addr, err := ident.ParseAddress(r.Peer)
+		if err != nil {
+			return err
+		}
+		o.peer = d.peer(addr)
+		o.peer.rekey = o.peer.rekey || r.Rekey && !r.Sent
+	} else if o.kind != outIQ || o.fetch {
+		return fmt.Errorf("no peer")
+	}
+	d.nextSeq = max(d.nextSeq, n)
+	if !r.Sent {
+		d.out = append(d.out, o)
+		return nil
+	}
+	if d.sent == nil {
+		d.sent = make(map[string]*outgoing)
+	}
+	d.sent[o.id] = o
+	return nil
+}

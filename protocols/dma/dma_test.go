@@ -1,0 +1,169 @@
+package dma
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pair returns a native user who allows the partner's app, and a partner's user,
+// both connected.
+func pair(t *testing.T, cfg GatekeeperConfig) (n *network, alice, bob *node) {
+	t.Helper()
+	n = newNetwork(t, cfg)
+	alice, bob = n.native("alice", "4915100000001"), n.partner("bob")
+	n.connect(alice)
+	n.connect(bob)
+	n.allow(alice)
+	return n, alice, bob
+}
+
+func wantGot(t *testing.T, d *node, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, d.got); diff != "" {
+		t.Errorf("%s saw (-want +got):\n%s", d.name, diff)
+	}
+}
+
+func wantSettled(t *testing.T, n *network) {
+	t.Helper()
+	for name, d := range n.devices {
+		if out, sent := d.dev.Waiting(); out+sent != 0 {
+			t.Errorf("%s still waits for %d acknowledgements and %d delivery receipts", name, out, sent)
+		}
+		if box := n.gk.accounts[d.addr].box; len(box) != 0 {
+			t.Errorf("mailbox of %s still holds %d entries, first %+v", name, len(box), *box[0])
+		}
+	}
+}
+
+func TestConversation(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.send(bob, alice, "one")
+	n.send(alice, bob, "two")
+	n.send(bob, alice, "three")
+	wantGot(t, alice, "one", "three")
+	wantGot(t, bob, "two")
+	wantSettled(t, n)
+}
+
+func TestMailboxKeepsWhatOfflineUsersMiss(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.send(bob, alice, "zero")
+	n.disconnect(alice)
+	n.send(bob, alice, "one")
+	n.send(bob, alice, "two")
+	wantGot(t, alice, "zero")
+	n.connect(alice)
+	wantGot(t, alice, "zero", "one", "two")
+	wantSettled(t, n)
+}
+
+func TestPushForOfflinePartnerUser(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.disconnect(bob)
+	n.send(alice, bob, "hello")
+	if diff := cmp.Diff([]Push{{Integrator: 1, To: "bob"}}, n.pushes); diff != "" {
+		t.Errorf("pushes (-want +got):\n%s", diff)
+	}
+	n.connect(bob)
+	wantGot(t, bob, "hello")
+}
+
+func TestCrashesLoseNothing(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.send(bob, alice, "before")
+	n.send(alice, bob, "reply")
+	n.disconnect(alice)
+	n.send(bob, alice, "kept")
+	n.crashGatekeeper()
+	n.connect(bob)
+	n.crash(alice)
+	n.connect(alice)
+	wantGot(t, alice, "before", "kept")
+	n.step(bob, Compose{To: alice.addr, Content: Content{Kind: Text, Text: "composed"}})
+	n.frames = nil // nothing left the device
+	n.crash(bob)
+	n.connect(bob)
+	n.send(alice, bob, "after")
+	wantGot(t, alice, "before", "kept", "composed")
+	wantGot(t, bob, "reply", "after")
+	wantSettled(t, n)
+}
+
+func TestLostAckIsRepeatedAndAcceptedOnce(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.send(bob, alice, "zero")
+	bob.lose = true // acks and receipts get lost
+	n.send(bob, alice, "one")
+	bob.lose = false
+	n.connect(bob)
+	wantGot(t, alice, "zero", "one")
+	wantSettled(t, n)
+}
+
+func TestLostReceiptDoesNotShowTwice(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	alice.loseUp = true
+	n.send(bob, alice, "one")
+	n.crash(alice)
+	alice.loseUp = false
+	n.connect(alice)
+	wantGot(t, alice, "one")
+	wantSettled(t, n)
+}
+
+func TestResendOnTheSameConnection(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{ResendAfter: 10 * time.Second, Window: 1})
+	n.send(bob, alice, "zero")
+	alice.lose = true
+	n.send(bob, alice, "one")
+	n.send(bob, alice, "two")
+	alice.lose = false
+	wantGot(t, alice, "zero")
+	out := n.gatekeeper(Wake{})
+	n.now = out.WakeAt
+	n.gatekeeper(Wake{})
+	n.run()
+	wantGot(t, alice, "zero", "one", "two")
+	wantSettled(t, n)
+}
+
+func TestRetryAfterReinstall(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.send(bob, alice, "one")
+	n.send(alice, bob, "two")
+	// Alice loses her state: what Bob sends now, she can't decrypt.
+	n.disconnect(alice)
+	n.send(bob, alice, "three")
+	clear(alice.store)
+	old := n.devices
+	n.devices = map[string]*node{"bob": bob}
+	fresh := n.device("alice", alice.addr)
+	n.devices = old
+	alice.dev, alice.cfg, alice.got = fresh.dev, fresh.cfg, nil
+	n.connect(alice)
+	wantGot(t, alice, "three")
+	n.send(bob, alice, "four")
+	wantGot(t, alice, "three", "four")
+	n.send(alice, bob, "five")
+	wantGot(t, bob, "two", "five")
+	wantSettled(t, n)
+	if got := strings.Count(strings.Join(n.events, "\n"), "alice: undecryptable"); got != 1 {
+		t.Errorf("alice asked %d times for a message, want once; events: %q", got, n.events)
+	}
+	if !slices.ContainsFunc(n.events, func(s string) bool { return s == "bob: identity changed "+alice.addr.String() }) {
+		t.Errorf("bob was not told of alice's new identity; events: %q", n.events)
+	}
+}

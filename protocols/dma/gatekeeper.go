@@ -1,0 +1,350 @@
+package dma
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// GatekeeperConfig is what a [Gatekeeper] needs. It is not modified.
+type GatekeeperConfig struct {
+	// Native is the server part of the addresses of the gatekeeper's own users:
+	// [ident.User] for a WhatsApp-like service, [ident.Messenger] for a
+	// Messenger-like one.
+	Native ident.Server
+	// Reach is whom a partner's user reaches by default. The sources dispute it,
+	// so it is a parameter.
+	Reach Reach
+	// PingLimit is how many pings a partner user may send in 24 hours; 0 means
+	// none. Assumed.
+	PingLimit int
+	// Retention is how long the mailbox keeps ciphertext; 30 days by the Reference
+	// Offer, which is what 0 means.
+	Retention time.Duration
+	// Window is how many messages of one conversation may be under way to their
+	// recipient at once; 0 means any number. Over a transport that reorders
+	// frames it must be 1 to keep conversations in order.
+	Window int
+	// ResendAfter is when a stanza that was sent and not acknowledged is sent
+	// again on the same connection; 0 means never, which is right for a transport
+	// that delivers or breaks.
+	ResendAfter time.Duration
+	// RefillBelow is the number of one-time prekeys below which the owner is told
+	// to upload more; whatsmeow's client refills below 5.
+	RefillBelow int
+	// Volatile leaves Output.Persist empty, for simulations in which the
+	// gatekeeper never crashes.
+	Volatile bool
+}
+
+// DefaultRetention is how long an undelivered message is kept (Reference Offer).
+const DefaultRetention = 30 * 24 * time.Hour
+
+// seenWindow is how many message IDs of one sender the gatekeeper remembers, so
+// as to accept a message once when its sender repeats it. A sender repeats only
+// what was not acknowledged, so it may have at most this many messages under
+// way.
+const seenWindow = 256
+
+// Inputs of a [Gatekeeper] that do not come over a chat connection. They change
+// accounts and agreements; the chat channel serves who is registered.
+type (
+	// Agree starts or ends a partner's agreement. Ending one closes the partner's
+	// connections and drops what is in mailboxes between its users and others.
+	Agree struct {
+		Integrator uint16 // 1 and up
+		Active     bool
+	}
+	// Register makes an account for a native user; Output.Account is its address.
+	Register struct {
+		User     string // the user part of the address: a phone number, say
+		Eligible bool   // is and remains in the EEA (Reference Offer 7.5.1)
+	}
+	// Enlist makes an account for a partner's user; Output.Account is its address.
+	// The caller has verified that the user owns the identifier.
+	Enlist struct {
+		Integrator uint16
+		Visible    string // user-visible identifier
+	}
+)
+
+func (Agree) input()    {}
+func (Register) input() {}
+func (Enlist) input()   {}
+
+// Gatekeeper is the chat server of a gatekeeper service: accounts, prekeys,
+// consent, routing and the offline mailbox.
+type Gatekeeper struct {
+	cfg         GatekeeperConfig
+	accounts    map[ident.Address]*account
+	conns       map[ConnID]*account
+	agreements  map[uint16]bool
+	nextAccount uint64
+	nextSeq     uint64
+	expiry      queue // entries by the time they expire
+	resend      queue // entries by the time they are to be sent again
+	out         Output
+	records     recorder
+}
+
+// account is what the gatekeeper holds of one user, native or partner's.
+type account struct {
+	addr     ident.Address
+	visible  string
+	eligible bool
+	conn     ConnID
+	ip       netip.Addr
+
+	keys     keyStore
+	apps     map[uint16]Choice        // native: choice per partner app
+	contacts map[ident.Address]Choice // native: choice per partner user
+	blocked  map[ident.Address]bool
+	pings    []time.Time // partner's: recent pings, oldest first
+
+	box  []*entry
+	seen seenRing
+}
+
+// partner reports whether the account is a partner's user.
+func (a *account) partner() bool { return a.addr.Server == ident.Interop }
+
+// NewGatekeeper returns a gatekeeper without accounts.
+func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
+	switch {
+	case cfg.Native != ident.User && cfg.Native != ident.Messenger:
+		return nil, fmt.Errorf("dma: gatekeeper config: native server %v, want user or messenger", cfg.Native)
+	case cfg.Reach > DefaultOn:
+		return nil, fmt.Errorf("dma: gatekeeper config: reach %v, want opt_in, ping_then_consent or default_on", cfg.Reach)
+	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.Retention < 0, cfg.ResendAfter < 0:
+		return nil, errors.New("dma: gatekeeper config: a limit is negative")
+	}
+	if cfg.Retention == 0 {
+		cfg.Retention = DefaultRetention
+	}
+	return &Gatekeeper{
+		cfg:         cfg,
+		accounts:    make(map[ident.Address]*account),
+		conns:       make(map[ConnID]*account),
+		agreements:  make(map[uint16]bool),
+		nextAccount: firstAccount,
+		records:     recorder{off: cfg.Volatile},
+	}, nil
+}
+
+// firstAccount is the number of the first enlisted account: 14 digits, as in the
+// Reference Offer's sample.
+const firstAccount = 10_000_000_000_000
+
+// Step takes one input at a time. The output is valid until the next Step. An
+// error says that the input was refused and nothing has changed; a shell closes
+// a connection whose frame was refused.
+func (g *Gatekeeper) Step(now time.Time, in Input) (Output, error) {
+	g.out.reset()
+	g.records.reset()
+	var err error
+	switch in := in.(type) {
+	case Frame:
+		err = g.frame(now, in)
+	case Connect:
+		err = g.connect(now, in)
+	case Disconnect:
+		g.disconnect(in.Conn)
+	case Wake:
+		g.wake(now)
+	case Agree:
+		err = g.agree(in)
+	case Register:
+		err = g.register(in)
+	case Enlist:
+		err = g.enlist(in)
+	default:
+		err = fmt.Errorf("dma: gatekeeper: input %T, want one of a gatekeeper's", in)
+	}
+	if err != nil {
+		return Output{}, err
+	}
+	g.out.Persist = g.records.list
+	g.out.WakeAt = earliest(g.expiry.next(), g.resend.next())
+	return g.out, nil
+}
+
+// Agreement reports whether the partner's agreement is active.
+func (g *Gatekeeper) Agreement(integrator uint16) bool { return g.agreements[integrator] }
+
+func (g *Gatekeeper) agree(in Agree) error {
+	if in.Integrator == 0 {
+		return errors.New("dma: agreement: integrator 0, want 1 or more")
+	}
+	g.agreements[in.Integrator] = in.Active
+	g.records.put("agree/"+strconv.Itoa(int(in.Integrator)), boolBytes(in.Active))
+	if in.Active {
+		return nil
+	}
+	for _, a := range g.sortedAccounts() {
+		mine := a.addr.Server == ident.Interop && a.addr.Integrator == in.Integrator
+		g.dropWhere(a, "agreement ended", func(e *entry) bool {
+			return mine || e.from.Server == ident.Interop && e.from.Integrator == in.Integrator
+		})
+		if mine && a.conn != 0 {
+			g.sendTo(a, &stanza.Notification{ID: "revoked", Event: stanza.RevokedAgreement{Integrator: in.Integrator}}, true)
+		}
+	}
+	return nil
+}
+
+func (g *Gatekeeper) register(in Register) error {
+	addr := ident.Address{User: in.User, Server: g.cfg.Native}
+	if _, err := ident.ParseAddress(addr.String()); err != nil {
+		return fmt.Errorf("dma: register: %w", err)
+	}
+	return g.add(&account{addr: addr, visible: in.User, eligible: in.Eligible})
+}
+
+func (g *Gatekeeper) enlist(in Enlist) error {
+	if !g.agreements[in.Integrator] {
+		return fmt.Errorf("dma: enlist %q: %w", in.Visible, stanza.AgreementRevoked)
+	}
+	addr := ident.Address{User: strconv.FormatUint(g.nextAccount, 10), Server: ident.Interop, Integrator: in.Integrator}
+	if err := g.add(&account{addr: addr, visible: in.Visible}); err != nil {
+		return err
+	}
+	g.nextAccount++
+	return nil
+}
+
+func (g *Gatekeeper) add(a *account) error {
+	if g.accounts[a.addr] != nil {
+		return fmt.Errorf("dma: account %v exists already", a.addr)
+	}
+	g.accounts[a.addr] = a
+	g.saveAccount(a)
+	g.out.Account = a.addr
+	return nil
+}
+
+func (g *Gatekeeper) connect(now time.Time, in Connect) error {
+	a := g.accounts[in.Account]
+	switch {
+	case a == nil:
+		return fmt.Errorf("dma: connect: no account %v; enlist first", in.Account)
+	case in.Conn == 0 || g.conns[in.Conn] != nil:
+		return fmt.Errorf("dma: connect: connection %d is 0 or in use", in.Conn)
+	case a.partner() && !g.agreements[a.addr.Integrator]:
+		return fmt.Errorf("dma: connect %v: %w", in.Account, stanza.AgreementRevoked)
+	}
+	if a.conn != 0 { // one connection per client: the newer one wins
+		g.out.Sends = append(g.out.Sends, Send{Conn: a.conn, Close: true})
+		g.disconnect(a.conn)
+	}
+	a.conn, a.ip = in.Conn, in.IP
+	g.conns[in.Conn] = a
+	for _, e := range a.box {
+		e.sentAt = time.Time{}
+	}
+	g.deliver(now, a)
+	g.sendTo(a, &stanza.IB{Offline: &stanza.Offline{Count: len(a.box)}}, false)
+	if a.keys.low(g.cfg.RefillBelow) {
+		g.askForKeys(a)
+	}
+	return nil
+}
+
+func (g *Gatekeeper) disconnect(c ConnID) {
+	if a := g.conns[c]; a != nil {
+		a.conn = 0
+		delete(g.conns, c)
+	}
+}
+
+// frame parses a stanza and hands it to the file that serves its kind.
+func (g *Gatekeeper) frame(now time.Time, in Frame) error {
+	a := g.conns[in.Conn]
+	if a == nil {
+		return fmt.Errorf("dma: frame on unknown connection %d", in.Conn)
+	}
+	s, err := parseFrame(in.Data)
+	if err != nil {
+		return err
+	}
+	switch s := s.(type) {
+	case *stanza.Message:
+		return g.message(now, a, s, len(in.Data))
+	case *stanza.Receipt:
+		return g.receipt(now, a, s)
+	case *stanza.Ack:
+		return g.ack(now, a, s)
+	case *stanza.IQ:
+		return g.iq(now, a, s)
+	case *stanza.Notification:
+		return g.chatState(a, s)
+	default:
+		return fmt.Errorf("dma: %w: a client may not send %T", protocols.ErrMalformed, s)
+	}
+}
+
+// parseFrame decodes one frame of the chat channel.
+func parseFrame(data []byte) (stanza.Stanza, error) {
+	n, err := stanza.ParseBinary(data)
+	if err != nil {
+		return nil, fmt.Errorf("dma: frame: %w", err)
+	}
+	s, err := stanza.Parse(n)
+	if err != nil {
+		return nil, fmt.Errorf("dma: frame: %w", err)
+	}
+	return s, nil
+}
+
+// sendTo sends a stanza to an account that is connected, and closes the
+// connection after it if last is set.
+func (g *Gatekeeper) sendTo(a *account, s stanza.Stanza, last bool) {
+	g.out.Sends = append(g.out.Sends, Send{Conn: a.conn, Frame: encode(s), Close: last})
+	if last {
+		g.disconnect(a.conn)
+	}
+}
+
+// encode renders a stanza that this package made; that it can be rendered is our
+// invariant.
+func encode(s stanza.Stanza) []byte {
+	b, err := stanza.AppendBinary(nil, s.Node())
+	if err != nil {
+		panic("dma: own stanza does not encode: " + err.Error())
+	}
+	return b
+}
+
+func (g *Gatekeeper) wake(now time.Time) {
+	for e := g.expiry.pop(now); e != nil; e = g.expiry.pop(now) {
+		if e.live {
+			g.remove(e)
+			g.event(Dropped, e, "kept "+g.cfg.Retention.String())
+		}
+	}
+	for e := g.resend.pop(now); e != nil; e = g.resend.pop(now) {
+		if a := e.owner; e.live && a.conn != 0 && !e.sentAt.IsZero() && now.Sub(e.sentAt) >= g.cfg.ResendAfter {
+			e.sentAt = time.Time{}
+			g.deliver(now, a)
+		}
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func boolBytes(b bool) []byte {
+	if b {
+		return []byte{1}
+	}
+	return []byte{0}
+}

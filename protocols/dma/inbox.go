@@ -1,0 +1,208 @@
+package dma
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// frame takes one stanza from the gatekeeper.
+func (d *Device) frame(now time.Time, in Frame) error {
+	if in.Conn != d.conn || d.conn == 0 {
+		return fmt.Errorf("dma: frame on connection %d, want %d", in.Conn, d.conn)
+	}
+	s, err := parseFrame(in.Data)
+	if err != nil {
+		return err
+	}
+	switch s := s.(type) {
+	case *stanza.Message:
+		return d.message(now, s)
+	case *stanza.Receipt:
+		return d.receipt(now, s)
+	case *stanza.Ack:
+		return d.ack(s)
+	case *stanza.IQ:
+		return d.result(now, s)
+	case *stanza.Notification:
+		return d.notification(now, s)
+	case *stanza.IB:
+		return nil
+	}
+	return fmt.Errorf("dma: %w: a gatekeeper may not send %T here", protocols.ErrMalformed, s)
+}
+
+// message decrypts a message, shows it to the user unless it was shown before,
+// and acknowledges it either way.
+func (d *Device) message(now time.Time, m *stanza.Message) error {
+	if len(m.Enc) != 1 {
+		return fmt.Errorf("dma: message %s: %w: %d enc, want 1", m.ID, protocols.ErrMalformed, len(m.Enc))
+	}
+	key := m.From.String() + " " + m.ID
+	if d.seen.has(key) { // the receipt was lost, or is under way
+		d.send(&stanza.Receipt{ID: m.ID, To: m.From})
+		return nil
+	}
+	p := d.peer(m.From)
+	enc := &m.Enc[0]
+	opened, err := d.cfg.Client.Open(p.name, protocols.Sealed{Type: enc.Type, Version: enc.Version, Payload: enc.Payload})
+	switch {
+	case err == nil:
+	case protocols.Retryable(err):
+		return d.askAgain(now, m, key, err)
+	default: // opened before, in another attempt; or of no use
+		d.giveUp(m, key, err)
+		return nil
+	}
+	d.noticed(m.From, opened.Notice)
+	content, err := openContent(opened.Plaintext)
+	if err != nil { // from a peer that speaks another schema: a retry won't help
+		d.giveUp(m, key, err)
+		return nil
+	}
+	d.seen.add(key)
+	d.saveSeen(key)
+	delete(d.tries, key)
+	d.queue(&outgoing{kind: outReceipt, id: m.ID, peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
+	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: content, Sent: time.Unix(m.Timestamp, 0)})
+	return nil
+}
+
+func openContent(plaintext []byte) (Content, error) {
+	b, err := signal.Unpad(plaintext)
+	if err != nil {
+		return Content{}, err
+	}
+	return ParseContent(b)
+}
+
+// askAgain answers a message that does not decrypt with a retry receipt, at most
+// [stanza.MaxRetry] times. From the second time on it carries fresh keys, so that
+// the sender can start a new session from them.
+func (d *Device) askAgain(now time.Time, m *stanza.Message, key string, cause error) error {
+	n := d.tries[key] + 1
+	if n > stanza.MaxRetry {
+		d.giveUp(m, key, cause)
+		return nil
+	}
+	km, err := d.cfg.Client.Publish(now, min(n-1, 1))
+	if err != nil {
+		panic("dma: client does not publish: " + err.Error())
+	}
+	r := &stanza.Receipt{
+		ID: m.ID, To: m.From, Type: stanza.RetryAsk,
+		Retry: &stanza.Retry{Count: n, ID: m.ID, Timestamp: m.Timestamp, Version: 1},
+	}
+	keys := stanzaKeys(d.cfg.Keys, km.Static, km.OneTime)
+	r.Registration = keys.Registration
+	if n > 1 {
+		r.Keys = &keys
+	}
+	if d.tries == nil {
+		d.tries = make(map[string]int)
+	}
+	d.tries[key] = n
+	d.queue(&outgoing{kind: outReceipt, id: m.ID, typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
+	d.tell(Event{Kind: Undecryptable, ID: m.ID, Peer: m.From, Reason: cause.Error()})
+	return nil
+}
+
+// giveUp takes a message that can't be shown out of the mailbox.
+func (d *Device) giveUp(m *stanza.Message, key string, cause error) {
+	delete(d.tries, key)
+	d.send(&stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.From, Error: stanza.NotAcceptable})
+	if !errors.Is(cause, protocols.ErrReplayed) {
+		d.tell(Event{Kind: GivenUp, ID: m.ID, Peer: m.From, Reason: cause.Error()})
+	}
+}
+
+// receipt takes a peer's receipt and acknowledges it.
+func (d *Device) receipt(now time.Time, r *stanza.Receipt) error {
+	d.send(&stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.From, Type: string(r.Type)})
+	switch r.Type {
+	case stanza.Delivered, stanza.Sender:
+		for _, id := range append([]string{r.ID}, r.IDs...) {
+			if o := d.unsettled(id, r.From); o != nil {
+				d.forget(o)
+				d.tell(Event{Kind: DeliveryReceipt, ID: id, Peer: r.From})
+			}
+		}
+	case stanza.Read:
+		for _, id := range append([]string{r.ID}, r.IDs...) {
+			d.tell(Event{Kind: ReadReceipt, ID: id, Peer: r.From})
+		}
+	case stanza.RetryAsk:
+		o := d.unsettled(r.ID, r.From)
+		if o == nil || r.Retry.Count <= o.attempt {
+			return nil // delivered since, or this retry was served
+		}
+		d.again(o, r.Retry.Count)
+		d.tell(Event{Kind: RetryAsked, ID: r.ID, Peer: r.From})
+	}
+	return nil
+}
+
+// notification takes a notice from the gatekeeper and acknowledges the durable
+// ones.
+func (d *Device) notification(now time.Time, n *stanza.Notification) error {
+	switch e := n.Event.(type) {
+	case stanza.Typing:
+		if !e.Paused {
+			d.tell(Event{Kind: TypingStarted, Peer: n.From})
+		}
+		return nil
+	case stanza.KeysLow:
+		d.publish(now, d.cfg.Batch)
+		return nil
+	case stanza.RevokedAgreement:
+		d.tell(Event{Kind: AgreementRevoked})
+		return nil // the connection ends with it
+	case stanza.PingReceived:
+		d.tell(Event{Kind: PingReceived, Peer: n.From})
+	case stanza.ConsentChanged:
+		kind := ConsentRefused
+		if e.Given {
+			kind = ConsentGiven
+		}
+		d.tell(Event{Kind: kind, Peer: n.From})
+	case stanza.IdentityChange:
+		d.tell(Event{Kind: IdentityChanged, Peer: n.From})
+	}
+	d.send(&stanza.Ack{Class: stanza.AckNotification, ID: n.ID, To: n.From})
+	return nil
+}
+
+// unsettled returns the own message to addr that has no delivery receipt yet, or
+// nil.
+func (d *Device) unsettled(id string, addr ident.Address) *outgoing {
+	if o := d.sent[id]; o != nil && o.peer.addr == addr {
+		return o
+	}
+	return d.find(outMessage, id, "", addr)
+}
+
+// forget drops a message that its recipient has.
+func (d *Device) forget(o *outgoing) {
+	delete(d.sent, o.id)
+	d.remove(o)
+}
+
+// again puts a message back into the outbox, at its place, to be sealed in a new
+// session.
+func (d *Device) again(o *outgoing, attempt int) {
+	o.attempt, o.frame, o.sentAt = attempt, nil, time.Time{}
+	o.peer.rekey = true
+	if d.sent[o.id] == o {
+		delete(d.sent, o.id)
+		i, _ := slices.BinarySearchFunc(d.out, o.seq, func(x *outgoing, seq uint64) int { return cmp.Compare(x.seq, seq) })
+		d.out = slices.Insert(d.out, i, o)
+	}
+	d.saveOut(o)
+}

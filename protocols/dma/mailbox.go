@@ -1,0 +1,217 @@
+package dma
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// The offline mailbox: whatever is to reach a client durably waits here as the
+// frame it will be sent in, and leaves when the client acknowledges it.
+
+// entryKind says how a client acknowledges an entry.
+type entryKind uint8
+
+const (
+	messageEntry      entryKind = iota // by a receipt
+	receiptEntry                       // by <ack class="receipt">
+	notificationEntry                  // by <ack class="notification">
+)
+
+// entry is one frame in an account's mailbox.
+type entry struct {
+	owner  *account
+	seq    uint64 // order within the gatekeeper
+	kind   entryKind
+	live   bool // still in the mailbox
+	from   ident.Address
+	id     string
+	typ    string // of a receipt
+	frame  []byte
+	at     time.Time // accepted
+	sentAt time.Time // zero: not under way on the present connection
+}
+
+// accept puts an entry into the mailbox of a.
+func (g *Gatekeeper) accept(now time.Time, a *account, e *entry) {
+	g.nextSeq++
+	e.owner, e.seq, e.live, e.at = a, g.nextSeq, true, now
+	a.box = append(a.box, e)
+	g.expiry.push(now.Add(g.cfg.Retention), e)
+	g.saveEntry(e)
+}
+
+// deliver sends what the account's connection and window allow, in order.
+func (g *Gatekeeper) deliver(now time.Time, a *account) {
+	if a.conn == 0 {
+		return
+	}
+	for i, e := range a.box {
+		if !e.sentAt.IsZero() || e.kind == messageEntry && g.windowFull(a.box[:i], e.from) {
+			continue
+		}
+		e.sentAt = now
+		g.out.Sends = append(g.out.Sends, Send{Conn: a.conn, Frame: e.frame})
+		if e.kind == messageEntry {
+			g.event(HandedOut, e, "")
+		}
+		if g.cfg.ResendAfter > 0 {
+			g.resend.push(now.Add(g.cfg.ResendAfter), e)
+		}
+	}
+}
+
+// windowFull reports whether the entries before one of from hold it back.
+func (g *Gatekeeper) windowFull(before []*entry, from ident.Address) bool {
+	if g.cfg.Window == 0 {
+		return false
+	}
+	n := 0
+	for _, e := range before {
+		if e.kind == messageEntry && e.from == from {
+			n++
+		}
+	}
+	return n >= g.cfg.Window
+}
+
+// find returns the entry that the arguments describe, or nil.
+func (a *account) find(kind entryKind, from ident.Address, id, typ string) *entry {
+	for _, e := range a.box {
+		if e.kind == kind && e.id == id && e.from == from && (kind != receiptEntry || e.typ == typ) {
+			return e
+		}
+	}
+	return nil
+}
+
+// remove takes an entry out of its mailbox.
+func (g *Gatekeeper) remove(e *entry) {
+	box := e.owner.box
+	for i := range box {
+		if box[i] == e {
+			copy(box[i:], box[i+1:])
+			box[len(box)-1] = nil
+			e.owner.box = box[:len(box)-1]
+			break
+		}
+	}
+	e.live = false
+	e.frame = nil
+	g.records.delete(entryKey(e))
+}
+
+// dropWhere removes the entries that cond picks from the mailbox of a.
+func (g *Gatekeeper) dropWhere(a *account, reason string, cond func(*entry) bool) {
+	for i := 0; i < len(a.box); {
+		e := a.box[i]
+		if !cond(e) {
+			i++
+			continue
+		}
+		if e.kind == messageEntry {
+			g.event(Dropped, e, reason)
+		}
+		g.remove(e)
+	}
+}
+
+func (g *Gatekeeper) event(kind EventKind, e *entry, reason string) {
+	g.out.Events = append(g.out.Events, Event{
+		Kind: kind, ID: e.id, Peer: e.from, Account: e.owner.addr, Reason: reason, Size: len(e.frame), Sent: e.at,
+	})
+}
+
+// queue holds entries by a deadline that never decreases from one push to the
+// next, so that a FIFO is a priority queue.
+type queue struct {
+	items []queued
+	head  int
+}
+
+type queued struct {
+	at time.Time
+	e  *entry
+}
+
+func (q *queue) push(at time.Time, e *entry) { q.items = append(q.items, queued{at, e}) }
+
+// next returns the earliest deadline of a live entry, or zero.
+func (q *queue) next() time.Time {
+	for q.head < len(q.items) && !q.items[q.head].e.live {
+		q.drop()
+	}
+	if q.head == len(q.items) {
+		return time.Time{}
+	}
+	return q.items[q.head].at
+}
+
+// pop returns the first entry whose deadline is not after now, or nil.
+func (q *queue) pop(now time.Time) *entry {
+	if q.head == len(q.items) || q.items[q.head].at.After(now) {
+		return nil
+	}
+	return q.drop()
+}
+
+func (q *queue) drop() *entry {
+	e := q.items[q.head].e
+	q.items[q.head] = queued{}
+	q.head++
+	if q.head > 64 && q.head > len(q.items)/2 {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	return e
+}
+
+// seenRing remembers the last seenWindow IDs of messages.
+type seenRing struct {
+	ids   map[string]struct{}
+	ring  []string // by count modulo seenWindow
+	count uint64   // IDs added so far
+}
+
+func (s *seenRing) has(id string) bool {
+	_, ok := s.ids[id]
+	return ok
+}
+
+// add remembers id, forgetting the oldest one beyond the window.
+func (s *seenRing) add(id string) {
+	s.put(s.count, id)
+}
+
+// put remembers id as the n-th.
+func (s *seenRing) put(n uint64, id string) {
+	if s.ids == nil {
+		s.ids = make(map[string]struct{})
+	}
+	slot := int(n % seenWindow)
+	for len(s.ring) <= slot {
+		s.ring = append(s.ring, "")
+	}
+	delete(s.ids, s.ring[slot])
+	s.ring[slot] = id
+	s.ids[id] = struct{}{}
+	s.count = max(s.count, n+1)
+}
+
+// record returns the stored form of the newest ID: a slot for its key, the number
+// and ID for its value. Its inverse is restore.
+func (s *seenRing) record(id string) (slot int, value []byte) {
+	n := s.count - 1
+	return int(n % seenWindow), append(binary.BigEndian.AppendUint64(nil, n), id...)
+}
+
+func (s *seenRing) restore(value []byte) error {
+	if len(value) < 8 {
+		return errors.New("an ID cut off")
+	}
+	s.put(binary.BigEndian.Uint64(value), string(value[8:]))
+	return nil
+}

@@ -1,0 +1,145 @@
+package dma
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// message routes a message into its recipient's mailbox and acknowledges it to
+// the sender. What the gatekeeper refuses is acknowledged with an error code, so
+// that the sender stops sending it.
+func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, size int) error {
+	if m.ID == "" || len(m.ID) > MaxID {
+		return fmt.Errorf("dma: message: %w: id of %d bytes, want 1 to %d", protocols.ErrMalformed, len(m.ID), MaxID)
+	}
+	if len(m.Enc) == 0 {
+		return fmt.Errorf("dma: message %s: %w: no enc", m.ID, protocols.ErrMalformed)
+	}
+	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To}
+	key := attemptKey(m)
+	if from.seen.has(key) {
+		g.sendTo(from, ack, false)
+		return nil
+	}
+	to, why := g.mayWrite(from, m.To)
+	if why != 0 {
+		ack.Error = why
+		g.sendTo(from, ack, false)
+		return nil
+	}
+	from.seen.add(key)
+	g.saveSeen(from, key)
+
+	fwd := *m
+	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
+	e := &entry{kind: messageEntry, from: from.addr, id: m.ID, frame: encode(&fwd)}
+	g.accept(now, to, e)
+	g.event(Routed, e, "")
+	g.sendTo(from, ack, false)
+	if to.conn == 0 && to.partner() {
+		g.out.Pushes = append(g.out.Pushes, Push{Integrator: to.addr.Integrator, To: to.visible})
+	}
+	g.deliver(now, to)
+	return nil
+}
+
+// attemptKey tells a message sealed anew after a retry receipt from a repetition
+// of the same one.
+func attemptKey(m *stanza.Message) string {
+	if n := m.Enc[0].Count; n > 0 {
+		return m.ID + "/" + strconv.Itoa(n)
+	}
+	return m.ID
+}
+
+// receipt settles the message it is about and passes the receipt on.
+func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) error {
+	to := g.accounts[r.To]
+	if to == nil {
+		return fmt.Errorf("dma: receipt %s: %w: no account %v", r.ID, protocols.ErrMalformed, r.To)
+	}
+	pass := true
+	if r.Type == stanza.Delivered || r.Type == stanza.RetryAsk {
+		e := from.find(messageEntry, to.addr, r.ID, "")
+		if pass = e != nil; pass {
+			g.event(Settled, e, string(r.Type))
+			g.remove(e)
+		}
+	} else if to.find(receiptEntry, from.addr, r.ID, string(r.Type)) != nil {
+		pass = false // repeated by the sender
+	}
+	if pass && g.linked(from, to) {
+		fwd := *r
+		fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
+		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: r.ID, typ: string(r.Type), frame: encode(&fwd)})
+		g.deliver(now, to)
+	}
+	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)
+	g.deliver(now, from) // the window may have opened
+	return nil
+}
+
+// linked reports whether both sides may still hear of each other: receipts pass
+// also where new messages would not, but not beyond an agreement's end.
+func (g *Gatekeeper) linked(a, b *account) bool {
+	for _, x := range [...]*account{a, b} {
+		if x.partner() && !g.agreements[x.addr.Integrator] {
+			return false
+		}
+	}
+	return true
+}
+
+// ack settles a receipt, a notification, or a message that its recipient cannot
+// use.
+func (g *Gatekeeper) ack(now time.Time, from *account, a *stanza.Ack) error {
+	var kind entryKind
+	switch a.Class {
+	case stanza.AckMessage:
+		kind = messageEntry
+	case stanza.AckReceipt:
+		kind = receiptEntry
+	case stanza.AckNotification:
+		kind = notificationEntry
+	default:
+		return fmt.Errorf("dma: ack: %w: class %q, want message, receipt or notification", protocols.ErrMalformed, a.Class)
+	}
+	if e := from.find(kind, a.To, a.ID, a.Type); e != nil {
+		if kind == messageEntry {
+			g.event(Dropped, e, GivenUpReason)
+		}
+		g.remove(e)
+		g.deliver(now, from)
+	}
+	return nil
+}
+
+// chatState passes a typing notice on to a peer that is connected. It is never
+// stored: a late one is worse than none.
+func (g *Gatekeeper) chatState(from *account, n *stanza.Notification) error {
+	if _, ok := n.Event.(stanza.Typing); !ok {
+		return fmt.Errorf("dma: notification: %w: a client may send chatstate only, not %q", protocols.ErrMalformed, n.Type)
+	}
+	to, why := g.mayWrite(from, n.To)
+	if why != 0 || to.conn == 0 {
+		return nil
+	}
+	fwd := *n
+	fwd.From, fwd.To = from.addr, to.addr
+	g.sendTo(to, &fwd, false)
+	return nil
+}
+
+// notify puts a notification into the mailbox of a.
+func (g *Gatekeeper) notify(now time.Time, a *account, from ident.Address, n *stanza.Notification) {
+	g.nextSeq++
+	n.ID = "n" + strconv.FormatUint(g.nextSeq, 10)
+	n.From, n.To, n.Timestamp = from, a.addr, now.Unix()
+	g.accept(now, a, &entry{kind: notificationEntry, from: from, id: n.ID, frame: encode(n)})
+	g.deliver(now, a)
+}

@@ -1,0 +1,257 @@
+package dma
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// The records a gatekeeper keeps. Keys start with the kind:
+//
+//	agree/<integrator>       1 byte: active or not
+//	acct/<address>           the account without keys, mailbox and IDs: JSON
+//	otk/<address>/<id>       a one-time key
+//	seen/<address>/<slot>    the ID of an accepted message
+//	box/<address>/<seq>      a mailbox entry: header length (2 bytes), header (JSON), frame
+
+// recorder collects the records of one Step.
+type recorder struct {
+	off  bool
+	list []protocols.Record
+}
+
+func (r *recorder) reset() { r.list = r.list[:0] }
+
+func (r *recorder) put(key string, value []byte) {
+	if !r.off {
+		r.list = append(r.list, protocols.Record{Key: key, Value: value})
+	}
+}
+
+func (r *recorder) delete(key string) { r.put(key, nil) }
+
+// accountRecord is the stored form of an account.
+type accountRecord struct {
+	Visible  string            `json:"visible"`
+	Eligible bool              `json:"eligible,omitempty"`
+	Static   []byte            `json:"static,omitempty"`
+	Form     KeyForm           `json:"form,omitempty"`
+	Apps     map[uint16]Choice `json:"apps,omitempty"`
+	Contacts map[string]Choice `json:"contacts,omitempty"`
+	Blocked  []string          `json:"blocked,omitempty"`
+	Pings    []time.Time       `json:"pings,omitempty"`
+}
+
+func (g *Gatekeeper) saveAccount(a *account) {
+	if g.records.off {
+		return
+	}
+	r := accountRecord{
+		Visible: a.visible, Eligible: a.eligible, Static: a.keys.static, Form: a.keys.form, Apps: a.apps, Pings: a.pings,
+	}
+	for addr, c := range a.contacts {
+		if r.Contacts == nil {
+			r.Contacts = make(map[string]Choice)
+		}
+		r.Contacts[addr.String()] = c
+	}
+	for _, addr := range sortedAddresses(a.blocked) {
+		r.Blocked = append(r.Blocked, addr.String())
+	}
+	g.records.put("acct/"+a.addr.String(), mustJSON(r))
+}
+
+// mustJSON renders a record of plain fields, which cannot fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("dma: record does not render: " + err.Error())
+	}
+	return b
+}
+
+func oneTimeKey(a ident.Address, id uint32) string { return "otk/" + a.String() + "/" + oneTimeID(id) }
+
+func (g *Gatekeeper) saveSeen(a *account, id string) {
+	if !g.records.off {
+		slot, value := a.seen.record(id)
+		g.records.put("seen/"+a.addr.String()+"/"+strconv.Itoa(slot), value)
+	}
+}
+
+// entryHeader is the stored form of what a mailbox entry's frame does not say.
+type entryHeader struct {
+	Kind entryKind `json:"kind,omitempty"`
+	From string    `json:"from"`
+	ID   string    `json:"id"`
+	Type string    `json:"type,omitempty"`
+	At   int64     `json:"at"` // Unix nanoseconds
+}
+
+func entryKey(e *entry) string {
+	return "box/" + e.owner.addr.String() + "/" + strconv.FormatUint(e.seq, 10)
+}
+
+func (g *Gatekeeper) saveEntry(e *entry) {
+	if g.records.off {
+		return
+	}
+	h := mustJSON(entryHeader{e.kind, e.from.String(), e.id, e.typ, e.at.UnixNano()})
+	v := make([]byte, 0, 2+len(h)+len(e.frame))
+	v = binary.BigEndian.AppendUint16(v, uint16(len(h)))
+	v = append(v, h...)
+	g.records.put(entryKey(e), append(v, e.frame...))
+}
+
+// RestoreGatekeeper makes a gatekeeper from the records of an earlier one: all of
+// them, each key once. Nobody is connected.
+func RestoreGatekeeper(cfg GatekeeperConfig, records []protocols.Record) (*Gatekeeper, error) {
+	g, err := NewGatekeeper(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sorted := slices.Clone(records)
+	slices.SortFunc(sorted, func(a, b protocols.Record) int { return strings.Compare(a.Key, b.Key) })
+	var entries []*entry
+	for _, r := range sorted { // acct/ and agree/ sort before what refers to accounts
+		e, err := g.restore(r)
+		if err != nil {
+			return nil, fmt.Errorf("dma: restore gatekeeper: record %q: %w: %w", r.Key, protocols.ErrState, err)
+		}
+		if e != nil {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return int(int64(a.seq) - int64(b.seq)) })
+	for _, e := range entries {
+		e.owner.box = append(e.owner.box, e)
+		g.expiry.push(e.at.Add(g.cfg.Retention), e)
+		g.nextSeq = max(g.nextSeq, e.seq)
+	}
+	for _, a := range g.accounts {
+		slices.SortFunc(a.keys.oneTime, func(x, y protocols.OneTimeKey) int { return int(int64(x.ID) - int64(y.ID)) })
+	}
+	return g, nil
+}
+
+// restore takes one record in; a mailbox entry is returned for sorting.
+func (g *Gatekeeper) restore(r protocols.Record) (*entry, error) {
+	kind, rest, _ := strings.Cut(r.Key, "/")
+	name, tail, _ := strings.Cut(rest, "/")
+	if kind == "agree" {
+		n, err := strconv.ParseUint(name, 10, 16)
+		if err != nil || len(r.Value) != 1 {
+			return nil, fmt.Errorf("not an agreement")
+		}
+		g.agreements[uint16(n)] = r.Value[0] == 1
+		return nil, nil
+	}
+	addr, err := ident.ParseAddress(name)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "acct" {
+		return nil, g.restoreAccount(addr, r.Value)
+	}
+	a := g.accounts[addr]
+	if a == nil {
+		return nil, fmt.Errorf("no account %v", addr)
+	}
+	n, err := strconv.ParseUint(tail, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case kind == "box":
+		return restoreEntry(a, n, r.Value)
+	case kind == "otk" && n > 0 && n <= 1<<32-1:
+		a.keys.oneTime = append(a.keys.oneTime, protocols.OneTimeKey{ID: uint32(n), Value: r.Value})
+		return nil, nil
+	case kind == "seen":
+		return nil, a.seen.restore(r.Value)
+	}
+	return nil, fmt.Errorf("unknown kind")
+}
+
+func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
+	var r accountRecord
+	if err := json.Unmarshal(data, &r); err != nil {
+		return err
+	}
+	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, keys: keyStore{form: r.Form, static: r.Static}}
+	for s, c := range r.Contacts {
+		p, err := ident.ParseAddress(s)
+		if err != nil {
+			return err
+		}
+		if a.contacts == nil {
+			a.contacts = make(map[ident.Address]Choice)
+		}
+		a.contacts[p] = c
+	}
+	for _, s := range r.Blocked {
+		p, err := ident.ParseAddress(s)
+		if err != nil {
+			return err
+		}
+		if a.blocked == nil {
+			a.blocked = make(map[ident.Address]bool)
+		}
+		a.blocked[p] = true
+	}
+	g.accounts[addr] = a
+	if addr.Server == ident.Interop {
+		n, err := strconv.ParseUint(addr.User, 10, 64)
+		if err != nil {
+			return err
+		}
+		g.nextAccount = max(g.nextAccount, n+1)
+	}
+	return nil
+}
+
+func restoreEntry(a *account, seq uint64, data []byte) (*entry, error) {
+	if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
+		return nil, fmt.Errorf("entry of %d bytes is cut off", len(data))
+	}
+	n := 2 + int(binary.BigEndian.Uint16(data))
+	var h entryHeader
+	if err := json.Unmarshal(data[2:n], &h); err != nil {
+		return nil, err
+	}
+	from, err := ident.ParseAddress(h.From)
+	if err != nil {
+		return nil, err
+	}
+	return &entry{
+		owner: a, seq: seq, kind: h.Kind, live: true, from: from, id: h.ID, typ: h.Type,
+		frame: data[n:], at: time.Unix(0, h.At),
+	}, nil
+}
+
+func sortedAddresses(set map[ident.Address]bool) []ident.Address {
+	out := make([]ident.Address, 0, len(set))
+	for a := range set {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, compareAddresses)
+	return out
+}
+
+func (g *Gatekeeper) sortedAccounts() []*account {
+	out := make([]*account, 0, len(g.accounts))
+	for _, a := range g.accounts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b *account) int { return compareAddresses(a.addr, b.addr) })
+	return out
+}
+
+func compareAddresses(a, b ident.Address) int { return strings.Compare(a.String(), b.String()) }
