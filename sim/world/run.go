@@ -1,0 +1,150 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mimi-lab/mimi-lab/protocols/adapters"
+	"github.com/mimi-lab/mimi-lab/sim/report"
+	"github.com/mimi-lab/mimi-lab/sim/scenario"
+)
+
+// RunOptions says how [Run] and [Check] go about their runs.
+type RunOptions struct {
+	// Workers is how many runs go on at the same time; 0 is 1. Results do not depend
+	// on it.
+	Workers int
+	// Ledger says whether to count what each party learns.
+	Ledger bool
+	// Progress is called now and then, from one goroutine at a time, with how much of
+	// the work is done, 0 to 1; nil for none.
+	Progress func(share float64)
+}
+
+// Run simulates every point of a file as often as it has replications. Replication i
+// of every point runs with the scenario's seed plus i, so that points are compared
+// under the same luck (common random numbers).
+//
+// If ctx ends, Run returns the runs that came to their end, in order, with its error.
+func Run(ctx context.Context, f *scenario.File, o RunOptions) ([]*Outcome, error) {
+	var jobs []job
+	for _, p := range f.Points() {
+		sc := p.Scenario
+		for i := range sc.Replications {
+			jobs = append(jobs, job{&sc, PointLabels(p).String(), i, sc.Seed + uint64(i)})
+		}
+	}
+	return work(ctx, jobs, o)
+}
+
+// Check simulates the first point of a file with n seeds, from first on. It is meant
+// for scenarios with checks; the outcomes carry the violations.
+func Check(ctx context.Context, f *scenario.File, first uint64, n int, o RunOptions) ([]*Outcome, error) {
+	sc := f.Points()[0].Scenario
+	jobs := make([]job, n)
+	for i := range jobs {
+		jobs[i] = job{&sc, "", i, first + uint64(i)}
+	}
+	return work(ctx, jobs, o)
+}
+
+// PointLabels names a point for results: its study, and its place on each axis.
+func PointLabels(p scenario.Point) report.Labels {
+	l := report.NewLabels("study", p.Study)
+	for _, a := range p.Labels {
+		l = l.With(a.Path, a.Value)
+	}
+	return l
+}
+
+// Modelled reports whether a scenario's adapter has true sizes but no cryptography.
+func Modelled(sc *scenario.Scenario) bool {
+	a, err := adapters.ByName(sc.Adapter)
+	return err == nil && a.Claims().Modelled
+}
+
+// job is one run to do.
+type job struct {
+	sc    *scenario.Scenario
+	point string
+	index int
+	seed  uint64
+}
+
+// work does the jobs and returns the outcomes of those that came to their end, in
+// the order of the jobs.
+func work(ctx context.Context, jobs []job, o RunOptions) ([]*Outcome, error) {
+	outcomes := make([]*Outcome, len(jobs))
+	errs := make([]error, len(jobs))
+	next := make(chan int)
+	p := &progress{report: o.Progress, share: make([]float64, len(jobs))}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	var wg sync.WaitGroup
+	for range max(1, o.Workers) {
+		wg.Go(func() {
+			for i := range next {
+				outcomes[i], errs[i] = jobs[i].do(ctx, o, func(share float64) { p.set(i, share) })
+				if errs[i] != nil {
+					cancel(errs[i]) // the others can't save the run
+				}
+			}
+		})
+	}
+feed:
+	for i := range jobs {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+
+	var done []*Outcome
+	for i, out := range outcomes {
+		if err := errs[i]; err != nil && !errors.Is(err, ErrStopped) {
+			return nil, err
+		}
+		if out != nil {
+			done = append(done, out)
+		}
+	}
+	if len(done) < len(jobs) {
+		return done, ctx.Err()
+	}
+	return done, nil
+}
+
+func (j job) do(ctx context.Context, o RunOptions, progress func(float64)) (*Outcome, error) {
+	return Simulate(j.sc, j.point, j.index, j.seed, Options{
+		Ledger: o.Ledger,
+		Progress: func(share float64) bool {
+			progress(share)
+			return ctx.Err() == nil
+		},
+	})
+}
+
+// progress adds the shares of all jobs up.
+type progress struct {
+	report func(float64)
+
+	mu    sync.Mutex // guards what follows, and calls of report
+	share []float64
+	sum   float64
+}
+
+func (p *progress) set(i int, share float64) {
+	if p.report == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sum += share - p.share[i]
+	p.share[i] = share
+	p.report(p.sum / float64(len(p.share)))
+}
