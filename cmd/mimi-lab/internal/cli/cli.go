@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/bench"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
@@ -84,6 +85,7 @@ func New(t *term.IO) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
+		bench.New(t),
 		scenario.New(t),
 		stanza.New(t),
 		completion.New(t),

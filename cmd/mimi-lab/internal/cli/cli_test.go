@@ -151,3 +151,21 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestInterrupt interrupts commands that take their time.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"bench engine --pending 1000 --time 1m",
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		interrupted, stop := context.WithCancel(context.Background())
+		context.AfterFunc(ctx, stop)
+		var out bytes.Buffer
+		code := cli.Run(interrupted, world(&out), strings.Fields(args))
+		cancel()
+		if code != 130 || !strings.Contains(out.String(), "mimi-lab: interrupted") {
+			t.Errorf("%s: exit code %d with %q, want 130", args, code, &out)
+		}
+	}
+}
