@@ -153,8 +153,10 @@ func (c *counter) load() Count {
 	return Count{c.n.Load(), c.bytes.Load()}
 }
 
+// ID implements [Suite].
 func (c *Counting) ID() ID { return c.suite.ID() }
 
+// Rand implements [Suite].
 func (c *Counting) Rand() io.Reader { return countingReader{c, c.suite.Rand()} }
 
 type countingReader struct {
@@ -167,26 +169,31 @@ func (r countingReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
+// Hash implements [Suite].
 func (c *Counting) Hash(dst, data []byte) []byte {
 	c.counts[OpHash].add(len(data))
 	return c.suite.Hash(dst, data)
 }
 
+// HMAC implements [Suite].
 func (c *Counting) HMAC(dst, key, data []byte) []byte {
 	c.counts[OpHMAC].add(len(data))
 	return c.suite.HMAC(dst, key, data)
 }
 
+// Extract implements [Suite].
 func (c *Counting) Extract(salt, ikm []byte) []byte {
 	c.counts[OpExtract].add(len(ikm))
 	return c.suite.Extract(salt, ikm)
 }
 
+// Expand implements [Suite].
 func (c *Counting) Expand(prk, info []byte, n int) []byte {
 	c.counts[OpExpand].add(n)
 	return c.suite.Expand(prk, info, n)
 }
 
+// AEAD implements [Suite].
 func (c *Counting) AEAD(key []byte) (cipher.AEAD, error) {
 	c.counts[OpAEADKey].add(0)
 	aead, err := c.suite.AEAD(key)
@@ -211,66 +218,79 @@ func (a *countingAEAD) Open(dst, nonce, ciphertext, aad []byte) ([]byte, error) 
 	return a.AEAD.Open(dst, nonce, ciphertext, aad)
 }
 
+// GenerateKeyPair implements [Suite].
 func (c *Counting) GenerateKeyPair() (KeyPair, error) {
 	c.counts[OpKeyGenerate].add(0)
 	return c.suite.GenerateKeyPair()
 }
 
+// DeriveKeyPair implements [Suite].
 func (c *Counting) DeriveKeyPair(ikm []byte) (KeyPair, error) {
 	c.counts[OpKeyDerive].add(0)
 	return c.suite.DeriveKeyPair(ikm)
 }
 
+// PublicKey implements [Suite].
 func (c *Counting) PublicKey(private PrivateKey) ([]byte, error) {
 	c.counts[OpKeyPublic].add(0)
 	return c.suite.PublicKey(private)
 }
 
+// DH implements [Suite].
 func (c *Counting) DH(private PrivateKey, public []byte) ([]byte, error) {
 	c.counts[OpDH].add(0)
 	return c.suite.DH(private, public)
 }
 
+// SealBase implements [Suite].
 func (c *Counting) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
 	c.counts[OpHPKESeal].add(len(plaintext) + len(aad))
 	return c.suite.SealBase(public, info, aad, plaintext)
 }
 
+// OpenBase implements [Suite].
 func (c *Counting) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
 	c.counts[OpHPKEOpen].add(len(ciphertext) + len(aad))
 	return c.suite.OpenBase(enc, private, info, aad, ciphertext)
 }
 
+// SendExportBase implements [Suite].
 func (c *Counting) SendExportBase(public, info, exporterContext []byte, n int) (enc, secret []byte, err error) {
 	c.counts[OpHPKESend].add(n)
 	return c.suite.SendExportBase(public, info, exporterContext, n)
 }
 
+// ReceiveExportBase implements [Suite].
 func (c *Counting) ReceiveExportBase(enc []byte, private PrivateKey, info, exporterContext []byte, n int) ([]byte, error) {
 	c.counts[OpHPKEReceive].add(n)
 	return c.suite.ReceiveExportBase(enc, private, info, exporterContext, n)
 }
 
+// GenerateSigner implements [Suite].
 func (c *Counting) GenerateSigner() (KeyPair, error) {
 	c.counts[OpSignerGenerate].add(0)
 	return c.suite.GenerateSigner()
 }
 
+// DeriveSigner implements [Suite].
 func (c *Counting) DeriveSigner(ikm []byte) (KeyPair, error) {
 	c.counts[OpSignerDerive].add(0)
 	return c.suite.DeriveSigner(ikm)
 }
 
+// SignerPublicKey implements [Suite].
 func (c *Counting) SignerPublicKey(private PrivateKey) ([]byte, error) {
 	c.counts[OpSignerPublic].add(0)
 	return c.suite.SignerPublicKey(private)
 }
 
+// Sign implements [Suite].
 func (c *Counting) Sign(private PrivateKey, message []byte) ([]byte, error) {
 	c.counts[OpSign].add(len(message))
 	return c.suite.Sign(private, message)
 }
 
+// Verify implements [Suite].
 func (c *Counting) Verify(public, message, signature []byte) error {
 	c.counts[OpVerify].add(len(message))
 	return c.suite.Verify(public, message, signature)
