@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	maxValues = 1000      // values of one sweep
-	maxPoints = 2000      // points of one file
-	maxWork   = 2_000_000 // values to decode: points times values
+	maxValues = 1000    // values of one sweep
+	maxPoints = 2000    // points of one file
+	maxWork   = 500_000 // values to decode: points times values
 )
 
 // sweep reads a scalar of the form ${a,b,c}.
