@@ -220,6 +220,12 @@ func (c *client) Seal(peer protocols.Address, plaintext []byte) (protocols.Seale
 	if s == nil {
 		return protocols.Sealed{}, fmt.Errorf(Name+": seal to %s: %w", peer, protocols.ErrNoSession)
 	}
+	return c.seal(s, plaintext), nil
+}
+
+// seal encrypts in a session: a PreKeySignalMessage until the peer has answered,
+// then a SignalMessage.
+func (c *client) seal(s *session, plaintext []byte) protocols.Sealed {
 	st := &s.current
 	key := keyOf(st.sending, st.counter, c.own, st.remote)
 	size := messageSize(st.counter, st.previous, paddedSize(len(plaintext)))
@@ -244,130 +250,5 @@ func (c *client) Seal(peer protocols.Address, plaintext []byte) (protocols.Seale
 	}
 	st.counter++
 	c.touch(s)
-	return sealed, nil
-}
-
-// Open implements [protocols.Client].
-func (c *client) Open(peer protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-	opened, err := c.open(peer, s)
-	if err != nil {
-		return protocols.Opened{}, fmt.Errorf(Name+": open from %s: %w", peer, err)
-	}
-	return opened, nil
-}
-
-func (c *client) open(peer protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-	if s.Version != encVersion {
-		return protocols.Opened{}, malformed(fmt.Sprintf("version %d", s.Version))
-	}
-	switch s.Type {
-	case typeMessage:
-		m, err := parseMessage(s.Payload)
-		if err != nil {
-			return protocols.Opened{}, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.openMessage(peer, &m)
-	case typePreKey:
-		m, err := parsePreKeyMessage(s.Payload)
-		if err != nil {
-			return protocols.Opened{}, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if ses := c.sessions[peer]; ses != nil {
-			if i, ok := ses.withBase(m.base); ok {
-				return c.openRepeated(ses, i, &m)
-			}
-		}
-		return c.openFirst(peer, &m)
-	}
-	return protocols.Opened{}, malformed(fmt.Sprintf("type %q", s.Type))
-}
-
-// openMessage opens a SignalMessage with the state that can.
-func (c *client) openMessage(peer protocols.Address, m *message) (protocols.Opened, error) {
-	s := c.sessions[peer]
-	if s == nil {
-		return protocols.Opened{}, protocols.ErrNoSession
-	}
-	i, o, err := s.find(c.own, m)
-	if err != nil {
-		return protocols.Opened{}, err
-	}
-	return c.openWith(s, i, o, m)
-}
-
-// openRepeated opens a PreKeySignalMessage of a session that an earlier one
-// began. What no MAC covers must be as it was then.
-func (c *client) openRepeated(s *session, i int, m *preKeyMessage) (protocols.Opened, error) {
-	st := s.at(i)
-	if st.role != responder || st.header != m.header || st.remote != m.identity {
-		return protocols.Opened{}, fmt.Errorf("header: %w", protocols.ErrAuthentication)
-	}
-	o, err := st.check(c.own, &m.message)
-	if err != nil {
-		return protocols.Opened{}, err
-	}
-	return c.openWith(s, i, o, &m.message)
-}
-
-// openWith opens a message with state i, which then becomes the current one.
-func (c *client) openWith(s *session, i int, o opening, m *message) (protocols.Opened, error) {
-	plaintext, err := unseal(m.body, o.key)
-	if err != nil {
-		return protocols.Opened{}, err
-	}
-	s.at(i).accept(o, m, c.fresh())
-	if i >= 0 {
-		s.promote(i)
-	}
-	c.touch(s)
-	opened := protocols.Opened{Plaintext: plaintext}
-	if s.identity != s.current.remote {
-		s.identity = s.current.remote
-		opened.Notice = protocols.IdentityChanged
-	}
-	return opened, nil
-}
-
-// openFirst opens the first message of a session that the peer initiated.
-func (c *client) openFirst(peer protocols.Address, m *preKeyMessage) (protocols.Opened, error) {
-	h := m.header
-	if h.signed != c.signedID() && (h.signed != c.signedID()-1 || h.signed == 0) {
-		return protocols.Opened{}, fmt.Errorf("signed prekey %d: %w", h.signed, protocols.ErrKeyUnknown)
-	}
-	var oneTime *uint64
-	if h.hasOneTime {
-		if !c.oneTime.has(h.oneTime) {
-			return protocols.Opened{}, fmt.Errorf("one-time prekey %d: %w", h.oneTime, protocols.ErrKeyUnknown)
-		}
-		f := public(c.oneTimeCore(h.oneTime))
-		oneTime = &f
-	}
-	st := respond(c.own, c.signedCore(h.signed), oneTime, m)
-	o, err := st.check(c.own, &m.message)
-	if err != nil {
-		return protocols.Opened{}, err
-	}
-	plaintext, err := unseal(m.message.body, o.key)
-	if err != nil {
-		return protocols.Opened{}, err
-	}
-	st.accept(o, &m.message, c.fresh())
-	opened := protocols.Opened{Plaintext: plaintext, Notice: c.install(peer, st)}
-	if h.hasOneTime {
-		c.oneTime.use(h.oneTime)
-		c.changedOneTime = true
-		opened.Notice |= protocols.OneTimeKeyUsed
-	}
-	return opened, nil
-}
-
-// unseal returns the plaintext of a message whose MAC was verified.
-func unseal(body []byte, key messageKey) ([]byte, error) {
-	b := make([]byte, len(body))
-	mask(b, body, key.stream())
-	return unpad(b)
+	return sealed
 }

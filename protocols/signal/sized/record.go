@@ -128,9 +128,13 @@ func (s *state) append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, c.secret)
 		b = binary.BigEndian.AppendUint32(b, c.next)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(len(s.skipped)))
-	for _, p := range s.skipped {
-		b = binary.BigEndian.AppendUint64(b, p.ratchet)
+	return s.skipped.append(b)
+}
+
+func (s spans) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+	for _, p := range s {
+		b = binary.BigEndian.AppendUint64(b, p.chain)
 		b = binary.BigEndian.AppendUint32(b, p.from)
 		b = binary.BigEndian.AppendUint32(b, p.to)
 	}
@@ -241,17 +245,29 @@ func parseState(f *field) state {
 	for i := range s.n {
 		s.chains[i] = chain{ratchet: f.uint64(), secret: f.uint64(), next: f.uint32()}
 	}
-	kept := make(map[uint64]int)
-	for n := f.uint32(); n > 0 && !f.bad; n-- {
-		p := span{ratchet: f.uint64(), from: f.uint32(), to: f.uint32()}
-		i := s.chainOf(p.ratchet)
-		if i < 0 || p.from >= p.to || p.to > s.chains[i].next || p.to-p.from > maxSkipped {
-			f.bad = true
-			return s
+	s.skipped = parseSpans(f, func(key uint64) (uint32, bool) {
+		if i := s.chainOf(key); i >= 0 {
+			return s.chains[i].next, true
 		}
-		kept[p.ratchet] += int(p.to - p.from)
-		f.bad = f.bad || kept[p.ratchet] > maxSkipped
-		s.skipped = append(s.skipped, p)
+		return 0, false
+	})
+	return s
+}
+
+// parseSpans reads the spans of chains whose position next tells, if there is
+// such a chain.
+func parseSpans(f *field, next func(chain uint64) (uint32, bool)) spans {
+	var s spans
+	kept := make(map[uint64]uint32)
+	for n := f.uint32(); n > 0 && !f.bad; n-- {
+		p := span{chain: f.uint64(), from: f.uint32(), to: f.uint32()}
+		end, ok := next(p.chain)
+		if !ok || p.from >= p.to || p.to > end || p.to-p.from > maxSkipped-kept[p.chain] {
+			f.bad = true
+			return nil
+		}
+		kept[p.chain] += p.to - p.from
+		s = append(s, p)
 	}
 	return s
 }

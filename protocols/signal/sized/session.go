@@ -22,12 +22,6 @@ type chain struct {
 	next    uint32 // counter of the next message in order
 }
 
-// span is a run of skipped messages [from, to) of one chain whose keys are kept.
-type span struct {
-	ratchet  uint64
-	from, to uint32
-}
-
 // header is what a PreKeySignalMessage says besides its keys.
 type header struct {
 	hasOneTime   bool
@@ -60,7 +54,7 @@ type state struct {
 	n        uint8  // chains in use
 	baseCore uint64 // of the base key, while waiting
 	chains   [maxChains]chain
-	skipped  []span // in order of counter within one chain
+	skipped  spans
 }
 
 // session is everything that a client keeps about a peer.
@@ -155,7 +149,7 @@ func (s *state) check(own uint64, m *message) (opening, error) {
 	}
 	switch {
 	case m.counter < next:
-		if s.spanOf(m.ratchet, m.counter) < 0 {
+		if s.skipped.find(m.ratchet, m.counter) < 0 {
 			return opening{}, protocols.ErrReplayed
 		}
 	case m.counter-next > maxFuture || m.counter == math.MaxUint32:
@@ -182,15 +176,7 @@ func (s *state) accept(o opening, m *message, fresh uint64) {
 		s.previous, s.counter = max(s.counter, 1)-1, 0
 	}
 	c := &s.chains[o.chain]
-	if m.counter < c.next {
-		s.takeSpan(m.ratchet, m.counter)
-		return
-	}
-	if m.counter > c.next {
-		s.skipped = append(s.skipped, span{m.ratchet, c.next, m.counter})
-		s.limitSkipped(m.ratchet)
-	}
-	c.next = m.counter + 1
+	c.next = s.skipped.pass(m.ratchet, c.next, m.counter)
 }
 
 func (s *state) chainOf(ratchet uint64) int {
@@ -205,63 +191,12 @@ func (s *state) chainOf(ratchet uint64) int {
 // addChain adds a receiving chain and forgets the oldest of too many.
 func (s *state) addChain(c chain) {
 	if s.n == maxChains {
-		oldest := s.chains[0].ratchet
-		s.skipped = slices.DeleteFunc(s.skipped, func(p span) bool { return p.ratchet == oldest })
+		s.skipped.forget(s.chains[0].ratchet)
 		copy(s.chains[:], s.chains[1:])
 		s.n--
 	}
 	s.chains[s.n] = c
 	s.n++
-}
-
-// spanOf returns the index of the span that holds the key, or -1.
-func (s *state) spanOf(ratchet uint64, counter uint32) int {
-	for i, p := range s.skipped {
-		if p.ratchet == ratchet && p.from <= counter && counter < p.to {
-			return i
-		}
-	}
-	return -1
-}
-
-// takeSpan removes the key of one skipped message.
-func (s *state) takeSpan(ratchet uint64, counter uint32) {
-	i := s.spanOf(ratchet, counter)
-	p := s.skipped[i]
-	switch {
-	case p.to-p.from == 1:
-		s.skipped = slices.Delete(s.skipped, i, i+1)
-	case counter == p.from:
-		s.skipped[i].from++
-	case counter == p.to-1:
-		s.skipped[i].to--
-	default:
-		s.skipped[i].to = counter
-		s.skipped = slices.Insert(s.skipped, i+1, span{ratchet, counter + 1, p.to})
-	}
-}
-
-// limitSkipped forgets the oldest keys of one chain beyond maxSkipped.
-func (s *state) limitSkipped(ratchet uint64) {
-	over := -maxSkipped
-	for _, p := range s.skipped {
-		if p.ratchet == ratchet {
-			over += int(p.to - p.from)
-		}
-	}
-	for i := 0; over > 0; {
-		p := &s.skipped[i]
-		switch n := int(p.to - p.from); {
-		case p.ratchet != ratchet:
-			i++
-		case n > over:
-			p.from += uint32(over)
-			over = 0
-		default:
-			over -= n
-			s.skipped = slices.Delete(s.skipped, i, i+1)
-		}
-	}
 }
 
 // find returns the state that opens m: -1 for the current one, else the index
