@@ -47,6 +47,23 @@ func RunTwin(t *testing.T, real, twin protocols.Adapter, o Options) {
 			})
 		})
 	})
+	t.Run("random groups", func(t *testing.T) {
+		t.Parallel()
+		rapid.Check(t, func(t *rapid.T) {
+			w := newTwins(t, [2]protocols.Adapter{real, twin}, o)
+			if !w.isGroup() {
+				t.Skip("no group clients")
+			}
+			actions := w.groupActions()
+			actions[""] = w.sameMembers
+			actions["restart"] = w.restart
+			actions["rotate"] = w.rotate
+			actions["reinstall"] = w.reinstall
+			actions["establish"] = w.establish
+			w.createGroup(t)
+			t.Repeat(actions)
+		})
+	})
 	t.Run("limits of skipping", func(t *testing.T) {
 		t.Parallel()
 		for seed := range uint64(4) {
@@ -85,6 +102,8 @@ type twins struct {
 	bundles  [3][]twoBundles
 	sent     []twoSealed
 	next     int // first of sent that deliverNext has not delivered
+	posted   []twoEnvelopes
+	handed   int // first of posted that deliverAll has not delivered
 }
 
 func newTwins(t tb, adapters [2]protocols.Adapter, o Options) *twins {
@@ -126,13 +145,17 @@ func (w *twins) device(t *rapid.T, label string) int {
 // ends draws two different devices; mostly the first two, so that conversations
 // get somewhere.
 func (w *twins) ends(t *rapid.T) (x, y int) {
-	switch rapid.IntRange(0, 7).Draw(t, "ends") {
+	switch rapid.IntRange(0, 9).Draw(t, "ends") {
 	case 0, 1, 2:
 		return 0, 1
 	case 3, 4, 5:
 		return 1, 0
 	case 6:
 		return 2, 0
+	case 7:
+		return 1, 2
+	case 8:
+		return 2, 1
 	}
 	return 0, 2
 }

@@ -7,13 +7,20 @@ import (
 	"io"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 )
 
 // Name is the name of the adapter.
 const Name = "signal-v3-sized"
 
-// Adapter makes modelled Signal clients. The zero value is ready for use.
-type Adapter struct{}
+// Adapter makes modelled Signal clients, which are [protocols.GroupClient]
+// values. The zero value is ready for use and has WhatsApp's layout of sender
+// keys, as signal-v3's has.
+type Adapter struct {
+	// Layout is how sender-key messages are written and read. Both ends of a
+	// group must use the same.
+	Layout signal.Layout
+}
 
 var _ protocols.Adapter = Adapter{}
 
@@ -41,8 +48,8 @@ const (
 
 // New makes a client. It draws 20 bytes from the suite's randomness; everything
 // later is derived from them.
-func (Adapter) New(cfg protocols.Config) (protocols.Client, error) {
-	if err := check(cfg); err != nil {
+func (a Adapter) New(cfg protocols.Config) (protocols.Client, error) {
+	if err := a.check(cfg); err != nil {
 		return nil, err
 	}
 	var b [20]byte
@@ -50,7 +57,7 @@ func (Adapter) New(cfg protocols.Config) (protocols.Client, error) {
 		return nil, err
 	}
 	registration := minRegistrationID + binary.BigEndian.Uint32(b[:])%(maxRegistrationID-minRegistrationID+1)
-	c := newClient(cfg.Address, registration, binary.BigEndian.Uint64(b[4:]), binary.BigEndian.Uint64(b[12:]))
+	c := newClient(cfg.Address, a.Layout, registration, binary.BigEndian.Uint64(b[4:]), binary.BigEndian.Uint64(b[12:]))
 	c.changedClient, c.changedOneTime = true, true
 	return c, nil
 }
@@ -58,27 +65,29 @@ func (Adapter) New(cfg protocols.Config) (protocols.Client, error) {
 // Restore makes a client from its records. It draws 8 bytes from the suite's
 // randomness, so that two clients restored from one state do not choose the same
 // keys.
-func (Adapter) Restore(cfg protocols.Config, records []protocols.Record) (protocols.Client, error) {
-	if err := check(cfg); err != nil {
+func (a Adapter) Restore(cfg protocols.Config, records []protocols.Record) (protocols.Client, error) {
+	if err := a.check(cfg); err != nil {
 		return nil, err
 	}
 	var b [8]byte
 	if err := draw(cfg, b[:]); err != nil {
 		return nil, err
 	}
-	c, err := restore(cfg.Address, binary.BigEndian.Uint64(b[:]), records)
+	c, err := restore(cfg.Address, a.Layout, binary.BigEndian.Uint64(b[:]), records)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func check(cfg protocols.Config) error {
+func (a Adapter) check(cfg protocols.Config) error {
 	switch {
 	case cfg.Address == "":
 		return errors.New(Name + ": config without an address")
 	case cfg.Suite == nil:
 		return errors.New(Name + ": config without a suite")
+	case a.Layout > signal.LayoutOfficial:
+		return fmt.Errorf(Name+": no sender-key layout %d", a.Layout)
 	}
 	return nil
 }

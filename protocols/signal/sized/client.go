@@ -14,6 +14,7 @@ import (
 // that a client without sessions takes little memory.
 type client struct {
 	address      protocols.Address
+	layout       signal.Layout
 	registration uint32
 	seed         uint64 // of the identity and prekeys
 	own          uint64 // the public identity key, derived from seed
@@ -26,6 +27,8 @@ type client struct {
 	changed        []*session // those whose changed is set
 	changedClient  bool
 	changedOneTime bool
+	groups         map[protocols.GroupID]*group
+	changedGroups  map[protocols.GroupID]struct{} // also those that are gone
 }
 
 // Labels of what is derived from a seed.
@@ -35,9 +38,10 @@ const (
 	labelOneTime
 )
 
-func newClient(address protocols.Address, registration uint32, seed, random uint64) *client {
+func newClient(address protocols.Address, layout signal.Layout, registration uint32, seed, random uint64) *client {
 	return &client{
 		address:      address,
+		layout:       layout,
 		registration: registration,
 		seed:         seed,
 		own:          public(mix2(seed, labelIdentity)),

@@ -22,6 +22,7 @@ import (
 //	                    one-time(4) signed(4) registration(4)
 //	                    chains: count(1), each ratchet(8) secret(8) next(4)
 //	                    skipped: count(4), each ratchet(8) from(4) to(4)
+//	"group/" + id       see grouprecord.go
 //
 // In a key, the bytes of peer other than letters, digits and "-._~:@+" are
 // written as "%XX".
@@ -30,16 +31,20 @@ const (
 	keyClient     = "client"
 	keyOneTime    = "onetime"
 	keySession    = "session/"
+	keyGroup      = "group/"
 )
 
 // State implements [protocols.Client].
 func (c *client) State() []protocols.Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	records := make([]protocols.Record, 0, 2+len(c.sessions))
+	records := make([]protocols.Record, 0, 2+len(c.sessions)+len(c.groups))
 	records = append(records, c.clientRecord(), c.oneTimeRecord())
 	for _, s := range c.sessions {
 		records = append(records, s.record())
+	}
+	for id := range c.groups {
+		records = append(records, c.groupRecord(id))
 	}
 	c.exported()
 	return sorted(records)
@@ -59,6 +64,9 @@ func (c *client) Changes() []protocols.Record {
 	for _, s := range c.changed {
 		records = append(records, s.record())
 	}
+	for id := range c.changedGroups {
+		records = append(records, c.groupRecord(id))
+	}
 	c.exported()
 	return sorted(records)
 }
@@ -71,6 +79,7 @@ func (c *client) exported() {
 	}
 	clear(c.changed)
 	c.changed = c.changed[:0]
+	clear(c.changedGroups)
 }
 
 func sorted(records []protocols.Record) []protocols.Record {
@@ -103,7 +112,7 @@ func (s *session) record() protocols.Record {
 	for i := range s.archived {
 		b = s.archived[i].append(b)
 	}
-	return protocols.Record{Key: keySession + escape(s.peer), Value: b}
+	return protocols.Record{Key: keySession + escape(string(s.peer)), Value: b}
 }
 
 func (s *state) append(b []byte) []byte {
@@ -164,7 +173,7 @@ func (f *field) uint64() uint64 { return binary.BigEndian.Uint64(f.take(8)) }
 
 // restore makes a client from records. Of several records with one key the last
 // counts; one without a value deletes.
-func restore(address protocols.Address, random uint64, records []protocols.Record) (*client, error) {
+func restore(address protocols.Address, layout signal.Layout, random uint64, records []protocols.Record) (*client, error) {
 	last := make(map[string][]byte, len(records))
 	for _, r := range records {
 		if r.Value == nil {
@@ -179,7 +188,7 @@ func restore(address protocols.Address, random uint64, records []protocols.Recor
 
 	f := field{b: last[keyClient]}
 	version := f.uint8()
-	c := newClient(address, f.uint32(), f.uint64(), random)
+	c := newClient(address, layout, f.uint32(), f.uint64(), random)
 	c.rotations, c.oneTime.next = f.uint32(), f.uint32()
 	if f.bad || version != recordVersion || string(f.b) != string(address) ||
 		c.rotations >= signal.MaxPreKeyID || c.oneTime.next-1 > signal.MaxPreKeyID {
@@ -196,20 +205,41 @@ func restore(address protocols.Address, random uint64, records []protocols.Recor
 	delete(last, keyClient)
 	delete(last, keyOneTime)
 
-	c.sessions = make(map[protocols.Address]*session, len(last))
 	for key, value := range last {
-		name, ok := strings.CutPrefix(key, keySession)
-		peer, escaped := unescape(name)
-		if !ok || !escaped {
+		kind, name, _ := strings.Cut(key, "/")
+		name, escaped := unescape(name)
+		if !escaped || !c.restoreRecord(kind+"/", name, value) {
 			return fault(key)
 		}
-		s := parseSession(peer, value)
-		if s == nil {
-			return fault(key)
-		}
-		c.sessions[peer] = s
 	}
 	return c, nil
+}
+
+// restoreRecord takes one session or group. It reports whether it is one.
+func (c *client) restoreRecord(kind, name string, value []byte) bool {
+	switch kind {
+	case keySession:
+		s := parseSession(protocols.Address(name), value)
+		if s == nil {
+			return false
+		}
+		if c.sessions == nil {
+			c.sessions = make(map[protocols.Address]*session)
+		}
+		c.sessions[s.peer] = s
+		return true
+	case keyGroup:
+		g := parseGroup(name, c.address, value)
+		if g == nil {
+			return false
+		}
+		if c.groups == nil {
+			c.groups = make(map[protocols.GroupID]*group)
+		}
+		c.groups[protocols.GroupID(name)] = g
+		return true
+	}
+	return false
 }
 
 // parseSession returns nil if b is no session.
@@ -279,7 +309,7 @@ func plain(b byte) bool {
 		strings.IndexByte("-._~:@+", b) >= 0
 }
 
-func escape(a protocols.Address) string {
+func escape(a string) string {
 	b := make([]byte, 0, len(a))
 	for i := range len(a) {
 		if plain(a[i]) {
@@ -292,7 +322,7 @@ func escape(a protocols.Address) string {
 }
 
 // unescape is the inverse of escape. It reports whether s was written by it.
-func unescape(s string) (protocols.Address, bool) {
+func unescape(s string) (string, bool) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' {
@@ -310,6 +340,5 @@ func unescape(s string) (protocols.Address, bool) {
 		b = append(b, byte(high<<4|low))
 		i += 2
 	}
-	a := protocols.Address(b)
-	return a, escape(a) == s
+	return string(b), escape(string(b)) == s
 }

@@ -11,9 +11,10 @@ import (
 
 // Types of the <enc> element, and the version of Signal's payloads in it.
 const (
-	typePreKey  = "pkmsg"
-	typeMessage = "msg"
-	encVersion  = 2
+	typePreKey    = "pkmsg" // PreKeySignalMessage
+	typeMessage   = "msg"   // SignalMessage
+	typeSenderKey = "skmsg" // SenderKeyMessage
+	encVersion    = 2
 )
 
 const blockSize = 16 // of AES-CBC, which pads as PKCS #7
