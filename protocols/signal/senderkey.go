@@ -1,6 +1,11 @@
 package signal
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // Layout is one of the two ways in which sender-key messages are written.
 //
@@ -95,11 +100,10 @@ type SenderKeyDistribution struct {
 	SigningKey     [32]byte // public
 }
 
-// String hides the chain key.
-func (SenderKeyDistribution) String() string { return "SenderKeyDistribution{...}" }
-
-// GoString hides the chain key.
-func (d SenderKeyDistribution) GoString() string { return d.String() }
+// Format hides the chain key from every verb of package fmt.
+func (SenderKeyDistribution) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "signal.SenderKeyDistribution(hidden)")
+}
 
 // ParseDistribution reads a SenderKeyDistributionMessage.
 func (l Layout) ParseDistribution(b []byte) (SenderKeyDistribution, error) {

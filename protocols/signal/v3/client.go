@@ -38,6 +38,11 @@ var _ interface {
 	protocols.Fingerprinter
 } = (*client)(nil)
 
+// Format prints the client's address and none of its keys.
+func (c *client) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "signal-v3 client of %q", string(c.address))
+}
+
 // lock takes the lock of the session or group with the given record key.
 func (c *client) lock(key string) (unlock func()) {
 	c.locksMu.Lock()

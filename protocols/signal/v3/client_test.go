@@ -349,3 +349,105 @@ func TestSignaturesOfTheLibrary(t *testing.T) {
 		}
 	}
 }
+
+func TestSafetyNumber(t *testing.T) {
+	t.Parallel()
+	alice, bob := pair(t)
+	number := func(c *client, peer protocols.Address) string {
+		t.Helper()
+		n, err := c.SafetyNumber([]byte("+"+c.address), []byte("+"+peer), peer)
+		if err != nil || len(n) != 60 {
+			t.Fatalf("safety number %q, %v", n, err)
+		}
+		return n
+	}
+	before := number(bob, "alice")
+	if got := number(alice, "bob"); got != before {
+		t.Errorf("Alice sees %s, Bob %s", got, before)
+	}
+	if _, err := alice.SafetyNumber(nil, nil, "carol"); !errors.Is(err, protocols.ErrNoSession) {
+		t.Errorf("number with a stranger: %v", err)
+	}
+	again, err := Adapter{}.New(protocols.Config{Address: "alice", Suite: suiteOf("reinstalled")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Establish(epoch, "alice", bundleOf(t, again, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if number(bob, "alice") == before {
+		t.Error("another identity has the same safety number")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"no address": func() error { _, err := Adapter{}.New(protocols.Config{Suite: suiteOf("x")}); return err }(),
+		"no suite":   func() error { _, err := Adapter{}.New(protocols.Config{Address: "a"}); return err }(),
+		"no layout": func() error {
+			_, err := Adapter{Layout: 2}.New(protocols.Config{Address: "a", Suite: suiteOf("x")})
+			return err
+		}(),
+		"no randomness": func() error {
+			_, err := Adapter{}.New(protocols.Config{Address: "a", Suite: testSuite{source: bytes.NewReader(nil)}})
+			return err
+		}(),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestClientHidesItsKeys(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Adapter{}, "alice")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%d"} {
+		if got := fmt.Sprintf(verb, c); got != `signal-v3 client of "alice"` {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
+
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	err := func() (err error) {
+		defer guard(&err)
+		panic("index out of range")
+	}()
+	if !errors.Is(err, protocols.ErrMalformed) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRandomnessFails: when no random bytes are to be had, nothing changes.
+func TestRandomnessFails(t *testing.T) {
+	t.Parallel()
+	alice, bob := pair(t)
+	establishable, answer := bundleOf(t, bob, 1), mustSeal(t, alice, "bob", "text")
+	bob.Changes()
+	bob.random.reader = bytes.NewReader(make([]byte, 40)) // enough for one key, not for two
+	for name, f := range map[string]func() error{
+		"Publish":   func() error { _, err := bob.Publish(epoch, 2); return err },
+		"Rotate":    func() error { return bob.Rotate(epoch) },
+		"Establish": func() error { _, err := bob.Establish(epoch, "alice", bundleOf(t, alice, 0)); return err },
+	} {
+		bob.random.reader = bytes.NewReader(make([]byte, 40))
+		if f() == nil {
+			t.Errorf("%s succeeds", name)
+		}
+	}
+	bob.random.reader = bytes.NewReader(nil)
+	if _, err := bob.Open("alice", answer); err == nil {
+		t.Error("Open of a new chain succeeds")
+	}
+	if changed := bob.Changes(); len(changed) != 0 {
+		t.Errorf("failures changed %s", changed[0].Key)
+	}
+	bob.random.reader = suiteOf("again").Rand()
+	mustOpen(t, bob, "alice", answer, "text")
+	if _, err := alice.Establish(epoch, "bob", establishable); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -35,12 +35,41 @@
 //
 // where received is the message without its MAC, as it arrived.
 //
+// # Groups
+//
+// A group is sender keys plus a list of members. Change tells the list's change to
+// all members in their pairwise sessions ([signal.GroupMessage]); SealGroup first
+// sends the client's sender key to those that lack it, then the message to all.
+// After a removal the next message's key is a fresh one. Each member needs a
+// session with each other member before it first speaks; a *[MissingSessionsError]
+// says with whom, since only a server has the bundles. Who may change a group is
+// not decided here: any member's change is applied.
+//
+// # Records
+//
+// State is a set of records, each written anew as a whole when it changes:
+//
+//	local                  registration id, identity, ids of prekeys
+//	signed/ID              a signed prekey: the current one or the one before
+//	one-time/ID            a one-time prekey, until it is used
+//	session/PEER           the states of a session, the current one first
+//	identity/PEER          the identity key last seen of a peer
+//	group/GROUP            members, who holds our sender key, a pending change
+//	group-key/GROUP        our sender key
+//	sender/GROUP/PEER      a member's sender keys, at most 5
+//
+// Names are path-escaped (RFC 3986), ids are six hexadecimal digits. A deleted key
+// is gone from the records; the memory that it was in is not overwritten.
+//
 // # Bounds
 //
-// A receiving chain is derived at most 2000 messages ahead, keeps at most 2000
-// skipped keys, a session keeps 5 receiving chains and 40 earlier states. A
-// PreKeySignalMessage without one-time prekey can be replayed once its session
-// has left these 40 states (X3DH, Section 4.2).
+// A receiving chain is derived at most 2000 messages ahead and keeps at most 2000
+// skipped keys; a session keeps 5 receiving chains and 40 earlier states. To tell
+// that a message is forged takes at most 2000 steps of a chain and, if its ratchet
+// key is new, one X25519 for each state. A message whose chain is no longer kept
+// cannot be told from a forgery, even if it is a replay. A PreKeySignalMessage
+// without one-time prekey can be replayed once its session has left these 40 states
+// (X3DH, Section 4.2).
 //
 // # Randomness
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -361,4 +362,53 @@ func TestGroupRestore(t *testing.T) {
 			p[name] = again.(*client)
 		}
 	}
+}
+
+// TestGroupConcurrency: two groups of the same members, all talking at once over
+// the same sessions, whose keys are handed out meanwhile.
+func TestGroupConcurrency(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, Adapter{}, "alice", "bob", "carol")
+	groups := []protocols.GroupID{"one@g.us", "two@g.us"}
+	for _, g := range groups {
+		for name, c := range p {
+			if err := c.CreateGroup(epoch, g); err != nil {
+				t.Fatal(err)
+			}
+			b := c.store.begin()
+			r := new(roster)
+			for other := range p {
+				if other != name {
+					r.add(other)
+				}
+			}
+			b.put(groupKey(g), r.encode(g))
+			b.commit()
+		}
+	}
+	var all sync.WaitGroup
+	for _, g := range groups {
+		for from, c := range p {
+			all.Go(func() {
+				for i := range 5 {
+					out, err := c.SealGroup(g, fmt.Append(nil, i))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for _, e := range out {
+						for to, peer := range p {
+							if to == from || e.To != nil && !slices.Contains(e.To, to) {
+								continue
+							}
+							if _, err := peer.OpenGroup(epoch, g, from, e.Sealed); err != nil {
+								t.Error(err)
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
 }
