@@ -29,6 +29,7 @@ type entryJSON struct {
 	Point        Labels            `json:"point"`
 	Metric       string            `json:"metric"`
 	Labels       Labels            `json:"labels"`
+	Modelled     bool              `json:"modelled,omitempty"`
 	Replications int               `json:"replications"`
 	Estimate     estimateJSON      `json:"estimate"`
 	Distribution *distributionJSON `json:"distribution,omitempty"`
@@ -57,7 +58,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 	}{Level: Level, Metrics: s.Metrics, Entries: []entryJSON{}}
 	for _, e := range s.Entries {
 		j := entryJSON{
-			Point: e.Point, Metric: e.Metric.Name, Labels: e.Labels,
+			Point: e.Point, Metric: e.Metric.Name, Labels: e.Labels, Modelled: e.Metric.Modelled,
 			Replications: e.Replications, Estimate: e.Estimate.forJSON(),
 		}
 		if d := e.Distribution; d != nil {

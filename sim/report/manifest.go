@@ -11,12 +11,12 @@ import (
 // the same scenario, seeds and commit.
 type Manifest struct {
 	Complete     bool          `json:"complete"`     // false if the run was interrupted
-	Replications Progress      `json:"replications"` // over all points of the sweep
+	Replications Progress      `json:"replications"` // over all points of the sweep; Done is filled in if 0
 	Question     string        `json:"question,omitempty"`
 	Scenario     Scenario      `json:"scenario"`
 	Command      []string      `json:"command"`     // as it was given
 	Replay       string        `json:"replay"`      // one line that repeats the run
-	Seeds        []uint64      `json:"seeds"`       // of the replications, in order
+	Seeds        []uint64      `json:"seeds"`       // of the replications; if empty, filled in by Report.Write
 	Adapters     []AdapterUsed `json:"adapters"`    // end-to-end protocols that ran
 	Intervals    Intervals     `json:"intervals"`   // filled in by Report.Write
 	Drafts       []Revision    `json:"drafts"`      // specifications and their revisions

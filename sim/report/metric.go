@@ -32,11 +32,14 @@ const (
 // Metric is what was measured. Its name identifies it: within one run the same
 // name always means the same metric.
 type Metric struct {
-	Name     string `json:"name"`           // lower-case words joined by '_' or '.', unique
-	Unit     string `json:"unit"`           // one of the units above or another word
-	Help     string `json:"help,omitempty"` // one sentence for a reader of the report
-	Better   Better `json:"better,omitempty"`
-	Modelled bool   `json:"modelled,omitempty"` // made without real cryptography or with a cost model
+	Name   string `json:"name"`           // lower-case words joined by '_' or '.', unique
+	Unit   string `json:"unit"`           // one of the units above or another word
+	Help   string `json:"help,omitempty"` // one sentence for a reader of the report
+	Better Better `json:"better,omitempty"`
+	// Modelled marks what was made without real cryptography or with a cost
+	// model. It is the same throughout a replication, but a sweep over adapters
+	// has points of both kinds.
+	Modelled bool `json:"modelled,omitempty"`
 }
 
 // timeScale returns how many nanoseconds one unit is, and whether the unit is

@@ -92,7 +92,7 @@ const rowGroup = 1 << 18
 // writer's settings are fixed and no time, host or version goes into the file.
 func WriteSamples(w io.Writer, rows []Sample) error {
 	pw := parquet.NewGenericWriter[Sample](w,
-		parquet.CreatedBy("mimi-lab", "1.0.0", ""),
+		&parquet.WriterConfig{CreatedBy: "mimi-lab version 1.0.0 (build 0)"},
 		parquet.Compression(&parquet.Snappy),
 		parquet.DataPageStatistics(true),
 		parquet.MaxRowsPerRowGroup(rowGroup),

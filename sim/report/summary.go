@@ -14,14 +14,14 @@ var quantiles = [...]float64{0.5, 0.9, 0.99}
 // Summary is what a set of replications says, sorted by point, metric and
 // labels.
 type Summary struct {
-	Metrics []Metric // sorted by name
+	Metrics []Metric // sorted by name; modelled if any replication's is
 	Entries []Entry
 }
 
 // Entry is one metric with one set of labels at one point of the sweep.
 type Entry struct {
 	Point        Labels
-	Metric       Metric
+	Metric       Metric // modelled if that of any replication at this point is
 	Labels       Labels
 	Replications int // run at this point; at least the N of each estimate
 	// Estimate is the value of a scalar or count, or the mean of a histogram.
@@ -95,7 +95,12 @@ func arrange(reps []*Replication) (map[string][]*Replication, map[string]Metric,
 		errs = append(errs, r.err)
 		points[r.point] = append(points[r.point], r)
 		for name, m := range r.metrics {
-			if old, ok := metrics[name]; ok && old != m {
+			old, ok := metrics[name]
+			if !ok {
+				old = m
+			}
+			modelled := old.Modelled || m.Modelled
+			if old.Modelled, m.Modelled = modelled, modelled; old != m {
 				errs = append(errs, fmt.Errorf("metric %s: defined as %+v and as %+v", name, old, m))
 			}
 			metrics[name] = m
@@ -143,6 +148,7 @@ func summarise(point Labels, reps []*Replication, metrics map[string]Metric) []E
 	var out []Entry
 	for _, k := range slices.SortedFunc(maps.Keys(hist), compareKeys) {
 		e := Entry{Point: point, Metric: metrics[k.metric], Labels: k.labels, Replications: len(reps)}
+		e.Metric.Modelled = slices.ContainsFunc(reps, func(r *Replication) bool { return r.metrics[k.metric].Modelled })
 		if hist[k] {
 			var recorded []*Histogram
 			for _, r := range reps {

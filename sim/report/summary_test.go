@@ -274,3 +274,20 @@ func BenchmarkCollect(b *testing.B) {
 		}
 	}
 }
+
+// A sweep over adapters has modelled points and others.
+func TestCollectModelled(t *testing.T) {
+	t.Parallel()
+	a, b := NewReplication("adapter=real", 0, 1), NewReplication("adapter=sized", 0, 1)
+	sized := reach
+	sized.Modelled = true
+	a.Scalar(reach, Labels{}, 1)
+	b.Scalar(sized, Labels{}, 1)
+	s, err := Collect(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Metrics[0].Modelled || s.Entries[0].Metric.Modelled || !s.Entries[1].Metric.Modelled {
+		t.Errorf("got %+v", s)
+	}
+}

@@ -71,7 +71,7 @@ func (r *Report) write(dir string) error {
 		}
 	}
 	m.Intervals = summary.intervals()
-	m.fillNil()
+	m.fill(r.Replications)
 
 	whole := *r
 	whole.Summary = summary
@@ -165,8 +165,20 @@ func (s *Summary) intervals() Intervals {
 	return out
 }
 
-// fillNil has lists that are empty written as [] and not as null.
-func (m *Manifest) fillNil() {
+// fill adds what the replications tell, unless it is there already, and has empty
+// lists written as [] and not as null.
+func (m *Manifest) fill(reps []*Replication) {
+	if m.Replications.Done == 0 {
+		m.Replications.Done = len(reps)
+	}
+	m.Replications.Planned = max(m.Replications.Planned, m.Replications.Done)
+	if len(m.Seeds) == 0 {
+		for _, r := range reps {
+			m.Seeds = append(m.Seeds, r.seed)
+		}
+		slices.Sort(m.Seeds)
+		m.Seeds = slices.Compact(m.Seeds)
+	}
 	m.Command = append([]string{}, m.Command...)
 	m.Seeds = append([]uint64{}, m.Seeds...)
 	m.Adapters = append([]AdapterUsed{}, m.Adapters...)

@@ -101,6 +101,9 @@ func TestReportWrite(t *testing.T) {
 	if !m.Complete || !slices.Equal(m.Intervals.Methods, []Method{Replications}) || m.Build.Go == "" {
 		t.Errorf("manifest:\n%s", text)
 	}
+	if m.Replications != (Progress{9, 9}) || !slices.Equal(m.Seeds, []uint64{100, 101, 102}) {
+		t.Errorf("replications %+v with seeds %v", m.Replications, m.Seeds)
+	}
 	if strings.Contains(string(text), "null") {
 		t.Errorf("null in the manifest:\n%s", text)
 	}
