@@ -38,7 +38,7 @@ func checkBars(y Axis, groups []string, series []BarSeries) error {
 		return errors.New("bars on a logarithmic axis have no meaningful length")
 	}
 	if len(groups) == 0 || len(series) == 0 {
-		return errors.New("no bars")
+		return errNoData
 	}
 	for _, s := range series {
 		if len(s.Values) != len(groups) {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 
 	"gonum.org/v1/plot"
@@ -24,11 +23,11 @@ type CDFSeries struct {
 
 func (f *CDF) check() error {
 	if len(f.Series) == 0 {
-		return errors.New("no distributions")
+		return errNoData
 	}
 	for _, s := range f.Series {
 		if s.Distribution == nil || s.Count == 0 {
-			return fmt.Errorf("distribution %q has no values", s.Name)
+			return fmt.Errorf("distribution %q: %w", s.Name, errNoData)
 		}
 	}
 	return nil

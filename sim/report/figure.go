@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -35,6 +36,9 @@ type Chart interface {
 	// remark is what a reader has to know beyond the estimates' n and intervals.
 	remark() string
 }
+
+// errNoData: there is nothing to draw, as happens when a run is interrupted.
+var errNoData = errors.New("no data")
 
 // figureWidth is the width of all figures in user units, at which their text has
 // its nominal size. The gap is what they keep around themselves.

@@ -122,14 +122,14 @@ func TestFigureRefuses(t *testing.T) {
 	}{
 		{"bad name", "want a name", Figure{Name: "../x", Chart: good}},
 		{"no chart", "no chart", Figure{Name: "x"}},
-		{"no points", "no points", Figure{Name: "x", Chart: &LineCI{}}},
+		{"no points", "no data", Figure{Name: "x", Chart: &LineCI{}}},
 		{"not a number", "value NaN", Figure{Name: "x", Chart: &LineCI{Series: []Series{{"", []Point{{0, est(math.NaN(), 0)}}}}}}},
 		{"infinite x", "value +Inf", Figure{Name: "x", Chart: &LineCI{Series: []Series{{"", []Point{{math.Inf(1), est(1, 0)}}}}}}},
 		{"log bars", "logarithmic", Figure{Name: "x", Chart: &Bars{Y: Axis{Log: true}, Groups: good.Groups, Series: good.Series}}},
 		{"few values", "1 values for 2 groups", Figure{Name: "x", Chart: &Bars{Groups: []string{"a", "b"}, Series: good.Series}}},
 		{"few totals", "2 totals for 1 groups", Figure{Name: "x", Chart: &StackedBars{Groups: good.Groups, Series: good.Series, Totals: make([]Estimate, 2)}}},
-		{"empty distribution", "no values", Figure{Name: "x", Chart: &CDF{Series: []CDFSeries{{Name: "a"}}}}},
-		{"empty percentiles", "no values", Figure{Name: "x", Chart: &Percentiles{Rows: []PercentileRow{{Name: "a"}}}}},
+		{"empty distribution", "no data", Figure{Name: "x", Chart: &CDF{Series: []CDFSeries{{Name: "a"}}}}},
+		{"empty percentiles", "no data", Figure{Name: "x", Chart: &Percentiles{Rows: []PercentileRow{{Name: "a"}}}}},
 		{"few rows", "0 rows, want 1", Figure{Name: "x", Chart: &Matrix{[]string{"a"}, []string{"b"}, []Panel{{}}}}},
 		{"no share", "share 1.5", Figure{Name: "x", Chart: &Matrix{[]string{"a"}, []string{"b"}, []Panel{{"", [][]Estimate{{est(1.5, 0)}}}}}}},
 	} {

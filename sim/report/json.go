@@ -22,9 +22,6 @@ func (e Estimate) forJSON() estimateJSON {
 	return out
 }
 
-// MarshalJSON writes the interval as its two ends, or as null.
-func (e Estimate) MarshalJSON() ([]byte, error) { return json.Marshal(e.forJSON()) }
-
 type entryJSON struct {
 	Point        Labels            `json:"point"`
 	Metric       string            `json:"metric"`
@@ -55,7 +52,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 		Level   float64     `json:"level"`
 		Metrics []Metric    `json:"metrics"`
 		Entries []entryJSON `json:"entries"`
-	}{Level: Level, Metrics: s.Metrics, Entries: []entryJSON{}}
+	}{Level: Level, Metrics: append([]Metric{}, s.Metrics...), Entries: []entryJSON{}}
 	for _, e := range s.Entries {
 		j := entryJSON{
 			Point: e.Point, Metric: e.Metric.Name, Labels: e.Labels, Modelled: e.Metric.Modelled,

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -40,7 +39,7 @@ func (l *LineCI) check() error {
 		}
 	}
 	if points == 0 {
-		return errors.New("no points")
+		return errNoData
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -31,7 +30,7 @@ const (
 
 func (m *Matrix) check() error {
 	if len(m.Rows) == 0 || len(m.Columns) == 0 || len(m.Panels) == 0 {
-		return errors.New("no cells")
+		return errNoData
 	}
 	for _, p := range m.Panels {
 		if len(p.Cells) != len(m.Rows) {

@@ -81,13 +81,17 @@ func (r *Report) page(m Manifest) ([]byte, error) {
 		}
 		if s.Figure != nil {
 			svg, err := s.Figure.render(false)
-			if err != nil {
+			switch {
+			case undrawn(m, err):
+				ps.Text = append(ps.Text, s.Figure.Title+": nothing to draw yet.")
+			case err != nil:
 				return nil, err
-			}
-			ps.Figure = &pageFigure{
-				Title: s.Figure.Title, Caption: s.Figure.Caption, Note: s.Figure.pageNote(),
-				File: figurePath(s.Figure), Modelled: s.Figure.Modelled,
-				SVG: template.HTML(svg), // every text in it was escaped by svgCanvas
+			default:
+				ps.Figure = &pageFigure{
+					Title: s.Figure.Title, Caption: s.Figure.Caption, Note: s.Figure.pageNote(),
+					File: figurePath(s.Figure), Modelled: s.Figure.Modelled,
+					SVG: template.HTML(svg), // every text in it was escaped by svgCanvas
+				}
 			}
 		}
 		p.Sections = append(p.Sections, ps)

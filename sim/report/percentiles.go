@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 
 	"gonum.org/v1/plot"
@@ -27,11 +26,11 @@ const percentileRow = 38
 
 func (f *Percentiles) check() error {
 	if len(f.Rows) == 0 {
-		return errors.New("no distributions")
+		return errNoData
 	}
 	for _, r := range f.Rows {
 		if r.Distribution == nil || r.Count == 0 || len(r.Quantiles) == 0 {
-			return fmt.Errorf("distribution %q has no values", r.Name)
+			return fmt.Errorf("distribution %q: %w", r.Name, errNoData)
 		}
 		if r.Series < 0 {
 			return fmt.Errorf("distribution %q: series %d", r.Name, r.Series)

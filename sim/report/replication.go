@@ -137,8 +137,8 @@ func (r *Replication) Histogram(m Metric, l Labels) *Histogram {
 }
 
 // Finish frees what only recording needs, some 300 kB for each histogram, which
-// then takes 16 bytes for each of its cells in use. No value can be recorded
-// afterwards. It is optional; [Collect] does without.
+// then takes 16 bytes for each of its cells in use. Histograms take no
+// values afterwards. It is optional; [Collect] does without.
 func (r *Replication) Finish() {
 	for _, h := range r.hists {
 		h.finish()

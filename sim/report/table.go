@@ -224,7 +224,7 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 			case numberCell:
 				cells[i] = c.value.Mean
 			case estimateCell:
-				cells[i] = c.value
+				cells[i] = c.value.forJSON()
 			}
 		}
 		out.Rows = append(out.Rows, cells)

@@ -53,7 +53,8 @@ type File struct {
 // files of an earlier report in the same folder are replaced, and those that
 // this one doesn't have are removed if the earlier manifest lists them.
 //
-// Errors name the file.
+// Errors name the file. A figure without data is one, unless the run is marked
+// as incomplete: then the page says in its place that there was nothing to draw.
 func (r *Report) Write(dir string) error {
 	if err := r.write(dir); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -129,6 +130,9 @@ func (r *Report) render(m Manifest) ([]content, error) {
 			continue
 		}
 		svg, err := s.Figure.SVG()
+		if undrawn(m, err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +148,10 @@ func (r *Report) render(m Manifest) ([]content, error) {
 	}
 	return append(files, content{PageFile, html}), nil
 }
+
+// undrawn reports whether err is that an interrupted run has no data for a
+// figure, which is no reason to lose the rest.
+func undrawn(m Manifest, err error) bool { return !m.Complete && errors.Is(err, errNoData) }
 
 // intervals lists the methods that occur.
 func (s *Summary) intervals() Intervals {

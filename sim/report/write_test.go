@@ -228,3 +228,32 @@ func TestCompareLabels(t *testing.T) {
 		}
 	}
 }
+
+// A run that is interrupted before its first replication ends still leaves
+// whole files.
+func TestReportWriteNothing(t *testing.T) {
+	t.Parallel()
+	empty := []Section{
+		{Figure: &Figure{Name: "a", Title: "Lines", Chart: &LineCI{}}},
+		{Figure: &Figure{Name: "b", Title: "Bars", Chart: &Bars{}}},
+		{Figure: &Figure{Name: "c", Title: "Curves", Chart: &CDF{Series: []CDFSeries{{Name: "x"}}}}},
+		{Figure: &Figure{Name: "d", Title: "Rows", Chart: &Percentiles{}}},
+		{Figure: &Figure{Name: "e", Title: "Cells", Chart: &Matrix{}}},
+	}
+	dir := t.TempDir()
+	r := Report{Sections: empty}
+	if err := r.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, PageFile))
+	if err != nil || bytes.Count(page, []byte("nothing to draw yet")) != len(empty) {
+		t.Errorf("%v, page:\n%s", err, page)
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, SummaryFile)); bytes.Contains(text, []byte("null")) {
+		t.Errorf("summary:\n%s", text)
+	}
+	r.Manifest.Complete = true
+	if err := r.Write(dir); err == nil {
+		t.Error("a complete run without data for its figures was written")
+	}
+}
