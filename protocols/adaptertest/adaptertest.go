@@ -19,7 +19,6 @@ package adaptertest
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -32,7 +31,8 @@ import (
 // one that authenticates every byte.
 type Options struct {
 	// Suite makes a client's suite. Clients with different seeds must draw
-	// different randomness. The default has nothing but randomness.
+	// different randomness. The default is [suite.NewSeeded] for MLS's mandatory
+	// cipher suite, seeded anew for each client.
 	Suite func(seed uint64) suite.Suite
 	// Unauthenticated returns the parts of a payload that the protocol leaves
 	// without authentication when it opens the first message of a session: what
@@ -70,21 +70,12 @@ func checksOf(h *harness) []check {
 	return all
 }
 
-// randomOnly is a suite with nothing but randomness: a use of anything else
-// panics.
-type randomOnly struct {
-	suite.Suite
-	r io.Reader
-}
-
-func (s randomOnly) Rand() io.Reader { return s.r }
-
 func defaultSuite(seed uint64) suite.Suite {
-	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i))
+	s, err := suite.NewSeeded(suite.X25519AES128GCMSHA256Ed25519, [32]byte{}, fmt.Sprint(seed))
+	if err != nil {
+		panic("adaptertest: no seeded suite: " + err.Error())
 	}
-	return randomOnly{r: rand.NewChaCha8(key)}
+	return s
 }
 
 // harness is what a check works with.

@@ -268,6 +268,7 @@ var groupChecks = []check{
 	{"group: who is removed reads nothing that follows", func(h *harness) {
 		p := h.party("a", "b", "c", "d")
 		p.everybody("with c")
+		spy := p.devices["c"].restored(clone(p.devices["c"].State())) // who never hears of it
 		p.change("a", nil, []protocols.Address{"c"})
 		for range 2 {
 			for _, from := range p.members {
@@ -276,8 +277,10 @@ var groupChecks = []check{
 					if slices.Contains(e.To, "c") {
 						h.Errorf("%s sends to the removed member", from)
 					}
-					if o, err := p.devices["c"].group().OpenGroup(now, p.g, from, e.Sealed); err == nil && o.Plaintext != nil {
-						h.Fatalf("the removed member read %q from %s", o.Plaintext, from)
+					for _, c := range []*device{p.devices["c"], spy} {
+						if o, err := c.group().OpenGroup(now, p.g, from, e.Sealed); err == nil && o.Plaintext != nil {
+							h.Fatalf("the removed member read %q from %s", o.Plaintext, from)
+						}
 					}
 				}
 				p.deliver(from, envelopes, "without c")

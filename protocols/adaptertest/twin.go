@@ -24,6 +24,14 @@ func RunTwin(t *testing.T, real, twin protocols.Adapter, o Options) {
 	if o.Suite == nil {
 		o.Suite = defaultSuite
 	}
+	t.Run("claims", func(t *testing.T) {
+		t.Parallel()
+		want := real.Claims()
+		want.Modelled = true
+		if got := twin.Claims(); got != want {
+			t.Errorf("twin claims %+v, want %+v", got, want)
+		}
+	})
 	t.Run("random conversations", func(t *testing.T) {
 		t.Parallel()
 		rapid.Check(t, func(t *rapid.T) {
@@ -46,6 +54,14 @@ func RunTwin(t *testing.T, real, twin protocols.Adapter, o Options) {
 				"reinstall": w.reinstall,
 			})
 		})
+	})
+	t.Run("limits of sender keys", func(t *testing.T) {
+		t.Parallel()
+		w := newTwins(t, [2]protocols.Adapter{real, twin}, o)
+		if !w.isGroup() {
+			t.Skip("no group clients")
+		}
+		w.rekey(t)
 	})
 	t.Run("random groups", func(t *testing.T) {
 		t.Parallel()

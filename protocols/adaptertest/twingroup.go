@@ -91,7 +91,7 @@ func (w *twins) settle(t *rapid.T) {
 
 // post keeps the envelopes that op makes, and establishes sessions if it misses
 // some. It reports how many there are.
-func (w *twins) post(t *rapid.T, what string, x int, op func(i int) ([]protocols.Envelope, error)) int {
+func (w *twins) post(t tb, what string, x int, op func(i int) ([]protocols.Envelope, error)) int {
 	var out [2][]protocols.Envelope
 	var missing [2][]protocols.Address
 	ok := both(t, what, func(i int) (err error) {
@@ -144,7 +144,7 @@ func (w *twins) sealAndRead(t *rapid.T) {
 }
 
 // hand delivers an envelope to all that it is for; to everybody if it does not say.
-func (w *twins) hand(t *rapid.T, e twoEnvelopes) {
+func (w *twins) hand(t tb, e twoEnvelopes) {
 	for y := range w.devices {
 		if y != e.from && (e.env[0].To == nil || slices.Contains(e.env[0].To, address(y))) {
 			w.openGroup(t, e, y)
@@ -152,7 +152,7 @@ func (w *twins) hand(t *rapid.T, e twoEnvelopes) {
 	}
 }
 
-func (w *twins) openGroup(t *rapid.T, e twoEnvelopes, at int) {
+func (w *twins) openGroup(t tb, e twoEnvelopes, at int) {
 	var o [2]protocols.Opened
 	both(t, fmt.Sprintf("%s opens %s from %s in the group", address(at), describe(e.env[0].Sealed), address(e.from)), func(i int) (err error) {
 		o[i], err = w.group(at, i).OpenGroup(now, theGroup, address(e.from), e.env[i].Sealed)
@@ -174,12 +174,7 @@ func (w *twins) pickPosted(t *rapid.T) twoEnvelopes {
 func (w *twins) deliverGroup(t *rapid.T) { w.hand(t, w.pickPosted(t)) }
 
 // deliverAll delivers all that was posted since the last time, in order.
-func (w *twins) deliverAll(t *rapid.T) {
-	for _, e := range w.posted[w.handed:] {
-		w.hand(t, e)
-	}
-	w.handed = len(w.posted)
-}
+func (w *twins) deliverAll(t *rapid.T) { w.deliverPosted(t) }
 
 // alterGroup changes one bit. What the adapters draw at random in a message
 // differs, and so may the reason for which they refuse it.
@@ -202,4 +197,59 @@ func (w *twins) alterGroup(t *rapid.T) {
 			t.Fatalf("%s opens altered %s:\n real: %v\n twin: %v", address(y), describe(e.env[0].Sealed), errs[0], errs[1])
 		}
 	}
+}
+
+// rekey removes and adds a member again and again, which makes the others change
+// their keys, and leaves messages under each of them behind.
+func (w *twins) rekey(t tb) {
+	both(t, "CreateGroup", func(i int) error { return w.group(0, i).CreateGroup(now, theGroup) })
+	change := func(add, remove []int) {
+		t.Helper()
+		w.post(t, "Change", 0, func(i int) ([]protocols.Envelope, error) {
+			var members []protocols.Member
+			var leave []protocols.Address
+			for _, y := range add {
+				members = append(members, protocols.Member{Address: address(y), Bundle: w.bundles[y][0][i]})
+			}
+			for _, y := range remove {
+				leave = append(leave, address(y))
+			}
+			return w.group(0, i).Change(now, theGroup, members, leave)
+		})
+		both(t, "Settle", func(i int) error { return w.group(0, i).Settle(theGroup, true) })
+		w.deliverPosted(t)
+	}
+	change([]int{1, 2}, nil)
+	var late []twoEnvelopes
+	for range 8 {
+		var contents []twoEnvelopes
+		for range 2 {
+			n := w.post(t, "SealGroup", 0, func(i int) ([]protocols.Envelope, error) {
+				return w.group(0, i).SealGroup(theGroup, []byte("hello"))
+			})
+			w.deliverPosted(t, len(w.posted)-1)
+			contents = append(contents, w.posted[len(w.posted)-1])
+			if n == 0 {
+				t.Fatalf("nothing sealed")
+			}
+		}
+		w.hand(t, contents[1])
+		late = append(late, contents[0])
+		change(nil, []int{2})
+		change([]int{2}, nil)
+	}
+	for _, e := range late {
+		w.hand(t, e)
+	}
+}
+
+// deliverPosted delivers what deliverAll would, but for the envelopes that are
+// excepted by their index.
+func (w *twins) deliverPosted(t tb, except ...int) {
+	for k := w.handed; k < len(w.posted); k++ {
+		if !slices.Contains(except, k) {
+			w.hand(t, w.posted[k])
+		}
+	}
+	w.handed = len(w.posted)
 }
