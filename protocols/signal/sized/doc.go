@@ -9,7 +9,8 @@
 // https://signal.org/docs/specifications/x3dh/), the ratchet with its counters,
 // skipped messages and limits (Double Ratchet, revision 1,
 // https://signal.org/docs/specifications/doubleratchet/), one-time and signed
-// prekeys, archived sessions and changes of identity. Replayed and altered
+// prekeys, archived sessions and changes of identity, groups under sender keys
+// with their distribution and membership. Replayed and altered
 // messages are refused with the errors of the real adapter. The payload carries
 // the plaintext masked, so that a test which looks for plaintext on the wire
 // finds none.
