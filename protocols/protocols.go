@@ -24,6 +24,7 @@
 //   - State is a set of named records. A client reports the ones that changed
 //     since it was last asked, so a store writes what an operation touched and
 //     not the whole state: one session of Signal, O(log N) tree nodes of MLS.
+//     Read one after the other, all reports ever made are the state.
 //   - Time and randomness come in as values. A client owns no clock, socket,
 //     goroutine or file.
 //
@@ -54,9 +55,11 @@ type Adapter interface {
 	// New makes a client with a fresh identity.
 	New(Config) (Client, error)
 	// Restore makes a client from the records of an earlier one with the same
-	// address: those of [Client.State], with those of later [Client.Changes]
-	// applied in order. Records that it does not understand or that contradict
-	// each other are an error that wraps [ErrState].
+	// address: those of [Client.State] followed by those of later
+	// [Client.Changes], or a store's merger of them. Of several records with one
+	// key the last counts, and one without a value deletes. Records that it does
+	// not understand, that belong to another address or that contradict each
+	// other are an error that wraps [ErrState].
 	Restore(Config, []Record) (Client, error)
 }
 
@@ -94,16 +97,21 @@ type Client interface {
 	// Publish returns from now on.
 	Rotate(now time.Time) error
 	// Establish starts a session towards peer from a bundle that the peer
-	// published, replacing the one that may exist. It sends nothing.
+	// published, replacing the one that may exist; messages of that one which
+	// are under way still open. It sends nothing. The notice is SessionStarted,
+	// with IdentityChanged if the bundle shows another identity than the one
+	// known. A client has no session with itself.
 	Establish(now time.Time, peer Address, b Bundle) (Notice, error)
 	// Established reports whether Seal to peer would find a session.
 	Established(peer Address) bool
 	// Seal encrypts plaintext to one peer. Without a session it returns
 	// [ErrNoSession].
 	Seal(peer Address, plaintext []byte) (Sealed, error)
-	// Open decrypts a payload that peer sealed for this client. Errors wrap the
-	// sentinels of this package; [Retryable] says whether asking the sender
-	// again can help.
+	// Open decrypts a payload that peer sealed for this client, in whatever
+	// order payloads arrive. Errors wrap the sentinels of this package;
+	// [Retryable] says whether asking the sender again can help. A Type or
+	// Version that the adapter does not know is [ErrMalformed]. A bundle's keys
+	// that have gone are [ErrKeyUnknown].
 	Open(peer Address, s Sealed) (Opened, error)
 	// State returns the whole state as records, sorted by key.
 	State() []Record
@@ -121,7 +129,12 @@ type GroupClient interface {
 	// CreateGroup makes a group with this client as its only member.
 	CreateGroup(now time.Time, g GroupID) error
 	// Change adds and removes members. The change is pending until Settle says
-	// what became of it; a second Change before that returns [ErrPending].
+	// what became of it; a second Change before that returns [ErrPending]. An
+	// impossible change, such as to add a member again, is the caller's fault and
+	// an error that wraps no sentinel.
+	//
+	// A protocol that sends in pairwise sessions returns a
+	// [MissingSessionsError] if some are missing, here and from SealGroup.
 	Change(now time.Time, g GroupID, add []Member, remove []Address) ([]Envelope, error)
 	// Settle merges the pending change if it was accepted and drops it if not.
 	// Without a pending change it does nothing.
@@ -132,7 +145,9 @@ type GroupClient interface {
 	// sent in order: those that set members up come first.
 	SealGroup(g GroupID, plaintext []byte) ([]Envelope, error)
 	// OpenGroup takes an envelope's payload that peer sent within the group. One
-	// that carried no plaintext returns an [Opened] whose Plaintext is nil.
+	// that carried no plaintext returns an [Opened] whose Plaintext is nil; an
+	// empty plaintext is not nil. A change of members takes effect at once, and a
+	// member removed forgets the group.
 	OpenGroup(now time.Time, g GroupID, peer Address, s Sealed) (Opened, error)
 }
 
@@ -166,7 +181,8 @@ type Bundle struct {
 	OneTime *OneTimeKey // nil if exhausted
 }
 
-// Member is a client to add to a group, with the key material to reach it.
+// Member is a client to add to a group, with the key material to reach it. The
+// bundle may be empty if the protocol adds over a session that exists.
 type Member struct {
 	Address Address
 	Bundle  Bundle
@@ -181,7 +197,7 @@ type Sealed struct {
 
 // Envelope is a payload with those it is for.
 type Envelope struct {
-	To    []Address // nil means every other member of Group
+	To    []Address // nil means every other member of Group, as it was before a change
 	Group GroupID
 	Sealed
 }
