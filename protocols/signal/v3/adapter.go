@@ -22,8 +22,13 @@ type Adapter struct {
 	Layout signal.Layout
 }
 
-// Name returns "signal-v3".
-func (Adapter) Name() string { return "signal-v3" }
+// Name returns "signal-v3", or "signal-v3-official" with [signal.LayoutOfficial].
+func (a Adapter) Name() string {
+	if a.Layout == signal.LayoutOfficial {
+		return "signal-v3-official"
+	}
+	return "signal-v3"
+}
 
 // Claims returns what the protocol guarantees. The one thing it lacks is secrecy
 // against a recording quantum adversary. A group under sender keys has forward

@@ -41,7 +41,7 @@
 // all members in their pairwise sessions ([signal.GroupMessage]); SealGroup first
 // sends the client's sender key to those that lack it, then the message to all.
 // After a removal the next message's key is a fresh one. Each member needs a
-// session with each other member before it first speaks; a *[MissingSessionsError]
+// session with each other member before it first speaks; a [protocols.MissingSessionsError]
 // says with whom, since only a server has the bundles. Who may change a group is
 // not decided here: any member's change is applied.
 //

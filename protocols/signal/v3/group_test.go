@@ -287,8 +287,18 @@ func TestGroupReplayAndOrder(t *testing.T) {
 	b := p["alice"].store.begin()
 	b.put(ownKey(testGroup), encodeSenderKeys([]*senderKey{key}))
 	b.commit()
-	if _, err := open(p.say(t, "alice", "far")[0]); !errors.Is(err, protocols.ErrTooFarAhead) {
+	far := p.say(t, "alice", "far")[0]
+	if _, err := open(far); !errors.Is(err, protocols.ErrTooFarAhead) {
 		t.Errorf("2001 messages lost: %v", err)
+	}
+	establish(t, p["alice"], p["bob"]) // which has the key sent again
+	for _, e := range p.say(t, "alice", "near") {
+		if o, err := open(e); err != nil || o.Plaintext != nil && string(o.Plaintext) != "near" {
+			t.Errorf("message after the key came again: %q, %v", o.Plaintext, err)
+		}
+	}
+	if _, err := open(far); !errors.Is(err, protocols.ErrReplayed) {
+		t.Errorf("message that the key passed over: %v", err)
 	}
 }
 

@@ -135,7 +135,7 @@ func (c *client) receiveChange(b *batch, g protocols.GroupID, peer protocols.Add
 
 // receiveDistribution keeps a member's sender key, in front of its earlier ones.
 // One that is known already keeps its position, for to go back would open the
-// messages since once more.
+// messages since once more; but it goes forward where deriving would not reach.
 func (c *client) receiveDistribution(b *batch, g protocols.GroupID, peer protocols.Address, encoded []byte) error {
 	d, err := c.layout.ParseDistribution(encoded)
 	if err != nil {
@@ -155,6 +155,10 @@ func (c *client) receiveDistribution(b *batch, g protocols.GroupID, peer protoco
 	for i, k := range keys {
 		if k.chainID == d.ChainID && k.distributionID == d.DistributionID {
 			if public(k.signing) == d.SigningKey {
+				if d.Iteration > k.chain.Iteration() && d.Iteration-k.chain.Iteration() > maxAhead {
+					k.chain = ratchet.NewSenderChainKey(d.Iteration, d.ChainKey[:])
+					b.put(senderRecord(g, peer), encodeSenderKeys(keys))
+				}
 				return nil
 			}
 			keys = slices.Delete(keys, i, i+1)
