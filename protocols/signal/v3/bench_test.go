@@ -4,6 +4,7 @@ package v3
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"go.mau.fi/libsignal/state/record"
@@ -41,28 +42,40 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkSealOpen is one way, in order.
-func BenchmarkSealOpen(b *testing.B) {
-	alice, bob, text := benchPair(b)
-	for b.Loop() {
-		mustOpen(b, bob, "alice", mustSeal(b, alice, "bob", text), text)
-	}
+// BenchmarkOpen opens in order.
+func BenchmarkOpen(b *testing.B) {
+	benchOpen(b, 256, func(sealed []protocols.Sealed) {})
 }
 
-// BenchmarkReversed seals 100 messages and opens them last first. The time is of
-// one message.
-func BenchmarkReversed(b *testing.B) {
+// BenchmarkOpenReversed opens a hundred messages last first, so that up to 99
+// skipped keys are kept.
+func BenchmarkOpenReversed(b *testing.B) {
+	benchOpen(b, 100, slices.Reverse)
+}
+
+// benchOpen opens messages that were sealed n at a time and put in some order.
+func benchOpen(b *testing.B, n int, order func([]protocols.Sealed)) {
 	alice, bob, text := benchPair(b)
 	var sealed []protocols.Sealed
 	for b.Loop() {
 		if len(sealed) == 0 {
-			for range 100 {
+			b.StopTimer()
+			for range n {
 				sealed = append(sealed, mustSeal(b, alice, "bob", text))
 			}
+			order(sealed)
+			b.StartTimer()
 		}
-		last := len(sealed) - 1
-		mustOpen(b, bob, "alice", sealed[last], text)
-		sealed = sealed[:last]
+		mustOpen(b, bob, "alice", sealed[0], text)
+		sealed = sealed[1:]
+	}
+}
+
+// BenchmarkSealOpen is one way, in order: what a message costs both ends.
+func BenchmarkSealOpen(b *testing.B) {
+	alice, bob, text := benchPair(b)
+	for b.Loop() {
+		mustOpen(b, bob, "alice", mustSeal(b, alice, "bob", text), text)
 	}
 }
 
@@ -77,19 +90,40 @@ func BenchmarkPingPong(b *testing.B) {
 	}
 }
 
-// BenchmarkSenderKeySealOpen seals to a group and opens at one member.
-func BenchmarkSenderKeySealOpen(b *testing.B) {
-	p := newParty(b, Adapter{}, "alice", "bob")
+// benchGroup is a group of two in which alice has spoken.
+func benchGroup(b *testing.B) (p party, text string) {
+	p = newParty(b, Adapter{}, "alice", "bob")
 	p.gather(b, "alice")
-	text := string(make([]byte, benchSize))
+	text = string(make([]byte, benchSize))
 	p.deliver(b, "alice", p.say(b, "alice", text))
 	b.ReportAllocs()
 	b.SetBytes(benchSize)
+	return p, text
+}
+
+func BenchmarkSenderKeySeal(b *testing.B) {
+	p, text := benchGroup(b)
 	for b.Loop() {
-		s := p.say(b, "alice", text)[0].Sealed
-		if _, err := p["bob"].OpenGroup(epoch, testGroup, "alice", s); err != nil {
+		p.say(b, "alice", text)
+	}
+}
+
+func BenchmarkSenderKeyOpen(b *testing.B) {
+	p, text := benchGroup(b)
+	var sealed []protocols.Envelope
+	for b.Loop() {
+		if len(sealed) == 0 {
+			b.StopTimer()
+			for range 256 {
+				sealed = append(sealed, p.say(b, "alice", text)...)
+			}
+			b.StartTimer()
+		}
+		o, err := p["bob"].OpenGroup(epoch, testGroup, "alice", sealed[0].Sealed)
+		if err != nil || string(o.Plaintext) != text {
 			b.Fatal(err)
 		}
+		sealed = sealed[1:]
 	}
 }
 
