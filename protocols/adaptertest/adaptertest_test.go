@@ -94,10 +94,19 @@ type broken struct {
 	open        func(*brokenClient, protocols.Address, protocols.Sealed) (protocols.Opened, error)
 	state       func(*brokenClient) []protocols.Record
 	changes     func(*brokenClient) []protocols.Record
+	change      func(*brokenClient, protocols.GroupID, []protocols.Member, []protocols.Address) ([]protocols.Envelope, error)
+	settle      func(*brokenClient, protocols.GroupID, bool) error
+	sealGroup   func(*brokenClient, protocols.GroupID, []byte) ([]protocols.Envelope, error)
+	openGroup   func(*brokenClient, protocols.GroupID, protocols.Address, protocols.Sealed) (protocols.Opened, error)
+
+	leaked sync.Map // what any of the clients sealed, by payload
 }
 
+// inner is a sound client.
+type inner = protocols.GroupClient
+
 type brokenClient struct {
-	protocols.Client
+	inner
 	a    *broken
 	cfg  protocols.Config
 	mu   sync.Mutex
@@ -117,7 +126,7 @@ func (a *broken) wrap(cfg protocols.Config, c protocols.Client, err error) (prot
 	if err != nil {
 		return nil, err
 	}
-	return &brokenClient{Client: c, a: a, cfg: cfg, seen: make(map[string][]byte)}, nil
+	return &brokenClient{inner: c.(inner), a: a, cfg: cfg, seen: make(map[string][]byte)}, nil
 }
 
 func (a *broken) New(cfg protocols.Config) (protocols.Client, error) {
@@ -138,56 +147,92 @@ func (c *brokenClient) Publish(t time.Time, n int) (protocols.KeyMaterial, error
 	if c.a.publish != nil {
 		return c.a.publish(c, n)
 	}
-	return c.Client.Publish(t, n)
+	return c.inner.Publish(t, n)
 }
 
 func (c *brokenClient) Rotate(t time.Time) error {
 	if c.a.rotate != nil {
 		return c.a.rotate(c)
 	}
-	return c.Client.Rotate(t)
+	return c.inner.Rotate(t)
 }
 
 func (c *brokenClient) Establish(t time.Time, p protocols.Address, b protocols.Bundle) (protocols.Notice, error) {
 	if c.a.establish != nil {
 		return c.a.establish(c, p, b)
 	}
-	return c.Client.Establish(t, p, b)
+	return c.inner.Establish(t, p, b)
 }
 
 func (c *brokenClient) Established(p protocols.Address) bool {
 	if c.a.established != nil {
 		return c.a.established(c, p)
 	}
-	return c.Client.Established(p)
+	return c.inner.Established(p)
 }
 
 func (c *brokenClient) Seal(p protocols.Address, b []byte) (protocols.Sealed, error) {
 	if c.a.seal != nil {
 		return c.a.seal(c, p, b)
 	}
-	return c.Client.Seal(p, b)
+	return c.inner.Seal(p, b)
 }
 
 func (c *brokenClient) Open(p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 	if c.a.open != nil {
 		return c.a.open(c, p, s)
 	}
-	return c.Client.Open(p, s)
+	return c.inner.Open(p, s)
+}
+
+func (c *brokenClient) Change(t time.Time, g protocols.GroupID, add []protocols.Member, remove []protocols.Address) ([]protocols.Envelope, error) {
+	if c.a.change != nil {
+		return c.a.change(c, g, add, remove)
+	}
+	return c.inner.Change(t, g, add, remove)
+}
+
+func (c *brokenClient) Settle(g protocols.GroupID, accepted bool) error {
+	if c.a.settle != nil {
+		return c.a.settle(c, g, accepted)
+	}
+	return c.inner.Settle(g, accepted)
+}
+
+func (c *brokenClient) SealGroup(g protocols.GroupID, b []byte) ([]protocols.Envelope, error) {
+	if c.a.sealGroup != nil {
+		return c.a.sealGroup(c, g, b)
+	}
+	return c.inner.SealGroup(g, b)
+}
+
+func (c *brokenClient) OpenGroup(t time.Time, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	if c.a.openGroup != nil {
+		return c.a.openGroup(c, g, p, s)
+	}
+	return c.inner.OpenGroup(t, g, p, s)
 }
 
 func (c *brokenClient) State() []protocols.Record {
 	if c.a.state != nil {
 		return c.a.state(c)
 	}
-	return c.Client.State()
+	return c.inner.State()
 }
 
 func (c *brokenClient) Changes() []protocols.Record {
 	if c.a.changes != nil {
 		return c.a.changes(c)
 	}
-	return c.Client.Changes()
+	return c.inner.Changes()
+}
+
+func restored(cfg protocols.Config, r []protocols.Record) (inner, error) {
+	c, err := sized.Adapter{}.Restore(cfg, r)
+	if err != nil {
+		return nil, err
+	}
+	return c.(inner), nil
 }
 
 var errVague = errors.New("something went wrong")
@@ -196,52 +241,52 @@ var errVague = errors.New("something went wrong")
 // must notice.
 var faults = []struct {
 	fault  string
-	adapt  broken
+	adapt  *broken
 	caught string // by the check whose name contains this
 }{
-	{"ill-formed name", broken{name: "Signal V3"}, "name is stable"},
-	{"repeated one-time key ids", broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
-		k, err := c.Client.Publish(now, n)
+	{"ill-formed name", &broken{name: "Signal V3"}, "name is stable"},
+	{"repeated one-time key ids", &broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
+		k, err := c.inner.Publish(now, n)
 		for i := range k.OneTime {
 			k.OneTime[i].ID = uint32(i + 1)
 		}
 		return k, err
 	}}, "with unique ids"},
-	{"publishes any number of keys", broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
-		return c.Client.Publish(now, min(max(n, 0), protocols.MaxOneTime))
+	{"publishes any number of keys", &broken{publish: func(c *brokenClient, n int) (protocols.KeyMaterial, error) {
+		return c.inner.Publish(now, min(max(n, 0), protocols.MaxOneTime))
 	}}, "count out of range"},
-	{"rotates nothing", broken{rotate: func(*brokenClient) error { return nil }}, "stays until it is rotated"},
-	{"rotates twice", broken{rotate: func(c *brokenClient) error {
-		c.Client.Rotate(now)
-		return c.Client.Rotate(now)
+	{"rotates nothing", &broken{rotate: func(*brokenClient) error { return nil }}, "stays until it is rotated"},
+	{"rotates twice", &broken{rotate: func(c *brokenClient) error {
+		c.inner.Rotate(now)
+		return c.inner.Rotate(now)
 	}}, "serves until the next rotation"},
-	{"reusable key material serves for ever", broken{rotate: func(c *brokenClient) error {
+	{"reusable key material serves for ever", &broken{rotate: func(c *brokenClient) error {
 		if c.n++; c.n > 1 {
 			return nil
 		}
-		return c.Client.Rotate(now)
+		return c.inner.Rotate(now)
 	}}, "serves until the next rotation"},
-	{"one-time keys serve for ever", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		before := c.Client.State()
-		o, err := c.Client.Open(p, s)
+	{"one-time keys serve for ever", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		before := c.inner.State()
+		o, err := c.inner.Open(p, s)
 		if err == nil && o.Notice.Has(protocols.OneTimeKeyUsed) {
 			i := slices.IndexFunc(before, func(r protocols.Record) bool { return r.Key == "onetime" })
-			c.Client, err = sized.Adapter{}.Restore(c.cfg, apply(c.Client.State(), before[i:i+1]))
+			c.inner, err = restored(c.cfg, apply(c.inner.State(), before[i:i+1]))
 		}
 		return o, err
 	}}, "serves once"},
-	{"one-time keys are not told as used", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+	{"one-time keys are not told as used", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.Open(p, s)
 		o.Notice &^= protocols.OneTimeKeyUsed
 		return o, err
 	}}, "serves once"},
-	{"identity changes pass in silence", broken{establish: func(c *brokenClient, p protocols.Address, b protocols.Bundle) (protocols.Notice, error) {
-		n, err := c.Client.Establish(now, p, b)
+	{"identity changes pass in silence", &broken{establish: func(c *brokenClient, p protocols.Address, b protocols.Bundle) (protocols.Notice, error) {
+		n, err := c.inner.Establish(now, p, b)
 		return n &^ protocols.IdentityChanged, err
 	}}, "new identity"},
-	{"everybody is established", broken{established: func(*brokenClient, protocols.Address) bool { return true }}, "without a session"},
-	{"opens a message again", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+	{"everybody is established", &broken{established: func(*brokenClient, protocols.Address) bool { return true }}, "without a session"},
+	{"opens a message again", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.Open(p, s)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err == nil {
@@ -251,36 +296,36 @@ var faults = []struct {
 		}
 		return o, err
 	}}, "opens once"},
-	{"opens in order only", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"opens in order only", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		m, err := signal.ParseMessage(s.Payload)
 		if err == nil && m.Counter > 0 && int(m.Counter) < c.n {
 			return protocols.Opened{}, protocols.ErrReplayed
 		}
-		o, openErr := c.Client.Open(p, s)
+		o, openErr := c.inner.Open(p, s)
 		if openErr == nil {
 			c.n = int(m.Counter)
 		}
 		return o, openErr
 	}}, "any order"},
-	{"is confused by loss", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"is confused by loss", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		if m, err := signal.ParseMessage(s.Payload); err == nil && m.Counter > 100 {
 			return protocols.Opened{}, protocols.ErrTooFarAhead
 		}
-		return c.Client.Open(p, s)
+		return c.inner.Open(p, s)
 	}}, "no obstacle"},
-	{"does not look at the last byte", broken{
+	{"does not look at the last byte", &broken{
 		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
-			s, err := c.Client.Seal(p, b)
+			s, err := c.inner.Seal(p, b)
 			s.Payload = append(s.Payload, 0)
 			return s, err
 		},
 		open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 			s.Payload = s.Payload[:max(len(s.Payload)-1, 0)]
-			return c.Client.Open(p, s)
+			return c.inner.Open(p, s)
 		}}, "altered at any byte"},
-	{"does not look at one bit", broken{
+	{"does not look at one bit", &broken{
 		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
-			s, err := c.Client.Seal(p, b)
+			s, err := c.inner.Seal(p, b)
 			s.Payload = append(s.Payload, 0)
 			return s, err
 		},
@@ -290,32 +335,32 @@ var faults = []struct {
 				return protocols.Opened{}, protocols.ErrAuthentication
 			}
 			s.Payload = s.Payload[:last]
-			return c.Client.Open(p, s)
+			return c.inner.Open(p, s)
 		}}, "altered at any bit"},
-	{"takes more than the message", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"takes more than the message", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		s.Payload = bytes.TrimSuffix(s.Payload, make([]byte, 64))
-		return c.Client.Open(p, s)
+		return c.inner.Open(p, s)
 	}}, "drawn out"},
-	{"takes any version", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"takes any version", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		s.Version = 2
-		return c.Client.Open(p, s)
+		return c.inner.Open(p, s)
 	}}, "another type or version"},
-	{"panics on nothing", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"panics on nothing", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		_ = s.Payload[0]
-		return c.Client.Open(p, s)
+		return c.inner.Open(p, s)
 	}}, "cut short"},
-	{"opens whoever it is from", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+	{"opens whoever it is from", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.Open(p, s)
 		for i := 0; err != nil && s.Type == "msg" && i < 12; i++ {
-			if o, err := c.Client.Open(protocols.Address(fmt.Sprint("peer ", i, "/ü%")), s); err == nil {
+			if o, err := c.inner.Open(protocols.Address(fmt.Sprint("peer ", i, "/ü%")), s); err == nil {
 				return o, nil
 			}
 		}
 		return o, err
 	}}, "do not mix"},
-	{"sends plaintext along", broken{
+	{"sends plaintext along", &broken{
 		seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
-			s, err := c.Client.Seal(p, b)
+			s, err := c.inner.Seal(p, b)
 			s.Payload = append(append([]byte{byte(len(b)), byte(len(b) >> 8), byte(len(b) >> 16)}, b...), s.Payload...)
 			return s, err
 		},
@@ -324,47 +369,47 @@ var faults = []struct {
 				n := int(s.Payload[0]) | int(s.Payload[1])<<8 | int(s.Payload[2])<<16
 				s.Payload = s.Payload[min(3+n, len(s.Payload)):]
 			}
-			return c.Client.Open(p, s)
+			return c.inner.Open(p, s)
 		}}, "hides its plaintext"},
-	{"writes to the plaintext", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
-		s, err := c.Client.Seal(p, b)
+	{"writes to the plaintext", &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+		s, err := c.inner.Seal(p, b)
 		clear(b)
 		return s, err
 	}}, "neither kept nor written"},
-	{"writes behind the plaintext", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+	{"writes behind the plaintext", &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
 		if cap(b) > len(b) {
 			b[:len(b)+1][len(b)] = 0x80
 		}
-		return c.Client.Seal(p, b)
+		return c.inner.Seal(p, b)
 	}}, "neither kept nor written"},
-	{"keeps the payload", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+	{"keeps the payload", &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
 		c.mu.Lock()
 		held := c.held
 		c.mu.Unlock()
 		if len(held) > 0 && bytes.Equal(held, make([]byte, len(held))) {
 			return protocols.Sealed{}, errVague
 		}
-		s, err := c.Client.Seal(p, b)
+		s, err := c.inner.Seal(p, b)
 		c.mu.Lock()
 		c.held = s.Payload
 		c.mu.Unlock()
 		return s, err
 	}}, "neither kept nor written"},
-	{"errors say nothing", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+	{"errors say nothing", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.Open(p, s)
 		if err != nil {
 			err = errVague
 		}
 		return o, err
 	}}, "altered at any byte"},
-	{"an error changes the state", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+	{"an error changes the state", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.Open(p, s)
 		if errors.Is(err, protocols.ErrAuthentication) {
-			c.Client.Seal(p, nil) // a counter moves
+			c.inner.Seal(p, nil) // a counter moves
 		}
 		return o, err
 	}}, "altered at any byte"},
-	{"a forged message kills the genuine one", broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"a forged message kills the genuine one", &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		m, _ := signal.ParseMessage(s.Payload)
 		key := string(m.RatchetKey[:]) + fmt.Sprint(m.Counter)
 		c.mu.Lock()
@@ -372,27 +417,27 @@ var faults = []struct {
 		if s.Type == "msg" && c.seen[key] != nil {
 			return protocols.Opened{}, protocols.ErrReplayed
 		}
-		o, err := c.Client.Open(p, s)
+		o, err := c.inner.Open(p, s)
 		if errors.Is(err, protocols.ErrAuthentication) {
 			c.seen[key] = []byte{}
 		}
 		return o, err
 	}}, "altered at any byte"},
-	{"does not report a session as changed", broken{changes: func(c *brokenClient) []protocols.Record {
-		return slices.DeleteFunc(c.Client.Changes(), func(r protocols.Record) bool { return strings.HasPrefix(r.Key, "session/") })
+	{"does not report a session as changed", &broken{changes: func(c *brokenClient) []protocols.Record {
+		return slices.DeleteFunc(c.inner.Changes(), func(r protocols.Record) bool { return strings.HasPrefix(r.Key, "session/") })
 	}}, "changes add up"},
-	{"reports changes twice", broken{changes: func(c *brokenClient) []protocols.Record {
-		if changes := c.Client.Changes(); len(changes) > 0 {
+	{"reports changes twice", &broken{changes: func(c *brokenClient) []protocols.Record {
+		if changes := c.inner.Changes(); len(changes) > 0 {
 			return changes
 		}
-		return c.Client.State()[:1]
+		return c.inner.State()[:1]
 	}}, "changes add up"},
-	{"exports an unsorted state", broken{state: func(c *brokenClient) []protocols.Record {
-		r := c.Client.State()
+	{"exports an unsorted state", &broken{state: func(c *brokenClient) []protocols.Record {
+		r := c.inner.State()
 		slices.Reverse(r)
 		return r
 	}}, "records are sorted"},
-	{"forgets its one-time keys", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+	{"forgets its one-time keys", &broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
 		r = clone(r)
 		for i := range r {
 			if r[i].Key == "onetime" && len(r[i].Value) > 5 {
@@ -401,28 +446,28 @@ var faults = []struct {
 		}
 		return sized.Adapter{}.Restore(cfg, r)
 	}}, "honours what it published"},
-	{"restores from anything", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+	{"restores from anything", &broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
 		c, err := sized.Adapter{}.Restore(cfg, r)
 		if err != nil {
 			return sized.Adapter{}.New(cfg)
 		}
 		return c, nil
 	}}, "form no state"},
-	{"restores only part of the time", broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+	{"restores only part of the time", &broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
 		c, err := sized.Adapter{}.Restore(cfg, r)
 		if err != nil {
 			panic("unexpected record")
 		}
 		return c, nil
 	}}, "never panic"},
-	{"two sessions share a one-time key", broken{open: func() func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+	{"two sessions share a one-time key", &broken{open: func() func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 		return func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
 			c.mu.Lock()
 			first := c.n == 0 && s.Type == "pkmsg"
 			if first {
 				c.n++
 				c.held = nil
-				before := c.Client.State()
+				before := c.inner.State()
 				fork, err := sized.Adapter{}.Restore(c.cfg, before)
 				c.mu.Unlock()
 				if err != nil {
@@ -431,20 +476,130 @@ var faults = []struct {
 				return fork.Open(p, s) // and the key stays in c
 			}
 			c.mu.Unlock()
-			return c.Client.Open(p, s)
+			return c.inner.Open(p, s)
 		}
 	}()}, "used at once by many"},
-	{"seals with one counter twice", broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
+	{"seals with one counter twice", &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.n++; c.n%20 != 0 {
-			return c.Client.Seal(p, b)
+			return c.inner.Seal(p, b)
 		}
-		before := c.Client.State()
-		s, err := c.Client.Seal(p, b)
-		c.Client, _ = sized.Adapter{}.Restore(c.cfg, before) // an update is lost
+		before := c.inner.State()
+		s, err := c.inner.Seal(p, b)
+		c.inner, _ = restored(c.cfg, before) // an update is lost
 		return s, err
 	}}, "sealed at once"},
+}
+
+// leak remembers what a client seals to a group, by the payload.
+func leak(c *brokenClient, g protocols.GroupID, b []byte) ([]protocols.Envelope, error) {
+	out, err := c.inner.SealGroup(g, b)
+	if err == nil {
+		c.a.leaked.Store(string(out[len(out)-1].Payload), string(b))
+	}
+	return out, err
+}
+
+// groupFaults are those of group clients.
+var groupFaults = []struct {
+	fault  string
+	adapt  *broken
+	caught []string
+}{
+	{"anybody reads everything", &broken{
+		sealGroup: leak,
+		openGroup: func(c *brokenClient, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			o, err := c.inner.OpenGroup(now, g, p, s)
+			if text, ok := c.a.leaked.Load(string(s.Payload)); ok && err != nil {
+				return protocols.Opened{Plaintext: []byte(text.(string))}, nil
+			}
+			return o, err
+		}}, []string{"there is none", "nothing before", "nothing that follows", "come back", "each once", "its sender and its group"}},
+	{"a second change drops the first", &broken{change: func(c *brokenClient, g protocols.GroupID, add []protocols.Member, remove []protocols.Address) ([]protocols.Envelope, error) {
+		c.inner.Settle(g, false)
+		return c.inner.Change(now, g, add, remove)
+	}}, []string{"pending until"}},
+	{"a dropped change is merged", &broken{settle: func(c *brokenClient, g protocols.GroupID, _ bool) error {
+		return c.inner.Settle(g, true)
+	}}, []string{"pending until"}},
+	{"a restart drops a pending change", &broken{restore: func(cfg protocols.Config, r []protocols.Record) (protocols.Client, error) {
+		c, err := restored(cfg, r)
+		if err == nil {
+			c.Settle(theGroup, false)
+		}
+		return c, err
+	}}, []string{"pending until", "changes add up"}},
+	{"a change passes in silence", &broken{openGroup: func(c *brokenClient, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.OpenGroup(now, g, p, s)
+		o.Notice &^= protocols.MembersChanged
+		return o, err
+	}}, []string{"everybody reads"}},
+	{"an empty plaintext is none", &broken{openGroup: func(c *brokenClient, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.OpenGroup(now, g, p, s)
+		if len(o.Plaintext) == 0 {
+			o.Plaintext = nil
+		}
+		return o, err
+	}}, []string{"everybody reads"}},
+	{"plaintext is sent along", &broken{sealGroup: func(c *brokenClient, g protocols.GroupID, b []byte) ([]protocols.Envelope, error) {
+		out, err := c.inner.SealGroup(g, b)
+		if err == nil {
+			last := &out[len(out)-1]
+			last.Payload = append(last.Payload, b...)
+		}
+		return out, err
+	}}, []string{"hides its plaintext"}},
+	{"one byte is not looked at", &broken{
+		sealGroup: func(c *brokenClient, g protocols.GroupID, b []byte) ([]protocols.Envelope, error) {
+			out, err := c.inner.SealGroup(g, b)
+			if err == nil {
+				last := &out[len(out)-1]
+				last.Payload = append(last.Payload, 0)
+			}
+			return out, err
+		},
+		openGroup: func(c *brokenClient, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+			if s.Type == "skmsg" {
+				s.Payload = s.Payload[:max(len(s.Payload)-1, 0)]
+			}
+			return c.inner.OpenGroup(now, g, p, s)
+		}}, []string{"altered payload"}},
+	{"the group is not looked at", &broken{openGroup: func(c *brokenClient, g protocols.GroupID, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
+		o, err := c.inner.OpenGroup(now, g, p, s)
+		if err != nil && g != theGroup {
+			return c.inner.OpenGroup(now, theGroup, p, s)
+		}
+		return o, err
+	}}, []string{"its sender and its group"}},
+	{"an update is lost", &broken{sealGroup: func(c *brokenClient, g protocols.GroupID, b []byte) ([]protocols.Envelope, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.n++; c.n%20 != 0 {
+			return c.inner.SealGroup(g, b)
+		}
+		before := c.inner.State()
+		out, err := c.inner.SealGroup(g, b)
+		c.inner, _ = restored(c.cfg, before)
+		return out, err
+	}}, []string{"sealed at once"}},
+}
+
+func TestBrokenGroupsFail(t *testing.T) {
+	t.Parallel()
+	for _, f := range groupFaults {
+		t.Run(f.fault, func(t *testing.T) {
+			t.Parallel()
+			names := failures(f.adapt)
+			for _, caught := range f.caught {
+				if !slices.ContainsFunc(names, func(n string) bool {
+					return strings.HasPrefix(n, "group:") && strings.Contains(n, caught)
+				}) {
+					t.Errorf("no check named %q noticed; these did: %q", caught, names)
+				}
+			}
+		})
+	}
 }
 
 func TestSoundAdapterPasses(t *testing.T) {
@@ -461,7 +616,7 @@ func TestBrokenAdaptersFail(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.fault, func(t *testing.T) {
 			t.Parallel()
-			names := failures(&f.adapt)
+			names := failures(f.adapt)
 			if !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, f.caught) }) {
 				t.Errorf("no check named %q noticed; these did: %q", f.caught, names)
 			}
@@ -481,14 +636,14 @@ func TestBrokenTwinsFail(t *testing.T) {
 		})) > 0
 	}
 	longer := &broken{seal: func(c *brokenClient, p protocols.Address, b []byte) (protocols.Sealed, error) {
-		s, err := c.Client.Seal(p, b)
+		s, err := c.inner.Seal(p, b)
 		if c.n++; c.n > 4000 {
 			s.Payload = append(s.Payload, 0)
 		}
 		return s, err
 	}}
 	vague := &broken{open: func(c *brokenClient, p protocols.Address, s protocols.Sealed) (protocols.Opened, error) {
-		o, err := c.Client.Open(p, s)
+		o, err := c.inner.Open(p, s)
 		if errors.Is(err, protocols.ErrAuthentication) {
 			err = protocols.ErrReplayed
 		}
