@@ -271,8 +271,8 @@ var sessionChecks = []check{
 		}
 	}},
 	{"a new identity of the peer is accepted and told", func(h *harness) {
-		a, b := h.talking()
-		b = h.client("b") // installed anew
+		a, _ := h.talking()
+		b := h.client("b") // installed anew
 		if n := a.establish(b, true); !n.Has(protocols.IdentityChanged | protocols.SessionStarted) {
 			h.Errorf("notice %b of Establish, want IdentityChanged and SessionStarted", n)
 		}
@@ -289,8 +289,8 @@ var sessionChecks = []check{
 		a.exchange(b)
 	}},
 	{"a client that lost its state is reached in a new session", func(h *harness) {
-		a, b := h.talking()
-		b = h.client("b")
+		a, _ := h.talking()
+		b := h.client("b")
 		b.refusesPayload(a, a.seal(b, "who?"), "a message for the client that was", protocols.ErrNoSession)
 		a.establish(b, true)
 		a.exchange(b)
