@@ -51,6 +51,49 @@ func parsePlain(b []byte) (Node, error) {
 	return n, nil
 }
 
+// Decoder reads stanzas one after another and reuses the trees in between, for
+// those who read very many. The zero value is ready to use. It is not safe for
+// concurrent use.
+type Decoder struct{ d decoder }
+
+// Parse reads one typed stanza in binary form. It is [ParseBinary] and [Parse] in
+// one, but for memory: the bytes within the stanza are those of b where b is not
+// compressed, so b must not change while the stanza is in use.
+func (r *Decoder) Parse(b []byte) (Stanza, error) {
+	if len(b) == 0 || len(b) > MaxSize || b[0] != DictionaryVersion<<4 {
+		return parseFresh(b)
+	}
+	d := &r.d
+	d.in, d.off, d.nodes, d.err, d.share = b, 1, 1, nil, true
+	d.attrs.reset()
+	d.kids.reset()
+	d.strings.chunk.Reset() // the strings handed out keep the old chunk
+	var n Node
+	d.node(&n, 1)
+	if d.err == nil && d.off < len(d.in) {
+		d.fail(CheckTrailing, d.off)
+	}
+	d.in = nil
+	if d.err != nil {
+		return nil, d.err
+	}
+	s, err := Parse(n)
+	if q, ok := s.(*IQ); ok {
+		if _, ok := q.Payload.(Unknown); ok {
+			return parseFresh(b) // which keeps a part of its tree
+		}
+	}
+	return s, err
+}
+
+func parseFresh(b []byte) (Stanza, error) {
+	n, err := ParseBinary(b)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(n)
+}
+
 // decoder reads from in at off until the first error. Once err is set, its
 // methods return zero values and read nothing more.
 type decoder struct {
@@ -58,6 +101,7 @@ type decoder struct {
 	off   int
 	nodes int // read, and promised by the heads of lists
 	err   error
+	share bool // data are slices of in
 
 	attrs   slab[Attr]
 	kids    slab[Node]
@@ -142,7 +186,9 @@ func (d *decoder) content(n *Node, depth int) {
 		if d.err == nil && size == 0 {
 			d.fail(CheckCanonical, start)
 		}
-		if b := d.take(size); b != nil {
+		if b := d.take(size); b != nil && d.share {
+			n.Data = b[:size:size]
+		} else if b != nil {
 			n.Data = d.data.take(size, len(d.in))
 			copy(n.Data, b)
 		}

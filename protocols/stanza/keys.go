@@ -59,15 +59,20 @@ const (
 // does not fit is a mistake of the caller's, which would otherwise publish
 // another key's ID.
 func bigEndianNode(tag string, v uint32, size int) Node {
+	return Node{Tag: tag, Data: bigEndian(make([]byte, size), tag, v)}
+}
+
+// bigEndian fills data with v.
+func bigEndian(data []byte, tag string, v uint32) []byte {
+	size := len(data)
 	if uint64(v)>>(8*size) != 0 {
 		panic("stanza: invariant: <" + tag + "> " + itoa(int64(v)) + " fits " + itoa(int64(size)) + " bytes")
 	}
-	data := make([]byte, size)
 	for i := size - 1; i >= 0; i-- {
 		data[i] = byte(v)
 		v >>= 8
 	}
-	return Node{Tag: tag, Data: data}
+	return data
 }
 
 func (k *Keys) nodes(place keyPlace) []Node {
@@ -83,9 +88,13 @@ func (k *Keys) nodes(place keyPlace) []Node {
 		out = append(out, Node{Tag: "type", Data: []byte{djbType}}, Node{Tag: "identity", Data: k.Identity})
 	}
 	keys := make([]Node, len(k.OneTime))
+	pairs := make([]Node, 2*len(k.OneTime)) // in one piece: an upload has many
+	ids := make([]byte, idSize*len(k.OneTime))
 	for i := range k.OneTime {
-		o := &k.OneTime[i]
-		keys[i] = Node{Tag: "key", Children: []Node{bigEndianNode("id", o.ID, idSize), {Tag: "value", Data: o.Value}}}
+		o, pair, id := &k.OneTime[i], pairs[2*i:2*i+2:2*i+2], ids[idSize*i:idSize*(i+1):idSize*(i+1)]
+		pair[0] = Node{Tag: "id", Data: bigEndian(id, "id", o.ID)}
+		pair[1] = Node{Tag: "value", Data: o.Value}
+		keys[i] = Node{Tag: "key", Children: pair}
 	}
 	if place == upload {
 		out = append(out, Node{Tag: "list", Children: keys})

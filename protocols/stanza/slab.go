@@ -6,8 +6,9 @@ import "strings"
 // as large as the one before, up to a limit, so what is allocated is at most
 // about twice what is handed out.
 type slab[T any] struct {
-	free []T
-	next int
+	free  []T
+	next  int
+	chunk []T // the largest so far, to begin with after a reset
 }
 
 // Sizes of a slab's chunks in elements.
@@ -22,10 +23,19 @@ func (s *slab[T]) take(n, most int) []T {
 	if n > len(s.free) {
 		s.next = min(max(2*s.next, firstChunk), lastChunk)
 		s.free = make([]T, max(n, min(s.next, most)))
+		if len(s.free) > len(s.chunk) {
+			s.chunk = s.free
+		}
 	}
 	out := s.free[:n:n]
 	s.free = s.free[n:]
 	return out
+}
+
+// reset takes back everything that was handed out.
+func (s *slab[T]) reset() {
+	clear(s.chunk)
+	s.free, s.next = s.chunk, 0
 }
 
 // arena holds many short strings in few allocations.
