@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -83,16 +85,17 @@ func (Block) input()      {}
 type Device struct {
 	cfg       DeviceConfig
 	conn      ConnID
-	peers     map[ident.Address]*peer
-	out       []*outgoing          // not yet acknowledged, in order
-	sent      map[string]*outgoing // acknowledged messages whose delivery receipt is missing
-	seen      seenRing             // messages shown to the user
-	tries     map[string]int       // retries asked for, by message
+	peers     []*peer
+	byAddress map[ident.Address]*peer // nil while there are few
+	out       []*outgoing             // not yet acknowledged, in order
+	sent      map[string]*outgoing    // acknowledged messages whose delivery receipt is missing
+	seen      seenRing                // messages shown to the user
+	tries     map[string]int          // retries asked for, by message
 	nextSeq   uint64
 	published bool
 	rotatedAt time.Time
 	resendAt  time.Time // earliest time to send something again
-	output    Output
+	output    *Output   // of the Step under way
 	records   recorder
 }
 
@@ -123,23 +126,34 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 // Step takes one input at a time. The output is valid until the next Step. An
 // error says that the input was refused and nothing has changed.
 func (d *Device) Step(now time.Time, in Input) (Output, error) {
-	d.output.reset()
-	d.records.reset()
+	// The room is not kept in the device: there are very many.
+	out := outputs.Get().(*Output)
+	d.output = out
+	d.records.list = nil
 	err := d.step(now, in)
+	if err == nil {
+		d.pump(now)
+		if !d.cfg.Volatile {
+			for _, r := range d.cfg.Client.Changes() {
+				r.Key = clientPrefix + r.Key
+				d.records.list = append(d.records.list, r)
+			}
+		}
+		out.Persist = d.records.list
+		out.WakeAt = d.wakeAt()
+	}
+	result := *out
+	*out = Output{}
+	outputs.Put(out)
+	d.output, d.records.list = nil, nil
 	if err != nil {
 		return Output{}, err
 	}
-	d.pump(now)
-	if !d.cfg.Volatile {
-		for _, r := range d.cfg.Client.Changes() {
-			r.Key = clientPrefix + r.Key
-			d.records.list = append(d.records.list, r)
-		}
-	}
-	d.output.Persist = d.records.list
-	d.output.WakeAt = d.wakeAt()
-	return d.output, nil
+	return result, nil
 }
+
+// outputs holds outputs between Steps.
+var outputs = sync.Pool{New: func() any { return new(Output) }}
 
 func (d *Device) step(now time.Time, in Input) error {
 	switch in := in.(type) {
@@ -235,14 +249,33 @@ func (d *Device) wakeAt() time.Time {
 	return earliest(rotation, d.resendAt)
 }
 
+// fewPeers is up to how many peers a search is cheaper than a map. Most users of a
+// large service have few.
+const fewPeers = 8
+
 func (d *Device) peer(addr ident.Address) *peer {
-	p := d.peers[addr]
-	if p == nil {
-		if d.peers == nil {
-			d.peers = make(map[ident.Address]*peer)
+	if d.byAddress != nil {
+		if p := d.byAddress[addr]; p != nil {
+			return p
 		}
-		p = &peer{addr: addr, name: protocols.Address(addr.String())}
-		d.peers[addr] = p
+	} else {
+		for _, p := range d.peers {
+			if p.addr == addr {
+				return p
+			}
+		}
+	}
+	addr.User = strings.Clone(addr.User) // which may be part of a frame
+	p := &peer{addr: addr, name: protocols.Address(addr.String())}
+	d.peers = append(d.peers, p)
+	switch {
+	case d.byAddress != nil:
+		d.byAddress[addr] = p
+	case len(d.peers) > fewPeers:
+		d.byAddress = make(map[ident.Address]*peer)
+		for _, p := range d.peers {
+			d.byAddress[p.addr] = p
+		}
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package dma
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func RestoreDevice(cfg DeviceConfig, records []protocols.Record) (*Device, error
 			return nil, fmt.Errorf("dma: restore device: record %q: %w: %w", r.Key, protocols.ErrState, err)
 		}
 	}
-	slices.SortFunc(d.out, func(a, b *outgoing) int { return int(int64(a.seq) - int64(b.seq)) })
+	slices.SortFunc(d.out, func(a, b *outgoing) int { return cmp.Compare(a.seq, b.seq) })
 	for _, o := range d.out {
 		if o.fetch {
 			o.peer.fetching = true

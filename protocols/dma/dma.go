@@ -127,11 +127,12 @@ type Event struct {
 	ID      string        // message ID, or empty
 	Peer    ident.Address // who it is from or about
 	Account ident.Address // at a server: whose account; at a device: empty
-	Content Content       // with MessageDelivered
+	Content *Content      // with MessageDelivered, else nil
 	Sent    time.Time     // with MessageDelivered: when the gatekeeper accepted it
 	Reason  string        // with refusals and drops: why
 	Size    int           // bytes of the stanza's frame, with MessageSealed and at a server
 	Plain   int           // with MessageSealed: bytes of the padded plaintext
+	Padding int           // with MessageSealed: how many of them are padding
 	Sealed  int           // with MessageSealed: bytes of the end-to-end payload
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -288,13 +289,14 @@ func (g *Gatekeeper) frame(now time.Time, in Frame) error {
 	}
 }
 
-// parseFrame decodes one frame of the chat channel.
+// decoders holds decoders between frames.
+var decoders = sync.Pool{New: func() any { return new(stanza.Decoder) }}
+
+// parseFrame decodes one frame of the chat channel. The stanza shares bytes with it.
 func parseFrame(data []byte) (stanza.Stanza, error) {
-	n, err := stanza.ParseBinary(data)
-	if err != nil {
-		return nil, fmt.Errorf("dma: frame: %w", err)
-	}
-	s, err := stanza.Parse(n)
+	d := decoders.Get().(*stanza.Decoder)
+	defer decoders.Put(d)
+	s, err := d.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("dma: frame: %w", err)
 	}
@@ -310,14 +312,21 @@ func (g *Gatekeeper) sendTo(a *account, s stanza.Stanza, last bool) {
 	}
 }
 
+// encoders holds room for frames under construction.
+var encoders = sync.Pool{New: func() any { return new([]byte) }}
+
 // encode renders a stanza that this package made; that it can be rendered is our
 // invariant.
 func encode(s stanza.Stanza) []byte {
-	b, err := stanza.AppendBinary(nil, s.Node())
+	room := encoders.Get().(*[]byte)
+	b, err := stanza.AppendBinary((*room)[:0], s.Node())
 	if err != nil {
 		panic("dma: own stanza does not encode: " + err.Error())
 	}
-	return b
+	frame := append(make([]byte, 0, len(b)), b...)
+	*room = b
+	encoders.Put(room)
+	return frame
 }
 
 func (g *Gatekeeper) wake(now time.Time) {

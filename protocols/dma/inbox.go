@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -70,8 +71,8 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 	d.seen.add(key)
 	d.saveSeen(key)
 	delete(d.tries, key)
-	d.queue(&outgoing{kind: outReceipt, id: m.ID, peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
-	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: content, Sent: time.Unix(m.Timestamp, 0)})
+	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
+	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: &content, Sent: time.Unix(m.Timestamp, 0)})
 	return nil
 }
 
@@ -109,7 +110,7 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, key string, cause er
 		d.tries = make(map[string]int)
 	}
 	d.tries[key] = n
-	d.queue(&outgoing{kind: outReceipt, id: m.ID, typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
+	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
 	d.tell(Event{Kind: Undecryptable, ID: m.ID, Peer: m.From, Reason: cause.Error()})
 	return nil
 }

@@ -66,11 +66,18 @@ func parseKeys(k *stanza.Keys) (form KeyForm, static []byte, oneTime []protocols
 			return 0, nil, nil, fmt.Errorf("dma: keys: %w", err)
 		}
 	}
+	size := 0
+	for _, o := range k.OneTime {
+		size += len(o.Value)
+	}
+	values := make([]byte, 0, size)
 	for _, o := range k.OneTime {
 		if o.ID == 0 {
 			return 0, nil, nil, fmt.Errorf("dma: keys: %w: one-time key with id 0", protocols.ErrMalformed)
 		}
-		oneTime = append(oneTime, protocols.OneTimeKey{ID: o.ID, Value: append([]byte(nil), o.Value...)})
+		from := len(values)
+		values = append(values, o.Value...)
+		oneTime = append(oneTime, protocols.OneTimeKey{ID: o.ID, Value: values[from:len(values):len(values)]})
 	}
 	return form, static, oneTime, nil
 }

@@ -2,6 +2,7 @@ package dma
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,8 +15,44 @@ import (
 type keyStore struct {
 	form    KeyForm
 	static  []byte
-	oneTime []protocols.OneTimeKey
+	oneTime oneTimeQueue
 	asked   bool // the owner was told to upload more
+}
+
+// oneTimeQueue holds one-time keys in the order of their upload, without a pointer
+// for each: a server has very many.
+type oneTimeQueue struct {
+	ids    []uint32
+	ends   []uint32 // of each value, in what values had from the first upload on
+	values []byte
+	gone   uint32 // bytes of values that were popped
+}
+
+func (q *oneTimeQueue) len() int { return len(q.ids) }
+
+func (q *oneTimeQueue) push(k protocols.OneTimeKey) {
+	q.values = append(q.values, k.Value...)
+	q.ids = append(q.ids, k.ID)
+	q.ends = append(q.ends, q.gone+uint32(len(q.values)))
+}
+
+// grow makes room for n keys of size bytes.
+func (q *oneTimeQueue) grow(n, size int) {
+	q.ids, q.ends, q.values = slices.Grow(q.ids, n), slices.Grow(q.ends, n), slices.Grow(q.values, n*size)
+}
+
+// front returns the oldest key; the queue must not be empty.
+func (q *oneTimeQueue) front() protocols.OneTimeKey {
+	return protocols.OneTimeKey{ID: q.ids[0], Value: q.values[:q.ends[0]-q.gone]}
+}
+
+func (q *oneTimeQueue) pop() {
+	q.values = q.values[q.ends[0]-q.gone:]
+	q.gone = q.ends[0]
+	q.ids, q.ends = q.ids[1:], q.ends[1:]
+	if len(q.ids) == 0 {
+		*q = oneTimeQueue{}
+	}
 }
 
 // maxStored bounds the one-time keys kept per account; the web client uploads
@@ -24,7 +61,7 @@ const maxStored = 1000
 
 // low reports whether fewer than n one-time keys are left of an account that has
 // published some.
-func (k *keyStore) low(n int) bool { return k.static != nil && len(k.oneTime) < n }
+func (k *keyStore) low(n int) bool { return k.static != nil && k.oneTime.len() < n }
 
 // iq serves the queries of a client.
 func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
@@ -42,7 +79,7 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 	case *stanza.KeyFetch:
 		reply.Payload = g.fetch(a, p)
 	case stanza.KeyCountQuery:
-		reply.Payload = stanza.KeyCount{Value: len(a.keys.oneTime)}
+		reply.Payload = stanza.KeyCount{Value: a.keys.oneTime.len()}
 	case *stanza.Settings:
 		for _, app := range p.Apps {
 			if err = g.setApp(a, app.Integrator, app.Enabled); err != nil {
@@ -79,23 +116,25 @@ func (g *Gatekeeper) upload(a *account, p *stanza.KeyUpload) (stanza.Code, error
 	if err != nil {
 		return 0, err
 	}
-	kept := a.keys.oneTime
-	if !sameIdentity(form, static, a.keys.form, a.keys.static) {
-		kept = nil
-	}
-	if len(kept)+len(oneTime) > maxStored {
+	same := sameIdentity(form, static, a.keys.form, a.keys.static)
+	if same && a.keys.oneTime.len()+len(oneTime) > maxStored || len(oneTime) > maxStored {
 		return stanza.ResourceLimit, nil
 	}
-	for _, k := range a.keys.oneTime[len(kept):] {
-		g.records.delete(oneTimeKey(a.addr, k.ID))
+	for !same && a.keys.oneTime.len() > 0 {
+		g.records.delete(oneTimeKey(a.addr, a.keys.oneTime.front().ID))
+		a.keys.oneTime.pop()
 	}
-	a.keys.oneTime = kept
 	a.keys.form, a.keys.static = form, static
-	a.keys.oneTime = append(a.keys.oneTime, oneTime...)
 	a.keys.asked = false
 	g.saveAccount(a)
+	if len(oneTime) > 0 {
+		a.keys.oneTime.grow(len(oneTime), len(oneTime[0].Value))
+	}
 	for _, k := range oneTime {
-		g.records.put(oneTimeKey(a.addr, k.ID), k.Value)
+		a.keys.oneTime.push(k)
+		if !g.records.off {
+			g.records.put(oneTimeKey(a.addr, k.ID), k.Value)
+		}
 	}
 	return 0, nil
 }
@@ -112,15 +151,17 @@ func (g *Gatekeeper) fetch(a *account, p *stanza.KeyFetch) *stanza.KeyBundles {
 			out.Users = append(out.Users, stanza.UserKeys{Address: addr, Error: &stanza.Error{Code: why}})
 			continue
 		}
-		n := min(1, len(to.keys.oneTime))
-		keys := stanzaKeys(to.keys.form, to.keys.static, to.keys.oneTime[:n])
-		out.Users = append(out.Users, stanza.UserKeys{Address: addr, Keys: &keys})
-		if n == 0 {
-			g.out.Events = append(g.out.Events, Event{Kind: KeysGone, Account: addr})
+		var oneTime []protocols.OneTimeKey
+		if to.keys.oneTime.len() > 0 {
+			k := to.keys.oneTime.front()
+			oneTime = append(oneTime, k)
+			to.keys.oneTime.pop()
+			g.records.delete(oneTimeKey(addr, k.ID))
 		} else {
-			g.records.delete(oneTimeKey(addr, to.keys.oneTime[0].ID))
-			to.keys.oneTime = to.keys.oneTime[1:]
+			g.out.Events = append(g.out.Events, Event{Kind: KeysGone, Account: addr})
 		}
+		keys := stanzaKeys(to.keys.form, to.keys.static, oneTime)
+		out.Users = append(out.Users, stanza.UserKeys{Address: addr, Keys: &keys})
 		if to.keys.low(g.cfg.RefillBelow) && to.conn != 0 && !to.keys.asked {
 			g.askForKeys(to)
 		}
@@ -133,7 +174,7 @@ func (g *Gatekeeper) fetch(a *account, p *stanza.KeyFetch) *stanza.KeyBundles {
 func (g *Gatekeeper) askForKeys(a *account) {
 	a.keys.asked = true
 	g.out.Events = append(g.out.Events, Event{Kind: KeysLow, Account: a.addr})
-	g.sendTo(a, &stanza.Notification{ID: "keys", Event: stanza.KeysLow{Count: len(a.keys.oneTime)}}, false)
+	g.sendTo(a, &stanza.Notification{ID: "keys", Event: stanza.KeysLow{Count: a.keys.oneTime.len()}}, false)
 }
 
 func oneTimeID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }

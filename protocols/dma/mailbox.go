@@ -3,6 +3,7 @@ package dma
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -100,6 +101,10 @@ func (g *Gatekeeper) remove(e *entry) {
 	}
 	e.live = false
 	e.frame = nil
+	g.expiry.died()
+	if g.cfg.ResendAfter > 0 && !e.sentAt.IsZero() {
+		g.resend.died()
+	}
 	g.records.delete(entryKey(e))
 }
 
@@ -124,11 +129,13 @@ func (g *Gatekeeper) event(kind EventKind, e *entry, reason string) {
 	})
 }
 
-// queue holds entries by a deadline that never decreases from one push to the
-// next, so that a FIFO is a priority queue.
+// queue holds entries by a deadline that never decreases from one push to the next,
+// so that a FIFO is a priority queue. Entries that have left their mailbox are swept
+// out when they are the majority: their deadline may be 30 days away.
 type queue struct {
 	items []queued
 	head  int
+	dead  int // at least that many items behind head have left their mailbox
 }
 
 type queued struct {
@@ -161,22 +168,49 @@ func (q *queue) drop() *entry {
 	e := q.items[q.head].e
 	q.items[q.head] = queued{}
 	q.head++
+	if !e.live {
+		q.dead = max(0, q.dead-1)
+	}
 	if q.head > 64 && q.head > len(q.items)/2 {
-		n := copy(q.items, q.items[q.head:])
-		clear(q.items[n:])
-		q.items, q.head = q.items[:n], 0
+		q.sweep()
 	}
 	return e
 }
 
-// seenRing remembers the last seenWindow IDs of messages.
-type seenRing struct {
-	ids   map[string]struct{}
-	ring  []string // by count modulo seenWindow
-	count uint64   // IDs added so far
+// died says that an entry in the queue has left its mailbox.
+func (q *queue) died() {
+	if q.dead++; q.dead > 64 && q.dead > (len(q.items)-q.head)/2 {
+		q.sweep()
+	}
 }
 
+// sweep drops what is done with.
+func (q *queue) sweep() {
+	live := q.items[:0]
+	for _, x := range q.items[q.head:] {
+		if x.e.live {
+			live = append(live, x)
+		}
+	}
+	clear(q.items[len(live):])
+	q.items, q.head, q.dead = live, 0, 0
+}
+
+// seenRing remembers the last seenWindow IDs of messages.
+type seenRing struct {
+	ids   map[string]struct{} // nil while there are few
+	ring  []string            // by count modulo seenWindow
+	count uint64              // IDs added so far
+}
+
+// fewSeen is up to how many IDs a search is cheaper than a map. Most users of a large
+// service write little.
+const fewSeen = 16
+
 func (s *seenRing) has(id string) bool {
+	if s.ids == nil {
+		return slices.Contains(s.ring, id)
+	}
 	_, ok := s.ids[id]
 	return ok
 }
@@ -188,16 +222,21 @@ func (s *seenRing) add(id string) {
 
 // put remembers id as the n-th.
 func (s *seenRing) put(n uint64, id string) {
-	if s.ids == nil {
-		s.ids = make(map[string]struct{})
-	}
 	slot := int(n % seenWindow)
 	for len(s.ring) <= slot {
 		s.ring = append(s.ring, "")
 	}
-	delete(s.ids, s.ring[slot])
+	if s.ids == nil && len(s.ring) > fewSeen {
+		s.ids = make(map[string]struct{})
+		for _, old := range s.ring {
+			s.ids[old] = struct{}{}
+		}
+	}
+	if s.ids != nil {
+		delete(s.ids, s.ring[slot])
+		s.ids[id] = struct{}{}
+	}
 	s.ring[slot] = id
-	s.ids[id] = struct{}{}
 	s.count = max(s.count, n+1)
 }
 

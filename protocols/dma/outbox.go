@@ -124,7 +124,7 @@ func (d *Device) ready(now time.Time, o *outgoing, i int) bool {
 	d.saveOut(o)
 	d.tell(Event{
 		Kind: MessageSealed, ID: o.id, Peer: o.peer.addr,
-		Size: len(o.frame), Plain: len(o.content), Sealed: len(sealed.Payload),
+		Size: len(o.frame), Plain: len(o.content), Padding: int(o.content[len(o.content)-1]), Sealed: len(sealed.Payload),
 	})
 	return true
 }

@@ -3,6 +3,7 @@ package dma
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -37,7 +38,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 
 	fwd := *m
 	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-	e := &entry{kind: messageEntry, from: from.addr, id: m.ID, frame: encode(&fwd)}
+	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), frame: encode(&fwd)}
 	g.accept(now, to, e)
 	g.event(Routed, e, "")
 	g.sendTo(from, ack, false)
@@ -54,7 +55,7 @@ func attemptKey(m *stanza.Message) string {
 	if n := m.Enc[0].Count; n > 0 {
 		return m.ID + "/" + strconv.Itoa(n)
 	}
-	return m.ID
+	return strings.Clone(m.ID) // which is part of its frame
 }
 
 // receipt settles the message it is about and passes the receipt on.
@@ -76,7 +77,7 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 	if pass && g.linked(from, to) {
 		fwd := *r
 		fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: r.ID, typ: string(r.Type), frame: encode(&fwd)})
+		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: encode(&fwd)})
 		g.deliver(now, to)
 	}
 	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)

@@ -1,6 +1,7 @@
 package dma
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -119,65 +120,80 @@ func RestoreGatekeeper(cfg GatekeeperConfig, records []protocols.Record) (*Gatek
 	}
 	sorted := slices.Clone(records)
 	slices.SortFunc(sorted, func(a, b protocols.Record) int { return strings.Compare(a.Key, b.Key) })
-	var entries []*entry
-	for _, r := range sorted { // acct/ and agree/ sort before what refers to accounts
-		e, err := g.restore(r)
-		if err != nil {
-			return nil, fmt.Errorf("dma: restore gatekeeper: record %q: %w: %w", r.Key, protocols.ErrState, err)
-		}
-		if e != nil {
-			entries = append(entries, e)
+	r := restorer{Gatekeeper: g}
+	for _, rec := range sorted { // acct/ sorts before what refers to accounts
+		if err := r.restore(rec); err != nil {
+			return nil, fmt.Errorf("dma: restore gatekeeper: record %q: %w: %w", rec.Key, protocols.ErrState, err)
 		}
 	}
-	slices.SortFunc(entries, func(a, b *entry) int { return int(int64(a.seq) - int64(b.seq)) })
-	for _, e := range entries {
+	slices.SortFunc(r.entries, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	for _, e := range r.entries {
 		e.owner.box = append(e.owner.box, e)
 		g.expiry.push(e.at.Add(g.cfg.Retention), e)
 		g.nextSeq = max(g.nextSeq, e.seq)
 	}
-	for _, a := range g.accounts {
-		slices.SortFunc(a.keys.oneTime, func(x, y protocols.OneTimeKey) int { return int(int64(x.ID) - int64(y.ID)) })
+	slices.SortFunc(r.keys, func(x, y oneTimeRecord) int { return cmp.Compare(x.key.ID, y.key.ID) })
+	for _, k := range r.keys {
+		k.owner.keys.oneTime.push(k.key)
 	}
 	return g, nil
 }
 
-// restore takes one record in; a mailbox entry is returned for sorting.
-func (g *Gatekeeper) restore(r protocols.Record) (*entry, error) {
+// restorer is a gatekeeper under restoration, with what has an order that the keys of
+// the records do not show.
+type restorer struct {
+	*Gatekeeper
+	entries []*entry
+	keys    []oneTimeRecord
+}
+
+type oneTimeRecord struct {
+	owner *account
+	key   protocols.OneTimeKey
+}
+
+// restore takes one record in.
+func (g *restorer) restore(r protocols.Record) error {
 	kind, rest, _ := strings.Cut(r.Key, "/")
 	name, tail, _ := strings.Cut(rest, "/")
 	if kind == "agree" {
 		n, err := strconv.ParseUint(name, 10, 16)
 		if err != nil || len(r.Value) != 1 {
-			return nil, fmt.Errorf("not an agreement")
+			return fmt.Errorf("not an agreement")
 		}
 		g.agreements[uint16(n)] = r.Value[0] == 1
-		return nil, nil
+		return nil
 	}
 	addr, err := ident.ParseAddress(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if kind == "acct" {
-		return nil, g.restoreAccount(addr, r.Value)
+		return g.restoreAccount(addr, r.Value)
 	}
 	a := g.accounts[addr]
 	if a == nil {
-		return nil, fmt.Errorf("no account %v", addr)
+		return fmt.Errorf("no account %v", addr)
 	}
 	n, err := strconv.ParseUint(tail, 10, 64)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case kind == "box":
-		return restoreEntry(a, n, r.Value)
+		e, err := restoreEntry(a, n, r.Value)
+		if err != nil {
+			return err
+		}
+		g.entries = append(g.entries, e)
+		return nil
 	case kind == "otk" && n > 0 && n <= 1<<32-1:
-		a.keys.oneTime = append(a.keys.oneTime, protocols.OneTimeKey{ID: uint32(n), Value: r.Value})
-		return nil, nil
+		g.keys = append(g.keys, oneTimeRecord{a, protocols.OneTimeKey{ID: uint32(n), Value: r.Value}})
+		return nil
 	case kind == "seen":
-		return nil, a.seen.restore(r.Value)
+		return a.seen.restore(r.Value)
 	}
-	return nil, fmt.Errorf("unknown kind")
+	return fmt.Errorf("unknown kind")
 }
 
 func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
