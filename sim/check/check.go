@@ -68,7 +68,7 @@ const MaxViolations = 20
 // is not safe for concurrent use.
 type Checker struct {
 	on       map[Name]bool
-	messages map[string]*message
+	messages map[string]message
 	pairs    map[pair]*conversation
 	consents map[pair][]consent
 	secret   []byte
@@ -81,17 +81,25 @@ type Checker struct {
 type pair struct{ a, b string }
 
 type message struct {
-	pair
-	number    int // position among what a wrote to b
-	accepted  bool
-	delivered bool
-	excused   bool // dropped for a reason that is not a loss
-	retried   bool
+	conv   *conversation
+	number int32 // position within the conversation
+	is     state
 }
 
+// state is a set of things that happened to a message.
+type state uint8
+
+const (
+	accepted state = 1 << iota
+	delivered
+	excused // dropped for a reason that is not a loss
+	retried
+)
+
 type conversation struct {
-	written int
-	shown   int // number of the last message shown that was not retried, plus 1
+	pair
+	written int32
+	shown   int32 // number of the last message shown that was not retried, plus 1
 }
 
 type consent struct {
@@ -103,7 +111,7 @@ type consent struct {
 // stands in every plaintext and, by chance, nowhere else.
 func New(names []Name, secret []byte) *Checker {
 	c := &Checker{
-		on: make(map[Name]bool), messages: make(map[string]*message),
+		on: make(map[Name]bool), messages: make(map[string]message),
 		pairs: make(map[pair]*conversation), consents: make(map[pair][]consent), secret: secret,
 	}
 	for _, n := range names {
@@ -117,32 +125,27 @@ func (c *Checker) Written(id, from, to string) {
 	p := pair{from, to}
 	conv := c.pairs[p]
 	if conv == nil {
-		conv = new(conversation)
+		conv = &conversation{pair: p}
 		c.pairs[p] = conv
 	}
-	c.messages[id] = &message{pair: p, number: conv.written}
+	c.messages[id] = message{conv: conv, number: conv.written}
 	conv.written++
 }
 
 // Accepted says that the sender was told that its message is durable.
-func (c *Checker) Accepted(id string) {
-	if m := c.messages[id]; m != nil {
-		m.accepted = true
-	}
-}
+func (c *Checker) Accepted(id string) { c.mark(id, accepted) }
 
 // Retried says that a message is sealed anew because it could not be decrypted.
-func (c *Checker) Retried(id string) {
-	if m := c.messages[id]; m != nil {
-		m.retried = true
-	}
-}
+func (c *Checker) Retried(id string) { c.mark(id, retried) }
 
 // Excused says that a message will not arrive for a reason its sender has to live
 // with: it expired, or consent or agreement ended.
-func (c *Checker) Excused(id string) {
-	if m := c.messages[id]; m != nil {
-		m.excused = true
+func (c *Checker) Excused(id string) { c.mark(id, excused) }
+
+func (c *Checker) mark(id string, s state) {
+	if m, ok := c.messages[id]; ok {
+		m.is |= s
+		c.messages[id] = m
 	}
 }
 
@@ -155,21 +158,21 @@ func (c *Checker) Consents(at des.Time, native, partner string, given bool) {
 // Delivered says that a message was shown to its recipient. needsConsent says that
 // a partner's user wrote to a native one; handedOut is when the gatekeeper sent it.
 func (c *Checker) Delivered(at des.Time, id, from, to string, needsConsent bool, handedOut des.Time) {
-	m := c.messages[id]
-	if m == nil || m.pair != (pair{from, to}) {
+	m, known := c.messages[id]
+	if !known || m.conv.pair != (pair{from, to}) {
 		c.fail(Duplicates, at, id, "%s is shown a message of %s that nobody wrote", to, from)
 		return
 	}
-	if m.delivered {
+	if m.is&delivered != 0 {
 		c.fail(Duplicates, at, id, "%s is shown a message of %s a second time", to, from)
 		return
 	}
-	m.delivered = true
-	if conv := c.pairs[m.pair]; !m.retried {
-		if m.number < conv.shown {
-			c.fail(Order, at, id, "%s is shown message %d of %s after message %d", to, m.number+1, from, conv.shown)
+	c.mark(id, delivered)
+	if m.is&retried == 0 {
+		if m.number < m.conv.shown {
+			c.fail(Order, at, id, "%s is shown message %d of %s after message %d", to, m.number+1, from, m.conv.shown)
 		}
-		conv.shown = max(conv.shown, m.number+1)
+		m.conv.shown = max(m.conv.shown, m.number+1)
 	}
 	if needsConsent && !c.agreed(pair{to, from}, handedOut) {
 		c.fail(Consent, at, id, "%s is reached by %s without having agreed", to, from)
@@ -202,14 +205,14 @@ func (c *Checker) End(at des.Time) {
 	}
 	var lost []string
 	for id, m := range c.messages {
-		if m.accepted && !m.delivered && !m.excused {
+		if m.is&accepted != 0 && m.is&(delivered|excused) == 0 {
 			lost = append(lost, id)
 		}
 	}
 	slices.Sort(lost)
 	for _, id := range lost {
-		m := c.messages[id]
-		c.fail(Durability, at, id, "the message of %s to %s was acknowledged and never shown", m.a, m.b)
+		p := c.messages[id].conv.pair
+		c.fail(Durability, at, id, "the message of %s to %s was acknowledged and never shown", p.a, p.b)
 	}
 }
 
