@@ -362,6 +362,7 @@ func (w *world) handOver(d *device, toDevice, toGatekeeper dma.Input) error {
 func (w *world) choices(d *device) []dma.Input {
 	r := des.NewStream(w.k.Seed(), "choices/"+d.user.name)
 	reach := d.gk.cfg.Reachability
+	byDefault := reach.Default == scenario.DefaultOn
 	on := r.Bool(float64(reach.OptInRate))
 	off := r.Bool(float64(reach.OptOutRate))
 	var inputs []dma.Input
@@ -370,17 +371,14 @@ func (w *world) choices(d *device) []dma.Input {
 		if d.gk.toPush[p.integrator] == nil {
 			continue
 		}
-		byDefault := reach.Default == scenario.DefaultOn
-		switch {
-		case byDefault && off:
-			inputs = append(inputs, dma.AllowApp{Integrator: p.integrator, Allow: false})
-		case !byDefault && on && picked:
-			inputs = append(inputs, dma.AllowApp{Integrator: p.integrator, Allow: true})
-		case !byDefault:
+		if byDefault && off || !byDefault && on && picked {
+			inputs = append(inputs, dma.AllowApp{Integrator: p.integrator, Allow: !byDefault})
+		}
+		if agrees := byDefault && !off || !byDefault && on && picked; !agrees {
 			continue
 		}
 		for _, c := range d.user.contacts {
-			if c.to.user.partner == p && !off {
+			if c.to.user.partner == p {
 				w.consents(c, true)
 			}
 		}

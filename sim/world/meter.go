@@ -17,17 +17,21 @@ const (
 // The metrics of a run.
 var (
 	// Latency is from the user's sending to the other user's device showing, for
-	// recipients that were connected when the gatekeeper took the message.
+	// senders that were connected when they wrote and recipients that were connected
+	// when the gatekeeper took the message.
 	Latency = report.Metric{Name: "latency", Unit: report.Milliseconds, Better: report.Lower,
-		Help: "From sending to showing, for recipients that were connected when the gatekeeper took the message."}
-	// LatencyAll is the same for all recipients, and includes the time that they
-	// were offline.
+		Help: "From sending to showing, with sender and recipient connected."}
+	// LatencyAll is the same for all messages, and includes the time that either was
+	// offline.
 	LatencyAll = report.Metric{Name: "latency_all", Unit: report.Seconds, Better: report.Lower,
-		Help: "From sending to showing, whether the recipient was connected or not."}
+		Help: "From sending to showing, whether sender and recipient were connected or not."}
 	// Reachable is the share of the cross-provider pairs of users who know each
 	// other that can exchange messages at the end of the measured span.
 	Reachable = report.Metric{Name: "reachable", Unit: report.Share, Better: report.Higher,
 		Help: "Pairs of a partner's and a native user who know each other and can exchange messages, as a share of all such pairs."}
+	// ReachableByGatekeeper is the same for the native users of each gatekeeper.
+	ReachableByGatekeeper = report.Metric{Name: "reachable_by_gatekeeper", Unit: report.Share, Better: report.Higher,
+		Help: "The same for the native users of each gatekeeper."}
 	// Size is the mean size of a message by kind and part.
 	Size = report.Metric{Name: "bytes_per_message", Unit: report.Bytes, Better: report.Lower,
 		Help: "Mean bytes of a message by its kind: content, padding, end-to-end encryption, stanza, frame; media apart."}
@@ -47,8 +51,21 @@ var (
 		Help: "Bytes that all links carried over the whole run, media included."}
 )
 
-// parts are the parts of a message's size, from the inside out.
-var parts = []string{"content", "padding", "encryption", "stanza", "frame", "media"}
+// Parts are the parts of a message's size, from the inside out: the content, its
+// padding, what end-to-end encryption adds, what the stanza adds, and the chat
+// channel's frame. Apart from them come the sum of all, the sum of all but the
+// content, and the medium's ciphertext.
+var Parts = []string{"content", "padding", "encryption", "stanza", "frame"}
+
+// Fates are the values of the label "what" of [Messages].
+var Fates = []string{"written", "accepted", "delivered", "refused", "dropped", "sealed anew", "given up", "read receipts"}
+
+// The other values of the label "part" of [Size].
+const (
+	WholeMessage = "message"
+	Overhead     = "overhead"
+	MediaPart    = "media"
+)
 
 // meter collects the measurements of one run.
 type meter struct {
@@ -71,8 +88,9 @@ type latencyKey struct {
 
 // sizes are sums over the messages of one kind.
 type sizes struct {
-	n    int64
-	part [6]int64 // in the order of parts
+	n     int64
+	part  [5]int64 // in the order of Parts
+	media int64
 }
 
 func newMeter(rep *report.Replication, modelled bool) *meter {
@@ -103,9 +121,10 @@ func (m *meter) arrived(f *flight, now des.Time) {
 	}
 	s := &m.sizes[f.kind]
 	s.n++
-	for i, v := range [...]int{f.content, f.plain - f.content, f.sealed - f.plain, f.frame - f.sealed, frameOverhead, int(f.media)} {
+	for i, v := range [...]int{f.content, f.plain - f.content, f.sealed - f.plain, f.frame - f.sealed, frameOverhead} {
 		s.part[i] += int64(v)
 	}
+	s.media += int64(f.media)
 }
 
 func (m *meter) histogram(of map[latencyKey]*report.Histogram, metric report.Metric, key latencyKey) *report.Histogram {
@@ -123,6 +142,7 @@ func (m *meter) histogram(of map[latencyKey]*report.Histogram, metric report.Met
 
 // measureReach notes, at the end of the measured span, who can talk to whom.
 func (w *world) measureReach() {
+	var all, open int
 	for _, g := range w.gatekeepers {
 		reachable := 0
 		for _, u := range g.natives {
@@ -132,9 +152,16 @@ func (w *world) measureReach() {
 				}
 			}
 		}
-		if g.pairs > 0 {
-			w.meter.rep.Scalar(w.meter.metric(Reachable), report.NewLabels("gatekeeper", g.name), float64(reachable)/float64(g.pairs))
-		}
+		all, open = all+g.pairs, open+reachable
+		w.meter.share(ReachableByGatekeeper, report.NewLabels("gatekeeper", g.name), reachable, g.pairs)
+	}
+	w.meter.share(Reachable, report.Labels{}, open, all)
+}
+
+// share records a part of a whole, unless there is no whole.
+func (m *meter) share(x report.Metric, l report.Labels, part, whole int) {
+	if whole > 0 {
+		m.rep.Scalar(m.metric(x), l, float64(part)/float64(whole))
 	}
 }
 
@@ -142,14 +169,8 @@ func (w *world) measureReach() {
 func (w *world) finish() {
 	m := w.meter
 	rep := m.rep
-	for _, c := range []struct {
-		what string
-		n    int64
-	}{
-		{"written", m.written}, {"accepted", m.accepted}, {"delivered", m.delivered}, {"refused", m.refused},
-		{"dropped", m.dropped}, {"sealed anew", m.retries}, {"given up", m.givenUp}, {"read receipts", m.read},
-	} {
-		rep.Scalar(m.metric(Messages), report.NewLabels("what", c.what), float64(c.n))
+	for i, n := range [...]int64{m.written, m.accepted, m.delivered, m.refused, m.dropped, m.retries, m.givenUp, m.read} {
+		rep.Scalar(m.metric(Messages), report.NewLabels("what", Fates[i]), float64(n))
 	}
 	rep.Scalar(m.metric(Pings), report.Labels{}, float64(m.pings))
 	rep.Scalar(m.metric(Carried), report.Labels{}, float64(m.carried))
@@ -157,11 +178,19 @@ func (w *world) finish() {
 		if s.n == 0 {
 			continue
 		}
+		size := func(part string, sum int64) {
+			labels := report.NewLabels("kind", dma.ContentKind(kind).String(), "part", part)
+			rep.Scalar(m.metric(Size), labels, float64(sum)/float64(s.n))
+		}
+		var whole int64
 		for i, sum := range s.part {
-			if parts[i] == "media" && !dma.ContentKind(kind).Media() {
-				continue
-			}
-			rep.Scalar(m.metric(Size), report.NewLabels("kind", dma.ContentKind(kind).String(), "part", parts[i]), float64(sum)/float64(s.n))
+			size(Parts[i], sum)
+			whole += sum
+		}
+		size(WholeMessage, whole)
+		size(Overhead, whole-s.part[0])
+		if dma.ContentKind(kind).Media() {
+			size(MediaPart, s.media)
 		}
 	}
 	for _, route := range [...]string{routeDirect, routeProxied} {

@@ -17,7 +17,7 @@ type flight struct {
 	contact  *contact // the sender's
 	kind     dma.ContentKind
 	sent     des.Time
-	online   bool // the recipient was connected when the gatekeeper accepted it
+	online   bool // the sender was connected when it was written, and the recipient when it was routed
 	handed   des.Time
 	measured bool
 	retried  bool
@@ -43,7 +43,7 @@ func (w *world) composed(d *device, id string, in dma.Compose) {
 	now := w.k.Now()
 	w.flights[id] = &flight{
 		contact: c, kind: in.Content.Kind, sent: now, measured: now >= w.from && now < w.end,
-		content: len(in.Content.Append(nil)), media: in.Content.Media.Size,
+		media: in.Content.Media.Size, online: d.up,
 	}
 	if w.checker != nil {
 		w.checker.Written(id, d.name(), c.to.name())
@@ -59,7 +59,7 @@ func (w *world) deviceEvent(d *device, e *dma.Event) {
 	switch e.Kind {
 	case dma.MessageSealed:
 		if f != nil {
-			f.plain, f.sealed, f.frame = e.Plain, e.Sealed, e.Size
+			f.content, f.plain, f.sealed, f.frame = e.Plain-e.Padding, e.Plain, e.Sealed, e.Size
 			w.learn(c, ledger.Network, ledger.Timestamp, e.ID)
 			w.learn(c, ledger.Network, ledger.Size, e.ID)
 		}
@@ -143,9 +143,9 @@ func (w *world) gatekeeperEvent(g *gatekeeper, e *dma.Event) {
 	switch e.Kind {
 	case dma.Routed:
 		if f != nil {
-			f.online = f.contact.to.up
 			w.routed(f, e.ID)
-			if !f.online {
+			if !f.contact.to.up {
+				f.online = false
 				w.noteMessage(g.name, trace.Store, f.contact.to.name(), e.ID, "")
 			}
 		}
@@ -190,7 +190,7 @@ func (w *world) routed(f *flight, id string) {
 		w.ledger.Learn(route, ledger.PartnerServer, ledger.Timestamp, id)
 		w.ledger.Learn(route, ledger.PartnerServer, ledger.Size, id)
 	}
-	if to.partner != nil && !f.online {
+	if to.partner != nil && !c.to.up {
 		w.ledger.Learn(route, ledger.PartnerServer, ledger.Timestamp, id)
 	}
 }
@@ -259,16 +259,16 @@ func (w *world) proxySees(d *device, p *packet, up bool) {
 	route := c.route()
 	w.ledger.Learn(route, ledger.Proxy, ledger.Timestamp, m.ID)
 	w.ledger.Learn(route, ledger.Proxy, ledger.Size, m.ID)
-	w.ledger.Learn(route, ledger.Proxy, ledger.Identity, c.to.name())
-	edge := c.to.name() + " " + d.name()
+	w.ledger.Learn(route, ledger.Proxy, ledger.Identity, c.to.user.name)
+	edge := c.to.user.name + " " + d.user.name
 	if up {
-		edge = d.name() + " " + c.to.name()
+		edge = d.user.name + " " + c.to.user.name
 	}
 	w.ledger.Learn(route, ledger.Proxy, ledger.Contact, edge)
 }
 
 // digest is a running hash of everything that happens, so that two runs can be
-// compared by 32 bytes.
+// compared by 32 bytes. A nil one hashes nothing.
 type digest struct {
 	h   hash.Hash
 	buf []byte
@@ -279,6 +279,9 @@ func newDigest() *digest { return &digest{h: sha256.New()} }
 // frame takes a frame in by its length: bytes may differ, since the library
 // randomises Signal's signatures.
 func (d *digest) frame(at des.Time, node, peer string, size int) {
+	if d == nil {
+		return
+	}
 	b := binary.BigEndian.AppendUint64(d.buf[:0], uint64(at))
 	b = binary.BigEndian.AppendUint64(b, uint64(size))
 	b = append(append(append(b, node...), 0), peer...)
@@ -287,16 +290,26 @@ func (d *digest) frame(at des.Time, node, peer string, size int) {
 }
 
 func (d *digest) event(at des.Time, node string, e *dma.Event) {
+	if d == nil {
+		return
+	}
 	b := binary.BigEndian.AppendUint64(d.buf[:0], uint64(at))
 	b = append(b, byte(e.Kind))
 	b = append(append(append(b, node...), 0), e.ID...)
 	b = append(append(append(b, 0), e.Peer.User...), 0)
-	b = append(b, e.Content.Text...)
+	if e.Content != nil {
+		b = append(b, e.Content.Text...)
+	}
 	d.buf = b
 	d.h.Write(b)
 }
 
-func (d *digest) sum() [32]byte { return [32]byte(d.h.Sum(nil)) }
+func (d *digest) sum() (sum [32]byte) {
+	if d != nil {
+		d.h.Sum(sum[:0])
+	}
+	return sum
+}
 
 // leaving takes down a frame that a node hands to a link.
 func (w *world) leaving(node, peer string, data []byte) {

@@ -242,7 +242,7 @@ type reading struct {
 
 // see has a user take notice of a message that the device shows.
 func (w *world) see(c *contact, id string, reaction bool) {
-	c.last = id
+	c.last = strings.Clone(id) // which is part of a frame
 	u := c.from.user
 	r := &reading{
 		contact: c, id: id,

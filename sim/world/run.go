@@ -3,6 +3,8 @@ package world
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/mimi-lab/mimi-lab/protocols/adapters"
@@ -17,6 +19,8 @@ type RunOptions struct {
 	Workers int
 	// Ledger says whether to count what each party learns.
 	Ledger bool
+	// Digest says whether to compute [Outcome.Digest].
+	Digest bool
 	// Progress is called now and then, from one goroutine at a time, with how much of
 	// the work is done, 0 to 1; nil for none.
 	Progress func(share float64)
@@ -49,11 +53,23 @@ func Check(ctx context.Context, f *scenario.File, first uint64, n int, o RunOpti
 	return work(ctx, jobs, o)
 }
 
-// PointLabels names a point for results: its study, and its place on each axis.
+// PointLabels names a point for results: its study, and its place on each axis. An
+// axis goes by the last part of its path if that is unique, and a percentage by its
+// share of 1.
 func PointLabels(p scenario.Point) report.Labels {
 	l := report.NewLabels("study", p.Study)
 	for _, a := range p.Labels {
-		l = l.With(a.Path, a.Value)
+		name := a.Path[strings.LastIndexByte(a.Path, '.')+1:]
+		if _, taken := l.Get(name); taken {
+			name = a.Path
+		}
+		value := a.Value
+		if number, ok := strings.CutSuffix(value, "%"); ok {
+			if x, err := strconv.ParseFloat(number, 64); err == nil {
+				value = strconv.FormatFloat(x/100, 'g', 12, 64)
+			}
+		}
+		l = l.With(name, value)
 	}
 	return l
 }
@@ -121,7 +137,7 @@ feed:
 
 func (j job) do(ctx context.Context, o RunOptions, progress func(float64)) (*Outcome, error) {
 	return Simulate(j.sc, j.point, j.index, j.seed, Options{
-		Ledger: o.Ledger,
+		Ledger: o.Ledger, Digest: o.Digest,
 		Progress: func(share float64) bool {
 			progress(share)
 			return ctx.Err() == nil

@@ -61,7 +61,7 @@ type world struct {
 	checker   *check.Checker // nil if nothing is checked
 	ledger    *ledger.Ledger // nil if nobody asks
 	journal   *trace.Journal // nil if not traced
-	digest    *digest
+	digest    *digest        // nil if nobody asks
 
 	// sabotage, in tests, says which records a gatekeeper's disk forgets.
 	sabotage func(protocols.Record) bool
@@ -260,6 +260,8 @@ func (w *world) Handle(k *des.Kernel, ev des.Event) {
 type Options struct {
 	// Journal takes down every frame and every event; nil for none.
 	Journal *trace.Journal
+	// Digest says whether to compute [Outcome.Digest].
+	Digest bool
 	// Ledger says whether to count what each party learns. It costs time and
 	// memory with every message.
 	Ledger bool
@@ -276,7 +278,7 @@ type Outcome struct {
 	Seed        uint64
 	Violations  []check.Violation // at most [check.MaxViolations]
 	Violated    int               // how many there were
-	Digest      [32]byte          // of every frame and event in order
+	Digest      [32]byte          // of every frame and event in order, if asked for
 	Events      uint64            // of the kernel
 	Messages    int64             // written, whether measured or not
 }
@@ -294,7 +296,9 @@ func Simulate(sc *scenario.Scenario, point string, index int, seed uint64, o Opt
 	}
 	rep := report.NewReplication(point, index, seed)
 	w := &world{sc: sc, k: des.New(seed), adapter: adapter, journal: o.Journal, sabotage: o.sabotage}
-	w.digest = newDigest()
+	if o.Digest {
+		w.digest = newDigest()
+	}
 	w.meter = newMeter(rep, adapter.Claims().Modelled)
 	if err := w.build(o); err != nil {
 		return nil, fmt.Errorf("world: scenario %s: %w", sc.Name, err)

@@ -71,7 +71,7 @@ func TestDeterminism(t *testing.T) {
 	}
 	run := func(workers int) (digests [][32]byte, samples []byte) {
 		t.Helper()
-		outs, err := Run(t.Context(), f, RunOptions{Workers: workers, Ledger: true})
+		outs, err := Run(t.Context(), f, RunOptions{Workers: workers, Ledger: true, Digest: true})
 		if err != nil {
 			t.Fatal(err)
 		}
