@@ -41,6 +41,7 @@ tests	protocols/adaptertest
 7	sim/workload sim/report
 7	sim/check
 7	sim/world
+7	sim/findings
 
 8	bench
 8	bench/experiments/... bench/peers/...
