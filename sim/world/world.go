@@ -307,6 +307,7 @@ func Simulate(sc *scenario.Scenario, point string, index int, seed uint64, o Opt
 		return nil, ErrStopped
 	}
 	w.finish()
+	rep.Finish()
 	out := &Outcome{
 		Replication: rep, Seed: seed, Digest: w.digest.sum(), Events: w.k.Handled(), Messages: w.meter.written,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
@@ -87,6 +88,7 @@ func New(t *term.IO) *cobra.Command {
 	},
 		bench.New(t),
 		scenario.New(t),
+		sim.New(t),
 		stanza.New(t),
 		completion.New(t),
 		version.New(t),

@@ -157,6 +157,8 @@ func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"bench engine --pending 1000 --time 1m",
+		"sim check faulty-small --seeds 1000000",
+		"sim run faulty-small --set replications=10000 --out " + t.TempDir(),
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		interrupted, stop := context.WithCancel(context.Background())
