@@ -1,7 +1,5 @@
 package report
 
-import "strings"
-
 // Better says which direction of a metric is the good one.
 type Better string
 
@@ -54,10 +52,4 @@ func timeScale(unit string) (float64, bool) {
 		return 1e3, true
 	}
 	return 1, false
-}
-
-// title returns the metric's name as words: "bytes_per_message" as "bytes per
-// message".
-func (m Metric) title() string {
-	return strings.NewReplacer("_", " ", ".", " ").Replace(m.Name)
 }

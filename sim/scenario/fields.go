@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"encoding"
 	"reflect"
 	"strings"
 	"sync"
@@ -73,9 +72,8 @@ func keys(t reflect.Type) []string {
 }
 
 var (
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-	timeType        = reflect.TypeFor[time.Time]()
-	scenarioType    = reflect.TypeFor[Scenario]()
+	timeType     = reflect.TypeFor[time.Time]()
+	scenarioType = reflect.TypeFor[Scenario]()
 )
 
 // isStruct reports whether values of the type are mappings of the format.
