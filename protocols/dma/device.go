@@ -94,8 +94,9 @@ type Device struct {
 	nextSeq   uint64
 	published bool
 	rotatedAt time.Time
-	resendAt  time.Time // earliest time to send something again
-	output    *Output   // of the Step under way
+	inbox     stanza.Inbox // native: the user's choice, empty before any
+	resendAt  time.Time    // earliest time to send something again
+	output    *Output      // of the Step under way
 	records   recorder
 }
 
@@ -182,6 +183,8 @@ func (d *Device) step(now time.Time, in Input) error {
 		}
 	case AllowApp:
 		d.ask(stanza.Set, &stanza.Settings{Apps: []stanza.App{{Integrator: in.Integrator, Enabled: in.Allow}}}, nil)
+	case ChooseInbox:
+		return d.chooseInbox(in)
 	case AskPing:
 		d.ask(stanza.Set, &stanza.Ping{User: in.To}, d.peer(in.To))
 	case AnswerPing:

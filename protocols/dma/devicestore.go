@@ -11,24 +11,26 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
 // The records a device keeps:
 //
-//	self           what was published and when: JSON
+//	self           what was published and when, and the choice of inbox: JSON
 //	out/<seq>      a stanza in the outbox, or a message without delivery receipt: JSON
 //	seen/<slot>    the sender and ID of a message shown to the user
 //	e2e/<key>      the records of the end-to-end client
 const clientPrefix = "e2e/"
 
 type selfRecord struct {
-	Published bool      `json:"published"`
-	RotatedAt time.Time `json:"rotated_at"`
+	Published bool         `json:"published"`
+	RotatedAt time.Time    `json:"rotated_at"`
+	Inbox     stanza.Inbox `json:"inbox,omitempty"`
 }
 
 func (d *Device) saveSelf() {
 	if !d.records.off {
-		d.records.put("self", mustJSON(selfRecord{d.published, d.rotatedAt}))
+		d.records.put("self", mustJSON(selfRecord{d.published, d.rotatedAt, d.inbox}))
 	}
 }
 
@@ -118,7 +120,7 @@ func (d *Device) restore(r protocols.Record) error {
 		if err := json.Unmarshal(r.Value, &s); err != nil {
 			return err
 		}
-		d.published, d.rotatedAt = s.Published, s.RotatedAt
+		d.published, d.rotatedAt, d.inbox = s.Published, s.RotatedAt, s.Inbox
 	case "seen":
 		return d.seen.restore(r.Value)
 	case "out":

@@ -35,6 +35,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
 // ConnID names one chat connection at one end of it. 0 is none.
@@ -129,6 +130,7 @@ type Event struct {
 	Account ident.Address // at a server: whose account; at a device: empty
 	Content *Content      // with MessageDelivered, else nil
 	Sent    time.Time     // with MessageDelivered: when the gatekeeper accepted it
+	Inbox   stanza.Inbox  // with MessageDelivered: where a native user sees a partner's user's message
 	Reason  string        // with refusals and drops: why
 	Size    int           // bytes of the stanza's frame, with MessageSealed and at a server
 	Plain   int           // with MessageSealed: bytes of the padded plaintext

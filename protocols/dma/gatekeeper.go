@@ -105,6 +105,7 @@ type account struct {
 	keys     keyStore
 	apps     map[uint16]Choice        // native: choice per partner app
 	contacts map[ident.Address]Choice // native: choice per partner user
+	inbox    stanza.Inbox             // native: where third-party chats are shown, empty before any choice
 	blocked  map[ident.Address]bool
 	pings    []time.Time // partner's: recent pings, oldest first
 

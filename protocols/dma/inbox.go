@@ -72,7 +72,7 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 	d.saveSeen(key)
 	delete(d.tries, key)
 	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
-	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: &content, Sent: time.Unix(m.Timestamp, 0)})
+	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: &content, Sent: time.Unix(m.Timestamp, 0), Inbox: d.inboxOf(m.From)})
 	return nil
 }
 

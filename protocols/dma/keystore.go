@@ -81,11 +81,9 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 	case stanza.KeyCountQuery:
 		reply.Payload = stanza.KeyCount{Value: a.keys.oneTime.len()}
 	case *stanza.Settings:
-		for _, app := range p.Apps {
-			if err = g.setApp(a, app.Integrator, app.Enabled); err != nil {
-				return err
-			}
-		}
+		err = g.set(a, p)
+	case stanza.SettingsQuery:
+		reply.Payload = a.settings()
 	case *stanza.Ping:
 		code = g.ping(now, a, p.User)
 	case *stanza.Consent:

@@ -265,6 +265,9 @@ func list(store map[string][]byte) []protocols.Record {
 
 func describe(e Event) string {
 	s := fmt.Sprintf("%v %v", e.Kind, e.Peer)
+	if e.Inbox != "" {
+		s += " in the " + string(e.Inbox) + " inbox"
+	}
 	if e.Reason != "" {
 		s += " (" + e.Reason + ")"
 	}

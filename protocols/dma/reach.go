@@ -98,27 +98,6 @@ func (g *Gatekeeper) Reachable(native, partner ident.Address) bool {
 	return n != nil && p != nil && g.mayReach(n, p) == 0
 }
 
-// setApp records a native user's choice about a partner's app.
-func (g *Gatekeeper) setApp(a *account, integrator uint16, allow bool) error {
-	if a.partner() {
-		return fmt.Errorf("dma: settings: %w: only native users have them", protocols.ErrMalformed)
-	}
-	if integrator == 0 {
-		return fmt.Errorf("dma: settings: %w: integrator 0, want 1 or more", protocols.ErrMalformed)
-	}
-	if a.apps == nil {
-		a.apps = make(map[uint16]Choice)
-	}
-	a.apps[integrator] = choice(allow)
-	g.saveAccount(a)
-	if !allow {
-		g.withdraw(a, "consent withdrawn", func(other ident.Address) bool {
-			return other.Server == ident.Interop && other.Integrator == integrator
-		})
-	}
-	return nil
-}
-
 // answerPing records a native user's answer to a partner's user, who is told.
 func (g *Gatekeeper) answerPing(now time.Time, a *account, to ident.Address, allow bool) error {
 	p := g.accounts[to]

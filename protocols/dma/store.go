@@ -12,6 +12,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
 // The records a gatekeeper keeps. Keys start with the kind:
@@ -48,6 +49,7 @@ type accountRecord struct {
 	Contacts map[string]Choice `json:"contacts,omitempty"`
 	Blocked  []string          `json:"blocked,omitempty"`
 	Pings    []time.Time       `json:"pings,omitempty"`
+	Inbox    stanza.Inbox      `json:"inbox,omitempty"`
 }
 
 func (g *Gatekeeper) saveAccount(a *account) {
@@ -56,6 +58,7 @@ func (g *Gatekeeper) saveAccount(a *account) {
 	}
 	r := accountRecord{
 		Visible: a.visible, Eligible: a.eligible, Static: a.keys.static, Form: a.keys.form, Apps: a.apps, Pings: a.pings,
+		Inbox: a.inbox,
 	}
 	for addr, c := range a.contacts {
 		if r.Contacts == nil {
@@ -201,7 +204,7 @@ func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return err
 	}
-	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, keys: keyStore{form: r.Form, static: r.Static}}
+	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, keys: keyStore{form: r.Form, static: r.Static}}
 	for s, c := range r.Contacts {
 		p, err := ident.ParseAddress(s)
 		if err != nil {
