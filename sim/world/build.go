@@ -13,6 +13,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/sim/check"
 	"github.com/mimi-lab/mimi-lab/sim/des"
@@ -310,7 +311,7 @@ func (w *world) prelude(d *device) error {
 	conn := w.nextConn
 	inputs := []dma.Input{dma.Connect{Conn: conn}}
 	if d.user.partner == nil {
-		inputs = append(inputs, w.choices(d)...)
+		inputs = append(append(inputs, w.chooseInbox(d)), w.choices(d)...)
 	}
 	if err := w.handOver(d, nil, dma.Connect{Conn: conn, Account: d.addr, IP: d.user.ip}); err != nil {
 		return err
@@ -356,6 +357,16 @@ func (w *world) handOver(d *device, toDevice, toGatekeeper dma.Input) error {
 		}
 	}
 	return nil
+}
+
+// chooseInbox draws where a native user has third-party chats shown. People keep their
+// choice over a run.
+func (w *world) chooseInbox(d *device) dma.Input {
+	r := des.NewStream(w.k.Seed(), "inbox/"+d.user.name)
+	if r.Bool(float64(d.gk.cfg.Inbox.CombinedShare)) {
+		return dma.ChooseInbox{Inbox: stanza.CombinedInbox}
+	}
+	return dma.ChooseInbox{Inbox: stanza.SeparateInbox}
 }
 
 // choices draws what a native user decided before the run, and notes it as truth.

@@ -2,6 +2,7 @@ package world
 
 import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/sim/des"
 	"github.com/mimi-lab/mimi-lab/sim/ledger"
 	"github.com/mimi-lab/mimi-lab/sim/report"
@@ -44,6 +45,9 @@ var (
 	// Messages counts messages by what became of them.
 	Messages = report.Metric{Name: "messages", Unit: report.One,
 		Help: "Messages by what became of them, over the whole run."}
+	// MessagesByInbox counts the messages that native users were shown, by where.
+	MessagesByInbox = report.Metric{Name: "messages_by_inbox", Unit: report.One,
+		Help: "Messages of partners' users that native users were shown, in one combined or in a separate inbox, over the whole run."}
 	// Pings counts the reachability pings that partners' users sent.
 	Pings = report.Metric{Name: "pings", Unit: report.One, Help: "Reachability pings sent by partners' users."}
 	// Carried is what all links carried.
@@ -77,6 +81,7 @@ type meter struct {
 
 	written, accepted, delivered, refused, dropped int64
 	retries, givenUp, read, nobody                 int64
+	inboxes                                        map[stanza.Inbox]int64
 	pings, keysGone, refusedFrames                 int64
 	carried                                        int64
 }
@@ -97,6 +102,7 @@ func newMeter(rep *report.Replication, modelled bool) *meter {
 	return &meter{
 		rep: rep, modelled: modelled,
 		latency: make(map[latencyKey]*report.Histogram), all: make(map[latencyKey]*report.Histogram),
+		inboxes: make(map[stanza.Inbox]int64),
 	}
 }
 
@@ -171,6 +177,9 @@ func (w *world) finish() {
 	rep := m.rep
 	for i, n := range [...]int64{m.written, m.accepted, m.delivered, m.refused, m.dropped, m.retries, m.givenUp, m.read} {
 		rep.Scalar(m.metric(Messages), report.NewLabels("what", Fates[i]), float64(n))
+	}
+	for _, inbox := range [...]stanza.Inbox{stanza.CombinedInbox, stanza.SeparateInbox} {
+		rep.Scalar(m.metric(MessagesByInbox), report.NewLabels("inbox", string(inbox)), float64(m.inboxes[inbox]))
 	}
 	rep.Scalar(m.metric(Pings), report.Labels{}, float64(m.pings))
 	rep.Scalar(m.metric(Carried), report.Labels{}, float64(m.carried))

@@ -116,6 +116,9 @@ func (w *world) messageRefused(d *device, c *contact, e *dma.Event) {
 // the message was delivered before.
 func (w *world) delivered(d *device, c *contact, f *flight, e *dma.Event) {
 	w.meter.delivered++
+	if e.Inbox != "" {
+		w.meter.inboxes[e.Inbox]++
+	}
 	now := w.k.Now()
 	if w.checker != nil {
 		handed := now
