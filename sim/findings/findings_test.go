@@ -118,6 +118,14 @@ func TestLaunchIsPlausible(t *testing.T) {
 		t.Error("a proxy learns something of direct connections")
 	}
 
+	// Connections that deliver in order give nobody anything to refuse.
+	if got := mean(world.FramesRefused.Name); got != 0 {
+		t.Errorf("%v frames were refused, want none", got)
+	}
+	if got := mean(world.Messages.Name, "what", "given up"); got != 0 {
+		t.Errorf("%v messages were given up, want none", got)
+	}
+
 	for _, to := range []string{"native", "partner"} {
 		direct, proxied := median("direct", to), median("proxied", to)
 		if proxied <= direct {

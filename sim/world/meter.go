@@ -45,6 +45,13 @@ var (
 	// Messages counts messages by what became of them.
 	Messages = report.Metric{Name: "messages", Unit: report.One,
 		Help: "Messages by what became of them, over the whole run."}
+	// KeysGone counts the key bundles that held no one-time prekey.
+	KeysGone = report.Metric{Name: "bundles_without_one_time_prekey", Unit: report.One, Better: report.Lower,
+		Help: "Key bundles handed out when the owner's one-time prekeys were used up, over the whole run."}
+	// FramesRefused counts the frames that a machine refused. Over links that deliver in
+	// order there are none.
+	FramesRefused = report.Metric{Name: "frames_refused", Unit: report.One, Better: report.Lower,
+		Help: "Frames that a device, gatekeeper or proxy refused, over the whole run."}
 	// MessagesByInbox counts the messages that native users were shown, by where.
 	MessagesByInbox = report.Metric{Name: "messages_by_inbox", Unit: report.One,
 		Help: "Messages of partners' users that native users were shown, in one combined or in a separate inbox, over the whole run."}
@@ -80,7 +87,7 @@ type meter struct {
 	sizes    [dma.Reaction + 1]sizes
 
 	written, accepted, delivered, refused, dropped int64
-	retries, givenUp, read, nobody                 int64
+	retries, givenUp, read                         int64
 	inboxes                                        map[stanza.Inbox]int64
 	pings, keysGone, refusedFrames                 int64
 	carried                                        int64
@@ -181,6 +188,8 @@ func (w *world) finish() {
 	for _, inbox := range [...]stanza.Inbox{stanza.CombinedInbox, stanza.SeparateInbox} {
 		rep.Scalar(m.metric(MessagesByInbox), report.NewLabels("inbox", string(inbox)), float64(m.inboxes[inbox]))
 	}
+	rep.Scalar(m.metric(KeysGone), report.Labels{}, float64(m.keysGone))
+	rep.Scalar(m.metric(FramesRefused), report.Labels{}, float64(m.refusedFrames))
 	rep.Scalar(m.metric(Pings), report.Labels{}, float64(m.pings))
 	rep.Scalar(m.metric(Carried), report.Labels{}, float64(m.carried))
 	for kind, s := range m.sizes {

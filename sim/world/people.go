@@ -116,7 +116,6 @@ func (w *world) nextWrite(u *user) {
 type draft struct {
 	contact  *contact
 	content  dma.Content
-	kind     string // as results call it
 	reaction bool
 }
 
@@ -125,12 +124,11 @@ func (w *world) write(u *user) {
 	w.nextWrite(u)
 	c := u.pick()
 	if c == nil {
-		w.meter.nobody++
 		return
 	}
 	drawn := w.contents.Draw(&u.rand)
 	kind := dma.ContentKinds[drawn.Kind]
-	m := &draft{contact: c, kind: kind.String(), content: dma.Content{Kind: kind, Text: w.text(drawn.Text)}}
+	m := &draft{contact: c, content: dma.Content{Kind: kind, Text: w.text(drawn.Text)}}
 	if c.last != "" && u.rand.Bool(float64(w.sc.Workload.ReplyShare)) {
 		m.content.ReplyTo = c.last
 	}
@@ -263,7 +261,7 @@ func (w *world) read(r *reading) {
 		w.stepDevice(r.contact.from, dma.MarkRead{Peer: r.contact.to.addr, IDs: []string{r.id}})
 	}
 	if r.react {
-		w.compose(&draft{contact: r.contact, kind: dma.Reaction.String(), reaction: true,
+		w.compose(&draft{contact: r.contact, reaction: true,
 			content: dma.Content{Kind: dma.Reaction, Target: r.id, Text: "👍"}})
 	}
 }
