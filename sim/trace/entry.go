@@ -6,7 +6,8 @@
 //
 //	{"at":52000000,"node":"gatekeeper","event":"receive","peer":"alice","id":"m1","kind":"message","size":412}
 //
-// [Read] takes exactly what a Journal writes.
+// [Read] takes exactly what a Journal writes. [Sequence] draws the life of one
+// message as a sequence diagram, and [Diagram] one of any entries.
 //
 // It decides nothing: what is an event, and what a node learns from it, is for
 // the model and its checks.
