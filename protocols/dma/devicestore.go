@@ -18,7 +18,7 @@ import (
 //
 //	self           what was published and when, and the choice of inbox: JSON
 //	out/<seq>      a stanza in the outbox, or a message without delivery receipt: JSON
-//	seen/<slot>    the sender and ID of a message shown to the user
+//	seen/<slot>    the key of a message shown to the user
 //	e2e/<key>      the records of the end-to-end client
 const clientPrefix = "e2e/"
 
@@ -70,9 +70,9 @@ func (d *Device) saveOutgoing(o *outgoing, sent bool) {
 	d.records.put(outKey(o), mustJSON(r))
 }
 
-func (d *Device) saveSeen(key string) {
+func (d *Device) saveSeen() {
 	if !d.records.off {
-		slot, value := d.seen.record(key)
+		slot, value := d.seen.record()
 		d.records.put("seen/"+strconv.Itoa(slot), value)
 	}
 }

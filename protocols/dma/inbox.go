@@ -46,7 +46,7 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 	if len(m.Enc) != 1 {
 		return fmt.Errorf("dma: message %s: %w: %d enc, want 1", m.ID, protocols.ErrMalformed, len(m.Enc))
 	}
-	key := m.From.String() + " " + m.ID
+	key := newSeenKey(m.From, m.ID, 0)
 	if d.seen.has(key) { // the receipt was lost, or is under way
 		d.send(&stanza.Receipt{ID: m.ID, To: m.From})
 		return nil
@@ -69,7 +69,7 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 		return nil
 	}
 	d.seen.add(key)
-	d.saveSeen(key)
+	d.saveSeen()
 	delete(d.tries, key)
 	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
 	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: &content, Sent: time.Unix(m.Timestamp, 0), Inbox: d.inboxOf(m.From)})
@@ -87,7 +87,7 @@ func openContent(plaintext []byte) (Content, error) {
 // askAgain answers a message that does not decrypt with a retry receipt, at most
 // [stanza.MaxRetry] times. From the second time on it carries fresh keys, so that
 // the sender can start a new session from them.
-func (d *Device) askAgain(now time.Time, m *stanza.Message, key string, cause error) error {
+func (d *Device) askAgain(now time.Time, m *stanza.Message, key seenKey, cause error) error {
 	n := d.tries[key] + 1
 	if n > stanza.MaxRetry {
 		d.giveUp(m, key, cause)
@@ -107,7 +107,7 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, key string, cause er
 		r.Keys = &keys
 	}
 	if d.tries == nil {
-		d.tries = make(map[string]int)
+		d.tries = make(map[seenKey]int)
 	}
 	d.tries[key] = n
 	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
@@ -116,7 +116,7 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, key string, cause er
 }
 
 // giveUp takes a message that can't be shown out of the mailbox.
-func (d *Device) giveUp(m *stanza.Message, key string, cause error) {
+func (d *Device) giveUp(m *stanza.Message, key seenKey, cause error) {
 	delete(d.tries, key)
 	d.send(&stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.From, Error: stanza.NotAcceptable})
 	if !errors.Is(cause, protocols.ErrReplayed) {

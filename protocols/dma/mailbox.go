@@ -1,9 +1,6 @@
 package dma
 
 import (
-	"encoding/binary"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -194,63 +191,4 @@ func (q *queue) sweep() {
 	}
 	clear(q.items[len(live):])
 	q.items, q.head, q.dead = live, 0, 0
-}
-
-// seenRing remembers the last seenWindow IDs of messages.
-type seenRing struct {
-	ids   map[string]struct{} // nil while there are few
-	ring  []string            // by count modulo seenWindow
-	count uint64              // IDs added so far
-}
-
-// fewSeen is up to how many IDs a search is cheaper than a map. Most users of a large
-// service write little.
-const fewSeen = 16
-
-func (s *seenRing) has(id string) bool {
-	if s.ids == nil {
-		return slices.Contains(s.ring, id)
-	}
-	_, ok := s.ids[id]
-	return ok
-}
-
-// add remembers id, forgetting the oldest one beyond the window.
-func (s *seenRing) add(id string) {
-	s.put(s.count, id)
-}
-
-// put remembers id as the n-th.
-func (s *seenRing) put(n uint64, id string) {
-	slot := int(n % seenWindow)
-	for len(s.ring) <= slot {
-		s.ring = append(s.ring, "")
-	}
-	if s.ids == nil && len(s.ring) > fewSeen {
-		s.ids = make(map[string]struct{})
-		for _, old := range s.ring {
-			s.ids[old] = struct{}{}
-		}
-	}
-	if s.ids != nil {
-		delete(s.ids, s.ring[slot])
-		s.ids[id] = struct{}{}
-	}
-	s.ring[slot] = id
-	s.count = max(s.count, n+1)
-}
-
-// record returns the stored form of the newest ID: a slot for its key, the number
-// and ID for its value. Its inverse is restore.
-func (s *seenRing) record(id string) (slot int, value []byte) {
-	n := s.count - 1
-	return int(n % seenWindow), append(binary.BigEndian.AppendUint64(nil, n), id...)
-}
-
-func (s *seenRing) restore(value []byte) error {
-	if len(value) < 8 {
-		return errors.New("an ID cut off")
-	}
-	s.put(binary.BigEndian.Uint64(value), string(value[8:]))
-	return nil
 }

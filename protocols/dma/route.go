@@ -22,7 +22,8 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 		return fmt.Errorf("dma: message %s: %w: no enc", m.ID, protocols.ErrMalformed)
 	}
 	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To}
-	key := attemptKey(m)
+	// The count tells a message sealed anew after a retry receipt from a repetition.
+	key := newSeenKey(from.addr, m.ID, m.Enc[0].Count)
 	if from.seen.has(key) {
 		g.sendTo(from, ack, false)
 		return nil
@@ -34,7 +35,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 		return nil
 	}
 	from.seen.add(key)
-	g.saveSeen(from, key)
+	g.saveSeen(from)
 
 	fwd := *m
 	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
@@ -47,15 +48,6 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	}
 	g.deliver(now, to)
 	return nil
-}
-
-// attemptKey tells a message sealed anew after a retry receipt from a repetition
-// of the same one.
-func attemptKey(m *stanza.Message) string {
-	if n := m.Enc[0].Count; n > 0 {
-		return m.ID + "/" + strconv.Itoa(n)
-	}
-	return strings.Clone(m.ID) // which is part of its frame
 }
 
 // receipt settles the message it is about and passes the receipt on.

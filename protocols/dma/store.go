@@ -20,7 +20,7 @@ import (
 //	agree/<integrator>       1 byte: active or not
 //	acct/<address>           the account without keys, mailbox and IDs: JSON
 //	otk/<address>/<id>       a one-time key
-//	seen/<address>/<slot>    the ID of an accepted message
+//	seen/<address>/<slot>    the key of an accepted message
 //	box/<address>/<seq>      a mailbox entry: header length (2 bytes), header (JSON), frame
 
 // recorder collects the records of one Step.
@@ -83,9 +83,9 @@ func mustJSON(v any) []byte {
 
 func oneTimeKey(a ident.Address, id uint32) string { return "otk/" + a.String() + "/" + oneTimeID(id) }
 
-func (g *Gatekeeper) saveSeen(a *account, id string) {
+func (g *Gatekeeper) saveSeen(a *account) {
 	if !g.records.off {
-		slot, value := a.seen.record(id)
+		slot, value := a.seen.record()
 		g.records.put("seen/"+a.addr.String()+"/"+strconv.Itoa(slot), value)
 	}
 }
