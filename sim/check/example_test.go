@@ -25,6 +25,6 @@ func ExampleChecker() {
 	}
 	// Output:
 	// 2
-	// duplicates at 3s: alice is shown a message of bob a second time (message m1)
+	// duplicates at 3s: alice is shown a message of bob that was shown before or that nobody wrote (message m1)
 	// durability at 1m0s: the message of bob to alice was acknowledged and never shown (message m2)
 }
