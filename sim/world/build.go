@@ -31,6 +31,7 @@ func (w *world) build(o Options) error {
 	w.contents = workload.NewContents(sc.Workload.Kinds)
 	w.readDelay = sc.Workload.ReadDelay.Build()
 	w.flights = make(map[string]*flight)
+	w.conns = make([]*device, 1)
 	w.secret = newSecret(w.k.Stream("secret"))
 	if len(sc.Checks) > 0 {
 		names := make([]check.Name, len(sc.Checks))
@@ -100,7 +101,7 @@ func (w *world) buildGatekeeper(cfg *scenario.Gatekeeper) error {
 		pings = 1 << 30
 	}
 	g := &gatekeeper{
-		name: cfg.Name, cfg: cfg, conns: make(map[dma.ConnID]*device), toPush: make(map[uint16]*link.Link),
+		name: cfg.Name, cfg: cfg, toPush: make(map[uint16]*link.Link),
 		consent: cfg.Reachability.ConsentDelay.Build(),
 		config: dma.GatekeeperConfig{
 			Native: native, Reach: reach, PingLimit: pings,
@@ -307,8 +308,7 @@ func (d *device) addContact(to *device) *contact {
 // prelude does what happened before the run: the device publishes its keys and,
 // if its user is native, makes its choices known. No link is involved.
 func (w *world) prelude(d *device) error {
-	w.nextConn++
-	conn := w.nextConn
+	conn := w.newConn(d)
 	inputs := []dma.Input{dma.Connect{Conn: conn}}
 	if d.user.partner == nil {
 		inputs = append(append(inputs, w.chooseInbox(d)), w.choices(d)...)

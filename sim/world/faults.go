@@ -93,7 +93,9 @@ func (w *world) crash(o *outage) {
 		w.note(g.name, trace.Crash, "")
 		w.k.Cancel(g.wake.id)
 		g.wake, g.down = alarm{}, true
-		clear(g.conns)
+		for _, d := range g.devices {
+			d.served = 0
+		}
 		w.reset(g.devices)
 	case o.proxy != nil:
 		p := o.proxy
@@ -254,7 +256,7 @@ type cut struct{ out, in *link.Link }
 // are judged by what arrives.
 func (w *world) calm() {
 	w.measureReach()
-	if w.checker == nil {
+	if !w.drains() {
 		return
 	}
 	w.final = true

@@ -43,12 +43,16 @@ func (w *world) switchPresence(u *user) {
 // followPresence connects or disconnects a user's devices as they should be.
 func (w *world) followPresence(u *user) {
 	for _, d := range u.devices {
-		switch {
-		case d.wanted(w.k.Now()):
-			w.connect(d)
-		case d.conn != 0 || d.timer != 0:
-			w.leave(d)
-		}
+		w.follow(d)
+	}
+}
+
+// follow connects or disconnects a device as it should be.
+func (w *world) follow(d *device) {
+	if d.wanted(w.k.Now()) {
+		w.connect(d)
+	} else if d.conn != 0 || d.timer != 0 {
+		w.leave(d)
 	}
 }
 
@@ -62,18 +66,20 @@ func (w *world) push(g *gatekeeper, p dma.Push) {
 	a := l.Send(w.k.Now(), requestSize)
 	w.meter.carried += requestSize
 	for _, at := range a.At[:a.N] {
-		w.k.Schedule(at, 0, w, des.Event{Kind: evPush, Ref: &pushed{w.partners[p.Integrator-1], p.To}})
+		w.k.Schedule(at, 0, w, des.Event{Kind: evPush, Ref: &pushed{g, w.partners[p.Integrator-1], p.To}})
 	}
 }
 
 // pushed is a push request on its way.
 type pushed struct {
-	partner *partner
-	to      string
+	gatekeeper *gatekeeper
+	partner    *partner
+	to         string
 }
 
-// atPartner takes a push at the partner's server, which wakes the user's phone by
-// its own channel.
+// atPartner takes a push at the partner's server, which wakes the user's phone by its
+// own channel. The push names its gatekeeper (iss in its token), so that the phone
+// connects to that one only.
 func (w *world) atPartner(p *pushed) {
 	if p.partner.serverDown {
 		return
@@ -85,21 +91,25 @@ func (w *world) atPartner(p *pushed) {
 	for _, name := range out.Wakes {
 		u := p.partner.byName[name]
 		delay := w.links[scenario.DevicePartner].Delay.Sample(&u.rand)
-		w.k.After(des.FromSeconds(delay), w, des.Event{Kind: evPhone, Ref: u})
+		for _, d := range u.devices {
+			if d.gk == p.gatekeeper {
+				w.k.After(des.FromSeconds(delay), w, des.Event{Kind: evPhone, Ref: d})
+			}
+		}
 	}
 }
 
-// phone wakes a user's devices for a while.
-func (w *world) phone(u *user) {
-	u.awake = w.k.Now() + pushAwake
-	w.k.Schedule(u.awake, 0, w, des.Event{Kind: evSleep, Ref: u})
-	w.followPresence(u)
+// phone wakes a device for a while.
+func (w *world) phone(d *device) {
+	d.awake = w.k.Now() + pushAwake
+	w.k.Schedule(d.awake, 0, w, des.Event{Kind: evSleep, Ref: d})
+	w.follow(d)
 }
 
 // sleep ends what a push began, unless a later one goes on.
-func (w *world) sleep(u *user) {
-	if w.k.Now() >= u.awake {
-		w.followPresence(u)
+func (w *world) sleep(d *device) {
+	if w.k.Now() >= d.awake {
+		w.follow(d)
 	}
 }
 

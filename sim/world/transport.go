@@ -71,8 +71,7 @@ func (w *world) connect(d *device) {
 	if !d.wanted(w.k.Now()) || d.conn != 0 || d.timer != 0 {
 		return
 	}
-	w.nextConn++
-	d.conn, d.up = w.nextConn, false
+	d.conn, d.up = w.newConn(d), false
 	d.out.Reset(w.k.Now())
 	d.in.Reset(w.k.Now())
 	d.timer = w.k.After(connectTimeout, w, des.Event{Kind: evTimeout, A: uint64(d.conn), Ref: d})
@@ -114,14 +113,20 @@ func (w *world) broken(d *device, conn dma.ConnID) {
 		w.stepProxy(p, dma.Disconnect{Conn: conn})
 		delete(p.legs, conn)
 	}
-	w.forget(d.gk, conn)
+	w.forget(d, conn)
+}
+
+// newConn numbers a connection of a device.
+func (w *world) newConn(d *device) dma.ConnID {
+	w.conns = append(w.conns, d)
+	return dma.ConnID(len(w.conns) - 1)
 }
 
 // forget ends a connection at the gatekeeper alone.
-func (w *world) forget(g *gatekeeper, conn dma.ConnID) {
-	if g.conns[conn] != nil {
-		delete(g.conns, conn)
-		w.stepGatekeeper(g, dma.Disconnect{Conn: conn})
+func (w *world) forget(d *device, conn dma.ConnID) {
+	if d.served == conn {
+		d.served = 0
+		w.stepGatekeeper(d.gk, dma.Disconnect{Conn: conn})
 	}
 }
 
@@ -154,9 +159,9 @@ func (w *world) atGatekeeper(p *packet) {
 	case hello:
 		w.accept(g, p)
 	case bye:
-		w.forget(g, p.conn)
+		w.forget(p.device, p.conn)
 	default:
-		if g.conns[p.conn] != nil { // else of a connection that is over
+		if p.device.served == p.conn { // else of a connection that is over
 			w.arrived(g.name, p.device.name(), p)
 			w.stepGatekeeper(g, dma.Frame{Conn: p.conn, Data: p.data})
 		}
@@ -166,14 +171,14 @@ func (w *world) atGatekeeper(p *packet) {
 // accept answers a handshake and tells the machine of the connection.
 func (w *world) accept(g *gatekeeper, p *packet) {
 	d := p.device
-	if g.conns[p.conn] != nil || d.conn != p.conn {
+	if d.served == p.conn || d.conn != p.conn {
 		return // doubled, or given up meanwhile
 	}
 	if d.user.partner != nil && !g.machine.Agreement(d.addr.Integrator) {
 		w.toDevice(d, &packet{device: d, conn: p.conn, kind: bye})
 		return
 	}
-	g.conns[p.conn] = d
+	d.served = p.conn // the machine closes the one before, if it stands
 	w.toDevice(d, &packet{device: d, conn: p.conn, kind: ready})
 	w.stepGatekeeper(g, dma.Connect{Conn: p.conn, Account: d.addr, IP: d.user.ip})
 }
@@ -313,9 +318,9 @@ func (w *world) stepGatekeeper(g *gatekeeper, in dma.Input) {
 		w.gatekeeperEvent(g, &out.Events[i])
 	}
 	for _, s := range out.Sends {
-		d := g.conns[s.Conn]
-		if d == nil {
-			continue
+		d := w.conns[s.Conn]
+		if d.served != s.Conn {
+			continue // of a connection that a newer one replaced
 		}
 		if s.Frame != nil {
 			w.leaving(g.name, d.name(), s.Frame)
@@ -323,7 +328,7 @@ func (w *world) stepGatekeeper(g *gatekeeper, in dma.Input) {
 		}
 		if s.Close {
 			w.toDevice(d, &packet{device: d, conn: s.Conn, kind: bye})
-			delete(g.conns, s.Conn)
+			d.served = 0
 		}
 	}
 	for _, p := range out.Pushes {
@@ -335,9 +340,10 @@ func (w *world) stepGatekeeper(g *gatekeeper, in dma.Input) {
 // refuse closes the connection whose frame a gatekeeper refused.
 func (w *world) refuse(g *gatekeeper, in dma.Input) {
 	w.meter.refusedFrames++
-	if f, ok := in.(dma.Frame); ok && g.conns[f.Conn] != nil {
-		w.toDevice(g.conns[f.Conn], &packet{device: g.conns[f.Conn], conn: f.Conn, kind: bye})
-		w.forget(g, f.Conn)
+	if f, ok := in.(dma.Frame); ok {
+		d := w.conns[f.Conn]
+		w.toDevice(d, &packet{device: d, conn: f.Conn, kind: bye})
+		w.forget(d, f.Conn)
 	}
 }
 

@@ -48,7 +48,7 @@ type world struct {
 	partners    []*partner
 	users       []*user
 	devices     []*device
-	nextConn    dma.ConnID
+	conns       []*device // by connection; 0 is none
 
 	contents  *workload.Contents
 	readDelay link.Dist
@@ -75,7 +75,6 @@ type gatekeeper struct {
 	config  dma.GatekeeperConfig
 	store   store
 	down    bool
-	conns   map[dma.ConnID]*device
 	natives []*user
 	devices []*device // of natives and partners' users
 	wake    alarm
@@ -110,8 +109,7 @@ type user struct {
 	rand     des.Rand // what the user does
 	presence des.Rand // when the user is online
 	state    link.Change
-	awake    des.Time // until when a push keeps the devices connected
-	rate     float64  // messages per second
+	rate     float64 // messages per second
 	contacts []*contact
 }
 
@@ -146,9 +144,11 @@ type device struct {
 
 	conn    dma.ConnID // of the present connection or attempt, 0 if none
 	up      bool       // the chat channel stands
+	served  dma.ConnID // the connection that the gatekeeper has, 0 if none
 	retries int        // attempts since it stood last
 	timer   des.ID     // of the attempt or of the next one
 	wake    alarm
+	awake   des.Time // until when a push keeps it connected
 
 	out, in           link.Link // to and from the gatekeeper or the proxy
 	proxyOut, proxyIn link.Link // between the proxy and the gatekeeper
@@ -162,7 +162,7 @@ func (d *device) proxied() bool { return d.user.partner != nil && d.user.partner
 
 // wanted reports whether the device should be connected now.
 func (d *device) wanted(now des.Time) bool {
-	return !d.down && !d.barred && (d.user.state.Up || now < d.user.awake)
+	return !d.down && !d.barred && (d.user.state.Up || now < d.awake)
 }
 
 // alarm is the event that wakes a machine.
@@ -186,14 +186,14 @@ const (
 	evWakeDevice                 // *device
 	evWakeServer                 // *gatekeeper
 	evPresence                   // *user: goes online or offline
-	evSleep                      // *user: a push's effect ends
+	evSleep                      // *device: a push's effect ends
 	evWrite                      // *user: writes a message
 	evCompose                    // *draft: its medium is at the host
 	evRead                       // *reading
 	evPing                       // *contact
 	evAnswer                     // *contact: a native user decides about a ping
 	evPush                       // *pushed: at the partner's server
-	evPhone                      // *user: a push reached the phone
+	evPhone                      // *device: a push reached its phone
 	evOutage                     // *outage
 	evRevoke                     // *revocation
 )
@@ -232,7 +232,7 @@ func (w *world) Handle(k *des.Kernel, ev des.Event) {
 	case evPresence:
 		w.switchPresence(ev.Ref.(*user))
 	case evSleep:
-		w.sleep(ev.Ref.(*user))
+		w.sleep(ev.Ref.(*device))
 	case evWrite:
 		w.write(ev.Ref.(*user))
 	case evCompose:
@@ -246,7 +246,7 @@ func (w *world) Handle(k *des.Kernel, ev des.Event) {
 	case evPush:
 		w.atPartner(ev.Ref.(*pushed))
 	case evPhone:
-		w.phone(ev.Ref.(*user))
+		w.phone(ev.Ref.(*device))
 	case evOutage:
 		w.outage(ev.Ref.(*outage))
 	case evRevoke:
@@ -347,9 +347,9 @@ const (
 	drainMax  = 2 * des.Hour
 )
 
-// drain lets what is under way arrive.
+// drain lets what is under way arrive, if the run is judged by that.
 func (w *world) drain(progress func(float64) bool) bool {
-	if w.checker == nil {
+	if !w.drains() {
 		return true
 	}
 	for until := w.k.Now() + drainMax; w.k.Now() < until && !w.settled(); {
@@ -361,6 +361,9 @@ func (w *world) drain(progress func(float64) bool) bool {
 	w.checker.End(w.k.Now())
 	return true
 }
+
+// drains reports whether the run goes on until nothing is under way.
+func (w *world) drains() bool { return w.checker != nil && w.checker.Checks(check.Durability) }
 
 // settled reports whether no device waits for anything.
 func (w *world) settled() bool {
