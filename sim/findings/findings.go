@@ -201,16 +201,39 @@ func Bytes(s *report.Summary) (report.Section, bool) {
 	if len(at) > 1 {
 		t.Notes = append(t.Notes, "At the first of several points: "+describe(p)+".")
 	}
-	chart := &report.StackedBars{Y: report.Axis{Label: "bytes per message", Unit: report.Bytes}, Groups: kinds}
-	for i, row := range s.Grid(world.Size.Name, p, "part", world.Parts, "kind", kinds) {
+	drawn, left := comparable(s, p, kinds)
+	chart := &report.StackedBars{Y: report.Axis{Label: "bytes per message", Unit: report.Bytes}, Groups: drawn}
+	for i, row := range s.Grid(world.Size.Name, p, "part", world.Parts, "kind", drawn) {
 		chart.Series = append(chart.Series, report.BarSeries{Name: world.Parts[i], Values: row})
 	}
-	chart.Totals = s.Grid(world.Size.Name, p, "part", []string{world.WholeMessage}, "kind", kinds)[0]
+	chart.Totals = s.Grid(world.Size.Name, p, "part", []string{world.WholeMessage}, "kind", drawn)[0]
+	caption := "Short texts are mostly overhead."
+	if len(left) > 0 {
+		caption += " Left out, since a preview picture travels within the message and would dwarf the others: " + strings.Join(left, ", ") + "."
+	}
 	return report.Section{Title: "How many bytes messages cost", Table: t, Figure: &report.Figure{
 		Name: "bytes", Title: "Bytes of a message by kind and part, without media",
-		Caption:  "Short texts are mostly overhead; images and videos carry a preview picture within the message.",
+		Caption:  caption,
 		Modelled: modelled(s, world.Size.Name), Chart: chart,
 	}}, true
+}
+
+// comparable parts the kinds into those whose bars can stand side by side and those
+// that are more than five times as large as the smallest.
+func comparable(s *report.Summary, p report.Labels, kinds []string) (drawn, left []string) {
+	whole := s.Grid(world.Size.Name, p, "part", []string{world.WholeMessage}, "kind", kinds)[0]
+	smallest := whole[0].Mean
+	for _, e := range whole {
+		smallest = min(smallest, e.Mean)
+	}
+	for i, e := range whole {
+		if e.Mean > 5*smallest {
+			left = append(left, kinds[i])
+		} else {
+			drawn = append(drawn, kinds[i])
+		}
+	}
+	return drawn, left
 }
 
 // Learned answers what each party learns about the users, direct and proxied.
