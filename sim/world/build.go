@@ -135,7 +135,7 @@ func (w *world) buildGatekeeper(cfg *scenario.Gatekeeper) error {
 
 func (w *world) buildPartner(cfg *scenario.Partner, integrator uint16) error {
 	p := &partner{
-		name: cfg.Name, cfg: cfg, integrator: integrator, server: dma.NewPartner(),
+		name: cfg.Name, cfg: cfg, integrator: integrator, server: dma.NewPartner(), proxyName: cfg.Name + "/proxy",
 		legs: make(map[dma.ConnID]*device), byName: make(map[string]*user),
 	}
 	if cfg.Route == scenario.Proxied {

@@ -47,7 +47,7 @@ func (w *world) scheduleOutages() {
 	for _, p := range w.partners {
 		start(c.Partner, p.name, &outage{server: p})
 		if p.proxy != nil {
-			start(c.Proxy, p.name+"/proxy", &outage{proxy: p})
+			start(c.Proxy, p.proxyName, &outage{proxy: p})
 		}
 	}
 	for _, d := range w.devices {
@@ -99,7 +99,7 @@ func (w *world) crash(o *outage) {
 		w.reset(g.devices)
 	case o.proxy != nil:
 		p := o.proxy
-		w.note(p.name+"/proxy", trace.Crash, "")
+		w.note(p.proxyName, trace.Crash, "")
 		p.proxyDown = true
 		p.proxy = dma.NewProxy()
 		clear(p.legs)
@@ -142,7 +142,7 @@ func (w *world) restart(o *outage) {
 		}
 	case o.proxy != nil:
 		o.proxy.proxyDown = false
-		w.note(o.proxy.name+"/proxy", trace.Restart, "")
+		w.note(o.proxy.proxyName, trace.Restart, "")
 	case o.server != nil:
 		o.server.serverDown = false
 		w.note(o.server.name, trace.Restart, "")

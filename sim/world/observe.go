@@ -233,11 +233,25 @@ func (w *world) learnConnection(d *device) {
 	}
 }
 
+// passedOn takes down a frame that a proxy hands to a link.
+func (w *world) passedOn(pa *partner, peer string, s dma.Send) {
+	if w.journal.On() && s.Frame != nil {
+		w.journal.Add(w.frameEntry(trace.Send, pa.proxyName, peer, s.Frame))
+	}
+}
+
 // proxySees notes what a proxy can read of a frame that it passes on. It ends the
 // chat channel, so that is every stanza, and no content.
 func (w *world) proxySees(d *device, p *packet, up bool) {
 	if w.checker != nil {
-		w.checker.Observed(w.k.Now(), d.user.partner.name+"/proxy", p.data)
+		w.checker.Observed(w.k.Now(), d.user.partner.proxyName, p.data)
+	}
+	if w.journal.On() {
+		peer := d.gk.name
+		if up {
+			peer = d.name()
+		}
+		w.journal.Add(w.frameEntry(trace.Receive, d.user.partner.proxyName, peer, p.data))
 	}
 	if w.ledger == nil {
 		return
@@ -314,11 +328,12 @@ func (d *digest) sum() (sum [32]byte) {
 	return sum
 }
 
-// leaving takes down a frame that a node hands to a link.
-func (w *world) leaving(node, peer string, data []byte) {
+// leaving takes down a frame that a node hands to a link. peer is the other end of
+// the chat channel, and next the other end of the link.
+func (w *world) leaving(node, peer, next string, data []byte) {
 	w.digest.frame(w.k.Now(), node, peer, len(data))
 	if w.journal.On() {
-		w.journal.Add(w.frameEntry(trace.Send, node, peer, data))
+		w.journal.Add(w.frameEntry(trace.Send, node, next, data))
 	}
 }
 
@@ -332,11 +347,30 @@ func (w *world) arrived(node, peer string, p *packet) {
 	}
 }
 
-// lost takes down a frame that its link has lost.
-func (w *world) lost(p *packet) {
-	if p.kind == frame {
-		w.journal.Add(w.frameEntry(trace.Drop, p.device.name(), p.device.gk.name, p.data))
+// connectionOver is why a frame is lost that arrives after its connection's end.
+const connectionOver = "connection is over"
+
+// lost takes down a frame that was on its way to arrive, an event's kind, and that
+// its link has lost or nobody takes.
+func (w *world) lost(p *packet, arrive uint32, why string) {
+	if p.kind != frame || !w.journal.On() {
+		return
 	}
+	d := p.device
+	var from, to string
+	switch arrive {
+	case evArriveServer:
+		from, to = d.name(), d.server()
+	case evArriveUp:
+		from, to = d.hop(), d.gk.name
+	case evArriveDown:
+		from, to = d.gk.name, d.hop()
+	case evArriveDevice:
+		from, to = d.server(), d.name()
+	}
+	e := w.frameEntry(trace.Drop, from, to, p.data)
+	e.Note = why
+	w.journal.Add(e)
 }
 
 func (w *world) frameEntry(event trace.Event, node, peer string, data []byte) trace.Entry {
@@ -344,6 +378,12 @@ func (w *world) frameEntry(event trace.Event, node, peer string, data []byte) tr
 	if n, err := stanza.ParseBinary(data); err == nil {
 		e.Kind = n.Tag
 		e.ID, _ = n.Attr("id")
+		switch n.Tag {
+		case "receipt":
+			e.Note, _ = n.Attr("type") // "read", or none if it says that the device has it
+		case "ack":
+			e.Note, _ = n.Attr("class") // of what it acknowledges
+		}
 	}
 	return e
 }

@@ -32,10 +32,12 @@ func (w *world) switchPresence(u *user) {
 	}
 	u.state = link.Change{At: w.k.Now(), Up: !u.state.Up}
 	w.nextPresence(u)
+	change := trace.Offline
 	if u.state.Up {
-		w.note(u.name, trace.Online, "")
-	} else {
-		w.note(u.name, trace.Offline, "")
+		change = trace.Online
+	}
+	for _, d := range u.devices {
+		w.note(d.name(), change, "")
 	}
 	w.followPresence(u)
 }

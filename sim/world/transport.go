@@ -57,8 +57,11 @@ func (w *world) transmit(l *link.Link, p *packet, arrive uint32) {
 	for _, at := range a.At[:a.N] {
 		w.k.Schedule(at, 0, w, des.Event{Kind: arrive, Ref: p})
 	}
-	if a.N == 0 && a.Broken == 0 && w.journal.On() {
-		w.lost(p)
+	switch {
+	case a.Broken != 0:
+		w.lost(p, arrive, "the connection breaks")
+	case a.N == 0:
+		w.lost(p, arrive, "")
 	}
 	if a.Broken != 0 {
 		w.k.Schedule(max(a.Broken, w.k.Now()), 0, w, des.Event{Kind: evBroken, A: uint64(p.conn), Ref: p.device})
@@ -153,6 +156,7 @@ func (w *world) leave(d *device) {
 func (w *world) atGatekeeper(p *packet) {
 	g := p.device.gk
 	if g.down {
+		w.lost(p, evArriveUp, "nobody answers")
 		return
 	}
 	switch p.kind {
@@ -161,10 +165,12 @@ func (w *world) atGatekeeper(p *packet) {
 	case bye:
 		w.forget(p.device, p.conn)
 	default:
-		if p.device.served == p.conn { // else of a connection that is over
-			w.arrived(g.name, p.device.name(), p)
-			w.stepGatekeeper(g, dma.Frame{Conn: p.conn, Data: p.data})
+		if p.device.served != p.conn {
+			w.lost(p, evArriveUp, connectionOver)
+			return
 		}
+		w.arrived(g.name, p.device.hop(), p)
+		w.stepGatekeeper(g, dma.Frame{Conn: p.conn, Data: p.data})
 	}
 }
 
@@ -196,6 +202,7 @@ func (w *world) toDevice(d *device, p *packet) {
 func (w *world) atDevice(p *packet) {
 	d := p.device
 	if d.down || d.conn != p.conn {
+		w.lost(p, evArriveDevice, connectionOver)
 		return
 	}
 	switch p.kind {
@@ -211,7 +218,7 @@ func (w *world) atDevice(p *packet) {
 		w.connectLater(d)
 	case frame:
 		if d.up { // over a datagram link a frame may come before the handshake's end
-			w.arrived(d.name(), d.gk.name, p)
+			w.arrived(d.name(), d.server(), p)
 			w.stepDevice(d, dma.Frame{Conn: p.conn, Data: p.data})
 		}
 	}
@@ -222,6 +229,7 @@ func (w *world) atProxy(p *packet) {
 	d := p.device
 	pa := d.user.partner
 	if pa.proxyDown {
+		w.lost(p, evArriveServer, "nobody answers")
 		return
 	}
 	switch p.kind {
@@ -237,10 +245,12 @@ func (w *world) atProxy(p *packet) {
 			delete(pa.legs, p.conn)
 		}
 	default:
-		if pa.legs[p.conn] != nil {
-			w.proxySees(d, p, true)
-			w.stepProxy(pa, dma.Frame{Conn: p.conn, Data: p.data})
+		if pa.legs[p.conn] == nil {
+			w.lost(p, evArriveServer, connectionOver)
+			return
 		}
+		w.proxySees(d, p, true)
+		w.stepProxy(pa, dma.Frame{Conn: p.conn, Data: p.data})
 	}
 }
 
@@ -249,6 +259,7 @@ func (w *world) atProxyFromGatekeeper(p *packet) {
 	d := p.device
 	pa := d.user.partner
 	if pa.proxyDown || pa.legs[p.conn] == nil {
+		w.lost(p, evArriveDown, connectionOver)
 		return
 	}
 	switch p.kind {
@@ -279,11 +290,13 @@ func (w *world) stepProxy(pa *partner, in dma.Input) {
 	}
 	for _, s := range out.Upstream {
 		if d := pa.legs[s.Conn]; d != nil {
+			w.passedOn(pa, d.gk.name, s)
 			w.emit(&d.proxyOut, d, s, evArriveUp)
 		}
 	}
 	for _, s := range out.Sends {
 		if d := pa.legs[s.Conn]; d != nil {
+			w.passedOn(pa, d.name(), s)
 			w.emit(&d.in, d, s, evArriveDevice)
 		}
 	}
@@ -323,7 +336,7 @@ func (w *world) stepGatekeeper(g *gatekeeper, in dma.Input) {
 			continue // of a connection that a newer one replaced
 		}
 		if s.Frame != nil {
-			w.leaving(g.name, d.name(), s.Frame)
+			w.leaving(g.name, d.name(), d.hop(), s.Frame)
 			w.toDevice(d, &packet{device: d, conn: s.Conn, data: s.Frame})
 		}
 		if s.Close {
@@ -370,7 +383,7 @@ func (w *world) stepDevice(d *device, in dma.Input) (id string) {
 	}
 	for _, s := range out.Sends {
 		if s.Conn == d.conn {
-			w.leaving(d.name(), d.gk.name, s.Frame)
+			w.leaving(d.name(), d.gk.name, d.server(), s.Frame)
 			w.emit(&d.out, d, s, evArriveServer)
 		}
 	}

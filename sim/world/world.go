@@ -92,6 +92,7 @@ type partner struct {
 	server     *dma.Partner
 	serverDown bool
 	proxy      *dma.Proxy // nil if the route is direct
+	proxyName  string     // "lark/proxy"
 	proxyDown  bool
 	legs       map[dma.ConnID]*device
 	users      []*user
@@ -159,6 +160,22 @@ type device struct {
 func (d *device) name() string { return d.label }
 
 func (d *device) proxied() bool { return d.user.partner != nil && d.user.partner.proxy != nil }
+
+// server is the name of the node at the other end of the device's connection.
+func (d *device) server() string {
+	if d.proxied() {
+		return d.user.partner.proxyName
+	}
+	return d.gk.name
+}
+
+// hop is the name of the node that the gatekeeper hears the device from.
+func (d *device) hop() string {
+	if d.proxied() {
+		return d.user.partner.proxyName
+	}
+	return d.label
+}
 
 // wanted reports whether the device should be connected now.
 func (d *device) wanted(now des.Time) bool {
