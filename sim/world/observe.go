@@ -337,10 +337,15 @@ func (w *world) leaving(node, peer, next string, data []byte) {
 	}
 }
 
-// arrived takes down a frame that a node gets, and looks whether it can read it.
+// arrived takes down a frame that a node gets, and looks whether it can be read: by
+// the gatekeeper, or on the way to a device.
 func (w *world) arrived(node, peer string, p *packet) {
 	if w.checker != nil {
-		w.checker.Observed(w.k.Now(), node, p.data)
+		by := node
+		if node == p.device.name() {
+			by = "the network on the way to " + node
+		}
+		w.checker.Observed(w.k.Now(), by, p.data)
 	}
 	if w.journal.On() {
 		w.journal.Add(w.frameEntry(trace.Receive, node, peer, p.data))

@@ -286,7 +286,10 @@ type Options struct {
 	// passed; nil for none. It returns false to stop the run.
 	Progress func(share float64) bool
 
+	// For tests: what a gatekeeper's disk forgets, and an adapter instead of the
+	// scenario's.
 	sabotage func(protocols.Record) bool
+	adapter  protocols.Adapter
 }
 
 // Outcome is what one run left behind.
@@ -307,9 +310,12 @@ var ErrStopped = errors.New("world: the run was stopped")
 // index the replication, for the results. An error is about the scenario; a run
 // that Progress stopped returns [ErrStopped].
 func Simulate(sc *scenario.Scenario, point string, index int, seed uint64, o Options) (*Outcome, error) {
-	adapter, err := adapters.ByName(sc.Adapter)
-	if err != nil {
-		return nil, fmt.Errorf("world: scenario %s: %w", sc.Name, err)
+	adapter := o.adapter
+	if adapter == nil {
+		var err error
+		if adapter, err = adapters.ByName(sc.Adapter); err != nil {
+			return nil, fmt.Errorf("world: scenario %s: %w", sc.Name, err)
+		}
 	}
 	rep := report.NewReplication(point, index, seed)
 	w := &world{sc: sc, k: des.New(seed), adapter: adapter, journal: o.Journal, sabotage: o.sabotage}
