@@ -90,7 +90,6 @@ type Device struct {
 	out       []*outgoing             // not yet acknowledged, in order
 	sent      map[string]*outgoing    // acknowledged messages whose delivery receipt is missing
 	seen      seenRing                // messages shown to the user
-	tries     map[seenKey]int         // retries asked for, by message
 	nextSeq   uint64
 	published bool
 	rotatedAt time.Time

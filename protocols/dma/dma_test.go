@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
 )
 
 // pair returns a native user who allows the partner's app, and a partner's user,
@@ -166,4 +168,30 @@ func TestRetryAfterReinstall(t *testing.T) {
 	if !slices.ContainsFunc(n.events, func(s string) bool { return s == "bob: identity changed "+alice.addr.String() }) {
 		t.Errorf("bob was not told of alice's new identity; events: %q", n.events)
 	}
+}
+
+// deaf is a client that can decrypt nothing.
+type deaf struct{ protocols.Client }
+
+func (deaf) Open(protocols.Address, protocols.Sealed) (protocols.Opened, error) {
+	return protocols.Opened{}, protocols.ErrAuthentication
+}
+
+// TestRetriesAreNumberedAcrossCrashes: a sender serves each number of a retry receipt
+// once, so a device that forgot its numbers in a crash would ask in vain.
+func TestRetriesAreNumberedAcrossCrashes(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	n.disconnect(alice)
+	n.send(bob, alice, "one")
+	for range 2 {
+		n.disconnect(bob)
+		alice.dev.cfg.Client = deaf{alice.dev.cfg.Client}
+		n.connect(alice)
+		n.crash(alice)
+		n.connect(bob) // learns that alice asked, and seals anew
+	}
+	n.connect(alice)
+	wantGot(t, alice, "one")
+	wantSettled(t, n)
 }

@@ -57,20 +57,19 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 	switch {
 	case err == nil:
 	case protocols.Retryable(err):
-		return d.askAgain(now, m, key, err)
+		return d.askAgain(now, m, err)
 	default: // opened before, in another attempt; or of no use
-		d.giveUp(m, key, err)
+		d.giveUp(m, err)
 		return nil
 	}
 	d.noticed(m.From, opened.Notice)
 	content, err := openContent(opened.Plaintext)
 	if err != nil { // from a peer that speaks another schema: a retry won't help
-		d.giveUp(m, key, err)
+		d.giveUp(m, err)
 		return nil
 	}
 	d.seen.add(key)
 	d.saveSeen()
-	delete(d.tries, key)
 	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), peer: p, frame: encode(&stanza.Receipt{ID: m.ID, To: m.From})})
 	d.tell(Event{Kind: MessageDelivered, ID: m.ID, Peer: m.From, Content: &content, Sent: time.Unix(m.Timestamp, 0), Inbox: d.inboxOf(m.From)})
 	return nil
@@ -87,10 +86,14 @@ func openContent(plaintext []byte) (Content, error) {
 // askAgain answers a message that does not decrypt with a retry receipt, at most
 // [stanza.MaxRetry] times. From the second time on it carries fresh keys, so that
 // the sender can start a new session from them.
-func (d *Device) askAgain(now time.Time, m *stanza.Message, key seenKey, cause error) error {
-	n := d.tries[key] + 1
+//
+// Which attempt failed is what the message says of itself. A count of the device's
+// own would be lost in a crash, and the sender ignores a number that it has served
+// before; and it would be state that a stranger makes grow.
+func (d *Device) askAgain(now time.Time, m *stanza.Message, cause error) error {
+	n := m.Enc[0].Count + 1
 	if n > stanza.MaxRetry {
-		d.giveUp(m, key, cause)
+		d.giveUp(m, cause)
 		return nil
 	}
 	km, err := d.cfg.Client.Publish(now, min(n-1, 1))
@@ -106,18 +109,13 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, key seenKey, cause e
 	if n > 1 {
 		r.Keys = &keys
 	}
-	if d.tries == nil {
-		d.tries = make(map[seenKey]int)
-	}
-	d.tries[key] = n
 	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
 	d.tell(Event{Kind: Undecryptable, ID: m.ID, Peer: m.From, Reason: cause.Error()})
 	return nil
 }
 
 // giveUp takes a message that can't be shown out of the mailbox.
-func (d *Device) giveUp(m *stanza.Message, key seenKey, cause error) {
-	delete(d.tries, key)
+func (d *Device) giveUp(m *stanza.Message, cause error) {
 	d.send(&stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.From, Error: stanza.NotAcceptable})
 	if !errors.Is(cause, protocols.ErrReplayed) {
 		d.tell(Event{Kind: GivenUp, ID: m.ID, Peer: m.From, Reason: cause.Error()})
