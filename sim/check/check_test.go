@@ -67,6 +67,13 @@ func TestChecker(t *testing.T) {
 			c.Delivered(1, "2", "n", "p", false, 1)
 			c.Delivered(1, "1", "n", "p", false, 1)
 		}, nil},
+		{"a copy overtaken by its own expiry", func(c *check.Checker) {
+			c.Written("1", "n", "p")
+			c.Written("2", "n", "p")
+			c.Excused("1")
+			c.Delivered(1, "2", "n", "p", false, 1)
+			c.Delivered(1, "1", "n", "p", false, 1)
+		}, nil},
 		{"other conversations don't order", func(c *check.Checker) {
 			c.Written("1", "n", "p")
 			c.Written("2", "n", "q")
