@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
 // pair returns a native user who allows the partner's app, and a partner's user,
@@ -194,4 +195,50 @@ func TestRetriesAreNumberedAcrossCrashes(t *testing.T) {
 	n.connect(alice)
 	wantGot(t, alice, "one")
 	wantSettled(t, n)
+}
+
+// TestLateReceiptsSettleNoLaterAttempt: what was meant for one attempt at a message
+// and comes late must not take the next attempt out of the mailbox or the outbox.
+func TestLateReceiptsSettleNoLaterAttempt(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	alice.lose, bob.lose = true, true // what follows is by hand
+	say := func(d *node, s stanza.Stanza) {
+		t.Helper()
+		n.gatekeeper(Frame{Conn: d.conn, Data: encode(s)})
+	}
+	message := func(attempt int) {
+		t.Helper()
+		say(bob, &stanza.Message{ID: "M", To: alice.addr, Type: stanza.TextMessage, Enc: []stanza.Enc{{Type: "msg", Version: 2, Count: attempt, Payload: []byte{1}}}})
+	}
+	retry := func(count int) {
+		t.Helper()
+		say(alice, &stanza.Receipt{ID: "M", To: bob.addr, Type: stanza.RetryAsk, Retry: &stanza.Retry{Count: count, ID: "M", Version: 1}})
+	}
+	waiting := func(want int, after string) {
+		t.Helper()
+		if got := len(n.gk.accounts[alice.addr].box); got != want {
+			t.Errorf("after %s %d messages wait for alice, want %d", after, got, want)
+		}
+	}
+	message(0)
+	retry(1)
+	waiting(0, "the first retry receipt")
+	message(1)
+	retry(1)
+	waiting(1, "the first retry receipt came again")
+	retry(2)
+	waiting(0, "the second retry receipt")
+
+	bob.lose = false
+	id := n.step(bob, Compose{To: alice.addr, Content: Content{Kind: Text, Text: "one"}}).ID
+	n.run()
+	again := Frame{Conn: bob.conn, Data: encode(&stanza.Receipt{ID: id, From: alice.addr, Type: stanza.RetryAsk, Retry: &stanza.Retry{Count: 1, ID: id, Version: 1}})}
+	bob.loseUp = true
+	n.step(bob, again)
+	bob.dev.find(outMessage, id, "", alice.addr).sentAt = n.now // as if it had been sealed
+	n.step(bob, Frame{Conn: bob.conn, Data: encode(&stanza.Ack{Class: stanza.AckMessage, ID: id, To: alice.addr})})
+	if out, sent := bob.dev.Waiting(); sent != 0 {
+		t.Errorf("the first attempt's ack, coming late, settled the second one; the outbox holds %d", out)
+	}
 }

@@ -26,7 +26,7 @@ type entry struct {
 	live   bool // still in the mailbox
 	from   ident.Address
 	id     string
-	typ    string // of a receipt
+	typ    string // of a receipt; of a message its attempt, as attemptType has it
 	frame  []byte
 	at     time.Time // accepted
 	sentAt time.Time // zero: not under way on the present connection

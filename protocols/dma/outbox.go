@@ -202,7 +202,7 @@ func (d *Device) ack(a *stanza.Ack) error {
 	switch a.Class {
 	case stanza.AckMessage:
 		o := d.find(outMessage, a.ID, "", a.To)
-		if o == nil || o.sentAt.IsZero() {
+		if o == nil || o.sentAt.IsZero() || a.Type != attemptType(o.attempt) {
 			return nil // repeated, or sealed anew meanwhile
 		}
 		if a.Error != 0 {

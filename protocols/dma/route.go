@@ -21,8 +21,8 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	if len(m.Enc) == 0 {
 		return fmt.Errorf("dma: message %s: %w: no enc", m.ID, protocols.ErrMalformed)
 	}
-	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To}
-	// The count tells a message sealed anew after a retry receipt from a repetition.
+	attempt := attemptType(m.Enc[0].Count)
+	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
 	key := newSeenKey(from.addr, m.ID, m.Enc[0].Count)
 	if from.seen.has(key) {
 		g.sendTo(from, ack, false)
@@ -39,7 +39,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 
 	fwd := *m
 	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), frame: encode(&fwd)}
+	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), typ: attempt, frame: encode(&fwd)}
 	g.accept(now, to, e)
 	g.event(Routed, e, "")
 	g.sendTo(from, ack, false)
@@ -48,6 +48,16 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	}
 	g.deliver(now, to)
 	return nil
+}
+
+// attemptType tells the attempts at one message apart, where acks and the mailbox
+// keep the type of a receipt: "" for the first, then the number of the retry receipt
+// that it serves. What is late and meant for one attempt must not settle another.
+func attemptType(count int) string {
+	if count == 0 {
+		return ""
+	}
+	return strconv.Itoa(count)
 }
 
 // receipt settles the message it is about and passes the receipt on.
@@ -59,7 +69,8 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 	pass := true
 	if r.Type == stanza.Delivered || r.Type == stanza.RetryAsk {
 		e := from.find(messageEntry, to.addr, r.ID, "")
-		if pass = e != nil; pass {
+		pass = e != nil && (r.Type == stanza.Delivered || e.typ == attemptType(r.Retry.Count-1))
+		if pass {
 			g.event(Settled, e, string(r.Type))
 			g.remove(e)
 		}
