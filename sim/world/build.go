@@ -425,6 +425,9 @@ func (w *world) schedule() {
 			continue
 		}
 		u.state = presence.First(&u.presence)
+		for _, d := range u.devices {
+			d.online = u.state.Up
+		}
 		w.nextPresence(u)
 		if u.state.Up {
 			for _, d := range u.devices {

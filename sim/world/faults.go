@@ -263,6 +263,7 @@ func (w *world) calm() {
 	for _, u := range w.users {
 		u.state.Up = true
 		for _, d := range u.devices {
+			w.notePresence(d)
 			w.connect(d)
 		}
 	}

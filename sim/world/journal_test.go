@@ -69,3 +69,34 @@ func TestJournalShowsEveryHop(t *testing.T) {
 		t.Error("the run went another way with a journal")
 	}
 }
+
+// TestJournalShowsWhoIsThere demands that a device that gets a frame is online in
+// the journal, and that going and coming take turns.
+func TestJournalShowsWhoIsThere(t *testing.T) {
+	t.Parallel()
+	j := trace.NewRecorder()
+	if _, err := Simulate(load(t, "faulty-small"), "", 0, 3, Options{Journal: j}); err != nil {
+		t.Fatal(err)
+	}
+	presence := map[string]trace.Event{} // of those of whom it is known
+	pushed := 0
+	for _, e := range j.Entries() {
+		switch e.Event {
+		case trace.Online, trace.Offline:
+			if presence[e.Node] == e.Event {
+				t.Errorf("at %d: %s is %s twice", e.At, e.Node, e.Event)
+			}
+			presence[e.Node] = e.Event
+			if e.Note != "" {
+				pushed++
+			}
+		case trace.Receive:
+			if presence[e.Node] == trace.Offline {
+				t.Errorf("at %d: %s got a %s while it was offline", e.At, e.Node, e.Kind)
+			}
+		}
+	}
+	if pushed == 0 {
+		t.Error("no push woke anybody")
+	}
+}

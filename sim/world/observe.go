@@ -387,7 +387,8 @@ func (w *world) frameEntry(event trace.Event, node, peer string, data []byte) tr
 		case "receipt":
 			e.Note, _ = n.Attr("type") // "read", or none if it says that the device has it
 		case "ack":
-			e.Note, _ = n.Attr("class") // of what it acknowledges
+			class, _ := n.Attr("class")
+			e.Note = "of a " + class
 		}
 	}
 	return e

@@ -32,13 +32,6 @@ func (w *world) switchPresence(u *user) {
 	}
 	u.state = link.Change{At: w.k.Now(), Up: !u.state.Up}
 	w.nextPresence(u)
-	change := trace.Offline
-	if u.state.Up {
-		change = trace.Online
-	}
-	for _, d := range u.devices {
-		w.note(d.name(), change, "")
-	}
 	w.followPresence(u)
 }
 
@@ -51,10 +44,29 @@ func (w *world) followPresence(u *user) {
 
 // follow connects or disconnects a device as it should be.
 func (w *world) follow(d *device) {
+	w.notePresence(d)
 	if d.wanted(w.k.Now()) {
 		w.connect(d)
 	} else if d.conn != 0 || d.timer != 0 {
 		w.leave(d)
+	}
+}
+
+// notePresence takes down that a device comes online, for good or for a push, or
+// goes offline.
+func (w *world) notePresence(d *device) {
+	present := d.present(w.k.Now())
+	if present == d.online {
+		return
+	}
+	d.online = present
+	switch {
+	case !present:
+		w.note(d.name(), trace.Offline, "")
+	case d.user.state.Up:
+		w.note(d.name(), trace.Online, "")
+	default:
+		w.note(d.name(), trace.Online, "woken by a push")
 	}
 }
 

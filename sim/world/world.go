@@ -150,6 +150,7 @@ type device struct {
 	timer   des.ID     // of the attempt or of the next one
 	wake    alarm
 	awake   des.Time // until when a push keeps it connected
+	online  bool     // what the journal has last: its user is there, or it is awake
 
 	out, in           link.Link // to and from the gatekeeper or the proxy
 	proxyOut, proxyIn link.Link // between the proxy and the gatekeeper
@@ -179,8 +180,11 @@ func (d *device) hop() string {
 
 // wanted reports whether the device should be connected now.
 func (d *device) wanted(now des.Time) bool {
-	return !d.down && !d.barred && (d.user.state.Up || now < d.awake)
+	return !d.down && !d.barred && d.present(now)
 }
+
+// present reports whether the device's user is there, or a push has woken it.
+func (d *device) present(now des.Time) bool { return d.user.state.Up || now < d.awake }
 
 // alarm is the event that wakes a machine.
 type alarm struct {
