@@ -29,7 +29,7 @@ virtual time over simulated networks. The same scenario and seed give the same
 run.`,
 		Example: `  mimi-lab sim check faulty-small --seeds 2
   mimi-lab scenario list`,
-	}, newRun(t), newCheck(t))
+	}, newRun(t), newCheck(t), newTrace(t))
 }
 
 // source is what the commands have in common: a scenario with its overrides.
@@ -45,11 +45,16 @@ type source struct {
 }
 
 func (o *source) flags(c *cobra.Command) {
-	c.Flags().StringArrayVar(&o.Set, "set", nil, "replace a value, or sweep it: partners.*.users=${10,20}")
-	c.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of the first run (default: the scenario's)")
+	o.inputFlags(c)
 	c.Flags().IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "runs at the same time; results do not depend on it")
 	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
+}
+
+// inputFlags are those that say what is simulated.
+func (o *source) inputFlags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.Set, "set", nil, "replace a value, or sweep it: partners.*.users=${10,20}")
+	c.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of the first run (default: the scenario's)")
 }
 
 // load reads the scenario with the overrides, and sees whether its adapters are in
