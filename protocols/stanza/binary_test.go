@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/hex"
 	"errors"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -244,11 +245,16 @@ func TestParseBinaryMemory(t *testing.T) {
 		{"value", "10 f803 05 16 fd0fffff" + strings.Repeat("78", 1<<20-1), 4 << 10},
 	} {
 		b := unhex(t, tt.hex)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := stanza.ParseBinary(b)
-		runtime.ReadMemStats(&after)
-		if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > tt.most {
+		var err error
+		got := uint64(math.MaxUint64)
+		for range 5 { // the least is the parser's own: the runtime may allocate meanwhile
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err = stanza.ParseBinary(b)
+			runtime.ReadMemStats(&after)
+			got = min(got, after.TotalAlloc-before.TotalAlloc)
+		}
+		if err == nil || got > tt.most {
 			t.Errorf("%s: %d bytes for %d, %v; want an error and at most %d", tt.name, got, len(b), err, tt.most)
 		}
 	}
