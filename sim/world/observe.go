@@ -293,15 +293,15 @@ type digest struct {
 
 func newDigest() *digest { return &digest{h: sha256.New()} }
 
-// frame takes a frame in by its length: bytes may differ, since the library
-// randomises Signal's signatures.
-func (d *digest) frame(at des.Time, node, peer string, size int) {
+// frame takes a frame in.
+func (d *digest) frame(at des.Time, node, peer string, data []byte) {
 	if d == nil {
 		return
 	}
 	b := binary.BigEndian.AppendUint64(d.buf[:0], uint64(at))
-	b = binary.BigEndian.AppendUint64(b, uint64(size))
+	b = binary.BigEndian.AppendUint64(b, uint64(len(data)))
 	b = append(append(append(b, node...), 0), peer...)
+	b = append(append(b, 0), data...)
 	d.buf = b
 	d.h.Write(b)
 }
@@ -331,7 +331,7 @@ func (d *digest) sum() (sum [32]byte) {
 // leaving takes down a frame that a node hands to a link. peer is the other end of
 // the chat channel, and next the other end of the link.
 func (w *world) leaving(node, peer, next string, data []byte) {
-	w.digest.frame(w.k.Now(), node, peer, len(data))
+	w.digest.frame(w.k.Now(), node, peer, data)
 	if w.journal.On() {
 		w.journal.Add(w.frameEntry(trace.Send, node, next, data))
 	}
