@@ -25,8 +25,8 @@ var update = flag.Bool("update", false, "write the picture anew")
 const file = "../../../../docs/message.svg"
 
 // TestPicture simulates half a day of dma-launch-2024 and draws the first
-// message that a partner's user sent while its recipient was offline and that was
-// read in the end.
+// message that a partner's user sent by its provider's proxy while the recipient
+// was offline, until the sender knows that it arrived.
 func TestPicture(t *testing.T) {
 	t.Parallel()
 	f, err := scenario.Open("dma-launch-2024", "warmup=0s", "duration=12h", "cooldown=1h")
@@ -43,14 +43,16 @@ func TestPicture(t *testing.T) {
 		t.Fatal("no message of the run has the life that the picture shows")
 	}
 	partner, native := life[0].Node, life[0].Peer
-	_, gatekeeper, _ := strings.Cut(partner, "@")
+	user, gatekeeper, _ := strings.Cut(partner, "@")
+	provider, _, _ := strings.Cut(user, "/")
 	d := trace.Diagram{
 		Title: "A message waits until its recipient is back",
 		Sub:   fmt.Sprintf("%s, seed 1, simulated with the real protocol code; acks left out", f.Name),
 		Actors: []trace.Actor{
-			{Node: partner, Role: trace.Device, Note: "device of a partner's user"},
+			{Node: partner, Label: user, Role: trace.Device, Note: "a partner's user"},
+			{Node: provider + "/proxy", Role: trace.Proxy, Note: "the partner's proxy"},
 			{Node: gatekeeper, Role: trace.Gatekeeper, Note: "gatekeeper"},
-			{Node: native, Role: trace.Device, Note: "device of its own user"},
+			{Node: native, Role: trace.Device, Note: "its own user"},
 		},
 		Entries: life,
 	}
@@ -73,27 +75,26 @@ func TestPicture(t *testing.T) {
 }
 
 // pick returns the life of the first message that fits, without its acks and
-// what came after it was read.
+// what came after the sender heard of it: sealed at once, stored, and nothing but
+// the recipient's coming online between the two halves.
 func pick(entries []trace.Entry) []trace.Entry {
-	const most = 18 // entries that a reader follows at a glance
+	want := []trace.Event{
+		trace.Seal, trace.Send, trace.Receive, trace.Send, trace.Receive, trace.Store, // by the proxy to the gatekeeper
+		trace.Online, trace.Send, trace.Receive, trace.Deliver, // to the recipient
+		trace.Send, trace.Receive, trace.Send, trace.Receive, trace.Send, trace.Receive, // the receipt, back
+	}
 	for _, e := range entries {
 		if e.Event != trace.Seal || !strings.Contains(e.Node, "@") {
 			continue
 		}
 		life := slices.DeleteFunc(trace.Life(entries, e.ID), func(e trace.Entry) bool { return e.Kind == "ack" })
-		last, deliver, receipts := 0, -1, 0
-		for i, x := range life {
-			switch {
-			case x.Event == trace.Deliver:
-				deliver = i
-			case deliver >= 0 && x.Event == trace.Receive && x.Node == e.Node:
-				receipts++
-				last = i
-			}
+		if len(life) < len(want) {
+			continue
 		}
-		stored := slices.ContainsFunc(life, func(x trace.Entry) bool { return x.Event == trace.Store })
-		if stored && receipts == 2 && last < most && life[1].At-life[0].At < des.Second {
-			return life[:last+1]
+		life = life[:len(want)]
+		fits := slices.EqualFunc(life, want, func(e trace.Entry, ev trace.Event) bool { return e.Event == ev })
+		if fits && life[len(life)-1].Node == e.Node && life[6].At-life[0].At > des.Minute && life[10].At == life[9].At {
+			return life
 		}
 	}
 	return nil
