@@ -149,7 +149,7 @@ func TestTerminal(t *testing.T) {
 			s.Getenv = func(k string) string { return map[string]string{"NO_COLOR": "1"}[k] }
 		}, 0, `receipt  id=3EB0  to=42@msgr  x="a b"`},
 		{"no bytes", "stanza encode --to binary", func(s *term.IO) { s.OutTTY = true }, 2, "would garble the terminal"},
-		{"no picture", "sim trace faulty-small", func(s *term.IO) { s.OutTTY = true }, 2, "would fill the terminal"},
+		{"no picture", "sim trace faulty-small --set adapter=signal-v3-sized", func(s *term.IO) { s.OutTTY = true }, 2, "would fill the terminal"},
 		{"no waiting", "stanza show", func(s *term.IO) { s.InTTY = true }, 2, "Name a file, or send the stanza through a pipe."},
 	} {
 		var out bytes.Buffer
