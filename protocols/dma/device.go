@@ -196,9 +196,6 @@ func (d *Device) step(now time.Time, in Input) error {
 	return nil
 }
 
-// Connected reports whether the device has a chat connection.
-func (d *Device) Connected() bool { return d.conn != 0 }
-
 // Waiting returns how many stanzas wait for their acknowledgement, and how many
 // acknowledged messages for their delivery receipt.
 func (d *Device) Waiting() (unacknowledged, undelivered int) { return len(d.out), len(d.sent) }

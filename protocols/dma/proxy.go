@@ -66,9 +66,6 @@ type Dial struct {
 // NewProxy returns a proxy without clients.
 func NewProxy() *Proxy { return &Proxy{legs: make(map[ConnID]*leg)} }
 
-// Clients returns how many clients are connected.
-func (p *Proxy) Clients() int { return len(p.legs) }
-
 // Step takes one input at a time. The output is valid until the next Step: Sends
 // go to clients, Upstream to the gatekeeper.
 func (p *Proxy) Step(now time.Time, in Input) (Output, error) {

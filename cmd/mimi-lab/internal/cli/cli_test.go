@@ -3,9 +3,11 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -166,10 +168,11 @@ func TestTerminal(t *testing.T) {
 // TestInterrupt interrupts commands that take their time.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir()
 	for _, args := range []string{
 		"bench engine --pending 1000 --time 1m",
 		"sim check faulty-small --set adapter=signal-v3-sized --seeds 1000000",
-		"sim run faulty-small --set adapter=signal-v3-sized --set replications=10000 --out " + t.TempDir(),
+		"sim run faulty-small --set adapter=signal-v3-sized --set replications=10000 --out " + dir,
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		interrupted, stop := context.WithCancel(context.Background())
@@ -180,5 +183,29 @@ func TestInterrupt(t *testing.T) {
 		if code != 130 || !strings.Contains(out.String(), "mimi-lab: interrupted") {
 			t.Errorf("%s: exit code %d with %q, want 130", args, code, &out)
 		}
+	}
+
+	// What was finished before is whole, and says that it is not all.
+	var manifest struct {
+		Complete     bool
+		Replications struct{ Planned, Done int }
+	}
+	read := func(name string, v any) {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = json.Unmarshal(data, v)
+		}
+		if err != nil {
+			t.Errorf("after an interruption: %v", err)
+		}
+	}
+	read("manifest.json", &manifest)
+	read("summary.json", new(any))
+	if n := manifest.Replications; manifest.Complete || n.Planned != 10000 || n.Done >= n.Planned {
+		t.Errorf("the manifest of an interrupted run: %+v, want part of 10000 replications, not complete", manifest)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !bytes.HasSuffix(bytes.TrimSpace(page), []byte("</html>")) {
+		t.Errorf("the page of an interrupted run: %v, of %d bytes; want a whole one", err, len(page))
 	}
 }
