@@ -83,7 +83,7 @@ func runCheck(c *cobra.Command, o *checkOptions, f *scenarios.File) error {
 	res := checked{
 		Scenario: f.Name, SHA256: sc.Hash(), FirstSeed: sc.Seed, Seeds: len(outs), Complete: len(outs) == o.Seeds,
 		Violations: violations(outs, func(out *world.Outcome) string {
-			return o.call("check", fmt.Sprintf("--seed %d --seeds 1", out.Seed))
+			return shell(o.call("check", "--seed", fmt.Sprint(out.Seed), "--seeds", "1"))
 		}),
 	}
 	for _, out := range outs {

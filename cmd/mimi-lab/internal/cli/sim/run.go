@@ -93,7 +93,7 @@ func runRun(c *cobra.Command, o *runOptions, f *scenarios.File) error {
 		return exit.Failuref("--out chooses another folder.", "%w", err)
 	}
 	broken := violations(outs, func(out *world.Outcome) string {
-		return o.call("run", fmt.Sprintf("--seed %d --set replications=1", out.Seed))
+		return shell(o.call("run", "--seed", fmt.Sprint(out.Seed), "--set", "replications=1"))
 	})
 	if err := o.print(f, r, broken); err != nil {
 		return err
@@ -121,10 +121,10 @@ func runName(f *scenarios.File) string {
 // report makes a report of the runs.
 func (o *runOptions) report(f *scenarios.File, outs []*world.Outcome) (*report.Report, error) {
 	points := f.Points()
-	r := &report.Report{Manifest: report.NewManifest(append([]string{"mimi-lab"}, strings.Fields(o.call("run", o.seedFlag()))[1:]...))}
+	r := &report.Report{Manifest: report.NewManifest(o.call("run", o.seedFlag()...))}
 	m := &r.Manifest
 	m.Question = f.Question
-	m.Replay = o.call("run", o.seedFlag())
+	m.Replay = shell(m.Command)
 	m.Scenario = report.Scenario{Name: f.Name, Title: f.Title, SHA256: points[0].Scenario.Hash()}
 	for _, p := range points {
 		m.Replications.Planned += p.Scenario.Replications
@@ -161,11 +161,11 @@ func (o *runOptions) report(f *scenarios.File, outs []*world.Outcome) (*report.R
 }
 
 // seedFlag is the flag that repeats the seed, if one was given.
-func (o *source) seedFlag() string {
+func (o *source) seedFlag() []string {
 	if !o.SeedSet {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("--seed %d", o.Seed)
+	return []string{"--seed", fmt.Sprint(o.Seed)}
 }
 
 // print prints the tables and where the rest is.

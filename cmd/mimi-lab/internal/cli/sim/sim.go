@@ -80,13 +80,23 @@ func (o *source) load(c *cobra.Command, name string) (*scenarios.File, error) {
 	return f, nil
 }
 
-// call is the command line that runs the same scenario with the same overrides.
-func (o *source) call(verb, more string) string {
+// call is the command line that runs the same scenario with the same overrides, and
+// with more words.
+func (o *source) call(verb string, more ...string) []string {
 	words := []string{"mimi-lab", "sim", verb, o.Name}
 	for _, s := range o.Set {
-		words = append(words, "--set", quote(s))
+		words = append(words, "--set", s)
 	}
-	return strings.Join(append(words, more), " ")
+	return append(words, more...)
+}
+
+// shell writes words as one line for a shell.
+func shell(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quote(w)
+	}
+	return strings.Join(quoted, " ")
 }
 
 // quote protects a word from a shell.
