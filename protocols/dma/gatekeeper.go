@@ -36,6 +36,10 @@ type GatekeeperConfig struct {
 	// again on the same connection; 0 means never, which is right for a transport
 	// that delivers or breaks.
 	ResendAfter time.Duration
+	// PerSender is how many messages of one sender may wait for one recipient. One
+	// more is refused with [stanza.ResourceLimit]; read receipts beyond it are
+	// dropped. 0 means [DefaultPerSender]. Assumed.
+	PerSender int
 	// RefillBelow is the number of one-time prekeys below which the owner is told
 	// to upload more; whatsmeow's client refills below 5.
 	RefillBelow int
@@ -46,6 +50,18 @@ type GatekeeperConfig struct {
 
 // DefaultRetention is how long an undelivered message is kept (Reference Offer).
 const DefaultRetention = 30 * 24 * time.Hour
+
+// Bounds of what a client can make the gatekeeper keep or answer; all assumed. A
+// reply to the largest request stays well below [stanza.MaxSize].
+const (
+	// DefaultPerSender is the default of [GatekeeperConfig].PerSender.
+	DefaultPerSender = 1000
+
+	maxStanza  = 1 << 20  // bytes of a message or receipt as it is passed on
+	maxFetch   = 100      // users in one key fetch
+	maxKeySize = 16 << 10 // bytes of a reusable part or of a one-time key
+	maxBlocked = 1000     // addresses on a blocklist
+)
 
 // seenWindow is how many message IDs of one sender the gatekeeper remembers, so
 // as to accept a message once when its sender repeats it. A sender repeats only
@@ -123,11 +139,14 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		return nil, fmt.Errorf("dma: gatekeeper config: native server %v, want user or messenger", cfg.Native)
 	case cfg.Reach > DefaultOn:
 		return nil, fmt.Errorf("dma: gatekeeper config: reach %v, want opt_in, ping_then_consent or default_on", cfg.Reach)
-	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.Retention < 0, cfg.ResendAfter < 0:
+	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.PerSender < 0, cfg.Retention < 0, cfg.ResendAfter < 0:
 		return nil, errors.New("dma: gatekeeper config: a limit is negative")
 	}
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
+	}
+	if cfg.PerSender == 0 {
+		cfg.PerSender = DefaultPerSender
 	}
 	return &Gatekeeper{
 		cfg:         cfg,
@@ -319,22 +338,32 @@ var encoders = sync.Pool{New: func() any { return new([]byte) }}
 // encode renders a stanza that this package made; that it can be rendered is our
 // invariant.
 func encode(s stanza.Stanza) []byte {
-	room := encoders.Get().(*[]byte)
-	b, err := stanza.AppendBinary((*room)[:0], s.Node())
+	frame, err := render(s)
 	if err != nil {
 		panic("dma: own stanza does not encode: " + err.Error())
 	}
-	frame := append(make([]byte, 0, len(b)), b...)
-	*room = b
-	encoders.Put(room)
 	return frame
+}
+
+// render renders any stanza. It fails if that is too large.
+func render(s stanza.Stanza) ([]byte, error) {
+	room := encoders.Get().(*[]byte)
+	defer encoders.Put(room)
+	b, err := stanza.AppendBinary((*room)[:0], s.Node())
+	if err != nil {
+		return nil, err
+	}
+	*room = b
+	return append(make([]byte, 0, len(b)), b...), nil
 }
 
 func (g *Gatekeeper) wake(now time.Time) {
 	for e := g.expiry.pop(now); e != nil; e = g.expiry.pop(now) {
 		if e.live {
+			if e.kind == messageEntry {
+				g.event(Dropped, e, "kept "+g.cfg.Retention.String())
+			}
 			g.remove(e)
-			g.event(Dropped, e, "kept "+g.cfg.Retention.String())
 		}
 	}
 	for e := g.resend.pop(now); e != nil; e = g.resend.pop(now) {

@@ -44,7 +44,8 @@ func (d *Device) frame(now time.Time, in Frame) error {
 // and acknowledges it either way.
 func (d *Device) message(now time.Time, m *stanza.Message) error {
 	if len(m.Enc) != 1 {
-		return fmt.Errorf("dma: message %s: %w: %d enc, want 1", m.ID, protocols.ErrMalformed, len(m.Enc))
+		d.giveUp(m, fmt.Errorf("dma: message: %w: %d enc, want 1", protocols.ErrMalformed, len(m.Enc)))
+		return nil
 	}
 	key := newSeenKey(m.From, m.ID, 0)
 	if d.seen.has(key) { // the receipt was lost, or is under way

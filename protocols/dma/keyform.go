@@ -71,10 +71,15 @@ func parseKeys(k *stanza.Keys) (form KeyForm, static []byte, oneTime []protocols
 		size += len(o.Value)
 	}
 	values := make([]byte, 0, size)
+	ids := make(map[uint32]bool, len(k.OneTime))
 	for _, o := range k.OneTime {
 		if o.ID == 0 {
 			return 0, nil, nil, fmt.Errorf("dma: keys: %w: one-time key with id 0", protocols.ErrMalformed)
 		}
+		if ids[o.ID] {
+			return 0, nil, nil, fmt.Errorf("dma: keys: %w: one-time key %d twice", protocols.ErrMalformed, o.ID)
+		}
+		ids[o.ID] = true
 		from := len(values)
 		values = append(values, o.Value...)
 		oneTime = append(oneTime, protocols.OneTimeKey{ID: o.ID, Value: values[from:len(values):len(values)]})

@@ -46,6 +46,19 @@ func (q *oneTimeQueue) front() protocols.OneTimeKey {
 	return protocols.OneTimeKey{ID: q.ids[0], Value: q.values[:q.ends[0]-q.gone]}
 }
 
+// without returns the keys of an upload that are not in the queue yet: a client
+// repeats an upload whose result was lost.
+func (q *oneTimeQueue) without(keys []protocols.OneTimeKey) []protocols.OneTimeKey {
+	if q.len() == 0 {
+		return keys
+	}
+	have := make(map[uint32]bool, q.len())
+	for _, id := range q.ids {
+		have[id] = true
+	}
+	return slices.DeleteFunc(keys, func(k protocols.OneTimeKey) bool { return have[k.ID] })
+}
+
 func (q *oneTimeQueue) pop() {
 	q.values = q.values[q.ends[0]-q.gone:]
 	q.gone = q.ends[0]
@@ -77,11 +90,15 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 	case *stanza.KeyUpload:
 		code, err = g.upload(a, p)
 	case *stanza.KeyFetch:
+		if len(p.Users) > maxFetch {
+			code = stanza.ResourceLimit
+			break
+		}
 		reply.Payload = g.fetch(a, p)
 	case stanza.KeyCountQuery:
 		reply.Payload = stanza.KeyCount{Value: a.keys.oneTime.len()}
 	case *stanza.Settings:
-		err = g.set(a, p)
+		code, err = g.set(a, p)
 	case stanza.SettingsQuery:
 		reply.Payload = a.settings()
 	case *stanza.Ping:
@@ -89,7 +106,7 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 	case *stanza.Consent:
 		err = g.answerPing(now, a, p.User, p.Given)
 	case *stanza.Block:
-		g.block(a, p.Address, !p.Unblock)
+		code = g.block(a, p.Address, !p.Unblock)
 	case stanza.BlocklistQuery:
 		reply.Payload = &stanza.Blocklist{Addresses: sortedAddresses(a.blocked)}
 	case stanza.KeepAlive:
@@ -115,8 +132,16 @@ func (g *Gatekeeper) upload(a *account, p *stanza.KeyUpload) (stanza.Code, error
 		return 0, err
 	}
 	same := sameIdentity(form, static, a.keys.form, a.keys.static)
-	if same && a.keys.oneTime.len()+len(oneTime) > maxStored || len(oneTime) > maxStored {
+	if same {
+		oneTime = a.keys.oneTime.without(oneTime)
+	}
+	if len(static) > maxKeySize || same && a.keys.oneTime.len()+len(oneTime) > maxStored || len(oneTime) > maxStored {
 		return stanza.ResourceLimit, nil
+	}
+	for _, k := range oneTime {
+		if len(k.Value) > maxKeySize {
+			return stanza.ResourceLimit, nil
+		}
 	}
 	for !same && a.keys.oneTime.len() > 0 {
 		g.records.delete(oneTimeKey(a.addr, a.keys.oneTime.front().ID))

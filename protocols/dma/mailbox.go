@@ -85,6 +85,17 @@ func (a *account) find(kind entryKind, from ident.Address, id, typ string) *entr
 	return nil
 }
 
+// waiting returns how many entries of a kind from one sender are in the mailbox.
+func (a *account) waiting(kind entryKind, from ident.Address) int {
+	n := 0
+	for _, e := range a.box {
+		if e.kind == kind && e.from == from {
+			n++
+		}
+	}
+	return n
+}
+
 // remove takes an entry out of its mailbox.
 func (g *Gatekeeper) remove(e *entry) {
 	box := e.owner.box

@@ -55,6 +55,9 @@ func (d *Device) compose(now time.Time, in Compose) error {
 	if err := in.To.Validate(); err != nil {
 		return fmt.Errorf("dma: compose: %w", err)
 	}
+	if in.To == d.cfg.Address {
+		return fmt.Errorf("dma: compose: to %v, which is the device itself", in.To)
+	}
 	if in.Content.Kind < Text || in.Content.Kind > Reaction {
 		return fmt.Errorf("dma: compose: content of %v, want a known kind", in.Content.Kind)
 	}
@@ -263,12 +266,13 @@ func (d *Device) bundles(now time.Time, o *outgoing, p *stanza.KeyBundles) error
 		return nil
 	}
 	b, err := parseBundle(p.Users[0].Keys)
-	if err != nil {
-		return err
+	var notice protocols.Notice
+	if err == nil {
+		notice, err = d.cfg.Client.Establish(now, o.peer.name, b)
 	}
-	notice, err := d.cfg.Client.Establish(now, o.peer.name, b)
-	if err != nil {
-		return fmt.Errorf("dma: keys of %v: %w", o.peer.addr, err)
+	if err != nil { // the peer published them: to ask again would not help
+		d.refuseAll(o.peer, stanza.NotAcceptable)
+		return nil
 	}
 	o.peer.rekey = false
 	d.noticed(o.peer.addr, notice)

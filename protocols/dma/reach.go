@@ -2,6 +2,7 @@ package dma
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -104,10 +105,13 @@ func (g *Gatekeeper) answerPing(now time.Time, a *account, to ident.Address, all
 	if a.partner() || p == nil || !p.partner() {
 		return fmt.Errorf("dma: consent: %w: from %v about %v, want from a native about a partner's user", protocols.ErrMalformed, a.addr, to)
 	}
+	if a.contacts[to] == choice(allow) {
+		return nil // repeated; the partner's user has been told
+	}
 	if a.contacts == nil {
 		a.contacts = make(map[ident.Address]Choice)
 	}
-	a.contacts[to] = choice(allow)
+	a.contacts[p.addr] = choice(allow) // the argument is part of a frame
 	g.saveAccount(a)
 	if !allow {
 		g.withdraw(a, "consent withdrawn", func(other ident.Address) bool { return other == to })
@@ -155,8 +159,11 @@ func (g *Gatekeeper) ping(now time.Time, from *account, addr ident.Address) stan
 }
 
 // block adds to or takes from an account's blocklist.
-func (g *Gatekeeper) block(a *account, other ident.Address, on bool) {
+func (g *Gatekeeper) block(a *account, other ident.Address, on bool) stanza.Code {
+	other.User = strings.Clone(other.User) // which is part of a frame
 	switch {
+	case on && !a.blocked[other] && len(a.blocked) >= maxBlocked:
+		return stanza.ResourceLimit
 	case on && a.blocked == nil:
 		a.blocked = map[ident.Address]bool{other: true}
 	case on:
@@ -168,4 +175,5 @@ func (g *Gatekeeper) block(a *account, other ident.Address, on bool) {
 	if on {
 		g.withdraw(a, "blocked", func(from ident.Address) bool { return from == other })
 	}
+	return 0
 }

@@ -18,8 +18,8 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	if m.ID == "" || len(m.ID) > MaxID {
 		return fmt.Errorf("dma: message: %w: id of %d bytes, want 1 to %d", protocols.ErrMalformed, len(m.ID), MaxID)
 	}
-	if len(m.Enc) == 0 {
-		return fmt.Errorf("dma: message %s: %w: no enc", m.ID, protocols.ErrMalformed)
+	if len(m.Enc) != 1 || len(m.Participants) > 0 { // one to one, to one device
+		return fmt.Errorf("dma: message %s: %w: %d enc and %d participants, want one enc", m.ID, protocols.ErrMalformed, len(m.Enc), len(m.Participants))
 	}
 	attempt := attemptType(m.Enc[0].Count)
 	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
@@ -29,6 +29,15 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 		return nil
 	}
 	to, why := g.mayWrite(from, m.To)
+	var frame []byte
+	if why == 0 {
+		fwd := *m
+		fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
+		fwd.Participant, fwd.Offline = ident.Address{}, 0 // which are not for clients to say
+		if frame = forward(&fwd); frame == nil || to.waiting(messageEntry, from.addr) >= g.cfg.PerSender {
+			why = stanza.ResourceLimit
+		}
+	}
 	if why != 0 {
 		ack.Error = why
 		g.sendTo(from, ack, false)
@@ -37,9 +46,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	from.seen.add(key)
 	g.saveSeen(from)
 
-	fwd := *m
-	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), typ: attempt, frame: encode(&fwd)}
+	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), typ: attempt, frame: frame}
 	g.accept(now, to, e)
 	g.event(Routed, e, "")
 	g.sendTo(from, ack, false)
@@ -60,11 +67,28 @@ func attemptType(count int) string {
 	return strconv.Itoa(count)
 }
 
+// forward renders a stanza that a client sent, with the gatekeeper's changes; nil if
+// it is too large to keep.
+func forward(s stanza.Stanza) []byte {
+	frame, err := render(s)
+	if err != nil || len(frame) > maxStanza {
+		return nil
+	}
+	return frame
+}
+
 // receipt settles the message it is about and passes the receipt on.
 func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) error {
 	to := g.accounts[r.To]
 	if to == nil {
 		return fmt.Errorf("dma: receipt %s: %w: no account %v", r.ID, protocols.ErrMalformed, r.To)
+	}
+	fwd := *r
+	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
+	fwd.Participant, fwd.Offline = ident.Address{}, 0
+	frame := forward(&fwd)
+	if len(r.ID) > MaxID || frame == nil {
+		return fmt.Errorf("dma: receipt: %w: id of %d bytes, want 1 to %d, and at most %d in all", protocols.ErrMalformed, len(r.ID), MaxID, maxStanza)
 	}
 	pass := true
 	if r.Type == stanza.Delivered || r.Type == stanza.RetryAsk {
@@ -74,13 +98,15 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 			g.event(Settled, e, string(r.Type))
 			g.remove(e)
 		}
-	} else if to.find(receiptEntry, from.addr, r.ID, string(r.Type)) != nil {
-		pass = false // repeated by the sender
+	} else {
+		// These answer nothing that the gatekeeper knows of, so they need what a
+		// message needs. One that waits already was repeated by the sender.
+		_, why := g.mayWrite(from, to.addr)
+		pass = why == 0 && to.find(receiptEntry, from.addr, r.ID, string(r.Type)) == nil &&
+			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender
 	}
 	if pass && g.linked(from, to) {
-		fwd := *r
-		fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: encode(&fwd)})
+		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: frame})
 		g.deliver(now, to)
 	}
 	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)

@@ -42,10 +42,16 @@ func (d *Device) inboxOf(addr ident.Address) stanza.Inbox {
 	return d.inbox
 }
 
-// set records a native user's settings; what is absent stays as it is.
-func (g *Gatekeeper) set(a *account, s *stanza.Settings) error {
+// set records a native user's settings; what is absent stays as it is. An app of a
+// partner without an agreement, present or past, does not exist.
+func (g *Gatekeeper) set(a *account, s *stanza.Settings) (stanza.Code, error) {
 	if a.partner() {
-		return fmt.Errorf("dma: settings: %w: only native users have them", protocols.ErrMalformed)
+		return 0, fmt.Errorf("dma: settings: %w: only native users have them", protocols.ErrMalformed)
+	}
+	for _, app := range s.Apps {
+		if _, known := g.agreements[app.Integrator]; !known {
+			return stanza.ItemNotFound, nil
+		}
 	}
 	if s.Inbox != "" {
 		a.inbox = s.Inbox
@@ -54,7 +60,7 @@ func (g *Gatekeeper) set(a *account, s *stanza.Settings) error {
 		g.setApp(a, app.Integrator, app.Enabled)
 	}
 	g.saveAccount(a)
-	return nil
+	return 0, nil
 }
 
 // setApp notes a native user's choice about a partner's app.

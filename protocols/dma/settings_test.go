@@ -55,6 +55,7 @@ func TestInboxChangesWithoutLoss(t *testing.T) {
 func TestSettingsQuery(t *testing.T) {
 	t.Parallel()
 	n, alice, _ := pair(t, GatekeeperConfig{})
+	n.gatekeeper(Agree{Integrator: 7, Active: true})
 	n.step(alice, ChooseInbox{stanza.SeparateInbox})
 	n.step(alice, AllowApp{Integrator: 7})
 	n.run()
