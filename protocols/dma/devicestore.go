@@ -145,6 +145,14 @@ func (d *Device) restoreOut(seq string, data []byte) error {
 		seq: n, kind: r.Kind, id: r.ID, typ: r.Type, content: r.Content, media: r.Media,
 		attempt: r.Attempt, frame: r.Frame, fetch: r.Fetch,
 	}
+	switch {
+	case o.kind > outIQ:
+		return fmt.Errorf("kind %d", o.kind)
+	case o.kind == outMessage && (len(o.content) == 0 || o.attempt < 0 || o.attempt > stanza.MaxRetry):
+		return fmt.Errorf("message of %d bytes in attempt %d", len(o.content), o.attempt)
+	case o.kind != outMessage && (len(o.frame) == 0 || r.Sent):
+		return fmt.Errorf("no frame")
+	}
 	if r.Peer != "" {
 		addr, err := ident.ParseAddress(r.Peer)
 		if err != nil {

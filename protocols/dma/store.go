@@ -12,6 +12,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/signal"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
@@ -190,7 +191,7 @@ func (g *restorer) restore(r protocols.Record) error {
 		}
 		g.entries = append(g.entries, e)
 		return nil
-	case kind == "otk" && n > 0 && n <= 1<<32-1:
+	case kind == "otk" && n > 0 && n < 1<<32 && (a.keys.form != SignalKeys || n < 1<<24):
 		g.keys = append(g.keys, oneTimeRecord{a, protocols.OneTimeKey{ID: uint32(n), Value: r.Value}})
 		return nil
 	case kind == "seen":
@@ -205,6 +206,11 @@ func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
 		return err
 	}
 	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, keys: keyStore{form: r.Form, static: r.Static}}
+	if r.Static != nil {
+		if _, err := signal.ParseStatic(r.Static); r.Form > OpaqueKeys || r.Form == SignalKeys && err != nil {
+			return fmt.Errorf("key material of form %d: %v", r.Form, err)
+		}
+	}
 	for s, c := range r.Contacts {
 		p, err := ident.ParseAddress(s)
 		if err != nil {
