@@ -53,13 +53,6 @@ type Address struct {
 	Device     uint16 // the device, 0 for the first; never with [Group]
 }
 
-// NewInterop returns the address of an account at the partner that is known by
-// integrator.
-func NewInterop(integrator uint16, account string) (Address, error) {
-	a := Address{User: account, Server: Interop, Integrator: integrator}
-	return a, a.Validate()
-}
-
 // ParseAddress parses the text form of an address. It accepts nothing but what
 // String writes.
 func ParseAddress(s string) (Address, error) {
