@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
-	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/sim/check"
 	"github.com/mimi-lab/mimi-lab/sim/des"
@@ -305,109 +303,6 @@ func (d *device) addContact(to *device) *contact {
 	return c
 }
 
-// prelude does what happened before the run: the device publishes its keys and,
-// if its user is native, makes its choices known. No link is involved.
-func (w *world) prelude(d *device) error {
-	conn := w.newConn(d)
-	inputs := []dma.Input{dma.Connect{Conn: conn}}
-	if d.user.partner == nil {
-		inputs = append(append(inputs, w.chooseInbox(d)), w.choices(d)...)
-	}
-	if err := w.handOver(d, nil, dma.Connect{Conn: conn, Account: d.addr, IP: d.user.ip}); err != nil {
-		return err
-	}
-	for _, in := range append(inputs, dma.Disconnect{Conn: conn}) {
-		if err := w.handOver(d, in, nil); err != nil {
-			return err
-		}
-	}
-	return w.handOver(d, nil, dma.Disconnect{Conn: conn})
-}
-
-// handOver gives an input to a device or to its gatekeeper, and the frames that
-// follow to the other side, until there are no more.
-func (w *world) handOver(d *device, toDevice, toGatekeeper dma.Input) error {
-	type step struct{ dev, gk dma.Input }
-	steps := []step{{toDevice, toGatekeeper}}
-	for len(steps) > 0 {
-		s := steps[0]
-		steps = steps[1:]
-		if s.dev != nil {
-			out, err := d.machine.Step(w.now(), s.dev)
-			if err != nil {
-				return fmt.Errorf("prelude of %s: %w", d.name(), err)
-			}
-			d.store.writeAll(out.Persist)
-			for _, x := range out.Sends {
-				steps = append(steps, step{gk: dma.Frame{Conn: x.Conn, Data: x.Frame}})
-			}
-		}
-		if s.gk != nil {
-			out, err := d.gk.machine.Step(w.now(), s.gk)
-			if err != nil {
-				return fmt.Errorf("prelude of %s: %w", d.name(), err)
-			}
-			d.gk.store.writeAll(out.Persist)
-			if _, first := s.gk.(dma.Connect); first {
-				continue // the device is told of its connection next; the notice of an empty mailbox tells it nothing
-			}
-			for _, x := range out.Sends {
-				steps = append(steps, step{dev: dma.Frame{Conn: x.Conn, Data: x.Frame}})
-			}
-		}
-	}
-	return nil
-}
-
-// chooseInbox draws where a native user has third-party chats shown. People keep their
-// choice over a run.
-func (w *world) chooseInbox(d *device) dma.Input {
-	r := des.NewStream(w.k.Seed(), "inbox/"+d.user.name)
-	if r.Bool(float64(d.gk.cfg.Inbox.CombinedShare)) {
-		return dma.ChooseInbox{Inbox: stanza.CombinedInbox}
-	}
-	return dma.ChooseInbox{Inbox: stanza.SeparateInbox}
-}
-
-// choices draws what a native user decided before the run, and notes it as truth.
-func (w *world) choices(d *device) []dma.Input {
-	r := des.NewStream(w.k.Seed(), "choices/"+d.user.name)
-	reach := d.gk.cfg.Reachability
-	byDefault := reach.Default == scenario.DefaultOn
-	on := r.Bool(float64(reach.OptInRate))
-	off := r.Bool(float64(reach.OptOutRate))
-	var inputs []dma.Input
-	for _, p := range w.partners {
-		picked := r.Bool(float64(reach.AppRate))
-		if d.gk.toPush[p.integrator] == nil {
-			continue
-		}
-		if byDefault && off || !byDefault && on && picked {
-			inputs = append(inputs, dma.AllowApp{Integrator: p.integrator, Allow: !byDefault})
-		}
-		if agrees := byDefault && !off || !byDefault && on && picked; !agrees {
-			continue
-		}
-		for _, c := range d.user.contacts {
-			if c.to.user.partner == p {
-				w.consents(c, true)
-			}
-		}
-	}
-	return inputs
-}
-
-// consents notes that a native user agrees to hear from a contact, or not.
-func (w *world) consents(c *contact, given bool) {
-	c.reach = closed
-	if given && c.from.user.eligible {
-		c.reach = open
-	}
-	if w.checker != nil {
-		w.checker.Consents(w.k.Now(), c.from.name(), c.to.name(), c.reach == open)
-	}
-}
-
 // setRates spreads the messages over the users by their activity.
 func (w *world) setRates() {
 	weights := workload.Weights(w.sc.Workload.Activity, len(w.users))
@@ -458,42 +353,6 @@ func (w *world) schedulePings(u *user) {
 			w.k.Schedule(at, 0, w, des.Event{Kind: evPing, Ref: c})
 		}
 	}
-}
-
-// store is a node's disk. A nil store, of a node that never crashes, keeps
-// nothing.
-type store map[string][]byte
-
-func newStore(c scenario.Crash) store {
-	if c.Every.IsZero() {
-		return nil
-	}
-	return make(store)
-}
-
-func (s store) write(r protocols.Record) {
-	switch {
-	case s == nil:
-	case r.Value == nil:
-		delete(s, r.Key)
-	default:
-		s[r.Key] = r.Value
-	}
-}
-
-func (s store) writeAll(records []protocols.Record) {
-	for _, r := range records {
-		s.write(r)
-	}
-}
-
-// records returns what the disk holds, sorted by key.
-func (s store) records() []protocols.Record {
-	out := make([]protocols.Record, 0, len(s))
-	for _, k := range slices.Sorted(maps.Keys(s)) {
-		out = append(out, protocols.Record{Key: k, Value: s[k]})
-	}
-	return out
 }
 
 // newSecret returns six letters that stand in every plaintext of a run. A
