@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -156,6 +157,9 @@ func (d *Device) Step(now time.Time, in Input) (Output, error) {
 var outputs = sync.Pool{New: func() any { return new(Output) }}
 
 func (d *Device) step(now time.Time, in Input) error {
+	if err := checkInput(in); err != nil {
+		return fmt.Errorf("dma: device: %T: %w", in, err)
+	}
 	switch in := in.(type) {
 	case Frame:
 		return d.frame(now, in)
@@ -195,6 +199,38 @@ func (d *Device) step(now time.Time, in Input) error {
 	}
 	return nil
 }
+
+// checkInput refuses what a user can't do: it could not be put into a stanza.
+func checkInput(in Input) error {
+	switch in := in.(type) {
+	case MarkRead:
+		for _, id := range in.IDs {
+			if id == "" || len(id) > MaxID || !utf8.ValidString(id) {
+				return fmt.Errorf("id of %d bytes, want 1 to %d in UTF-8", len(id), MaxID)
+			}
+		}
+		if len(in.IDs) > maxRead {
+			return fmt.Errorf("%d ids, want at most %d", len(in.IDs), maxRead)
+		}
+		return in.Peer.Validate()
+	case Typing:
+		return in.To.Validate()
+	case AllowApp:
+		if in.Integrator == 0 {
+			return errors.New("integrator 0, want 1 or more")
+		}
+	case AskPing:
+		return in.To.Validate()
+	case AnswerPing:
+		return in.To.Validate()
+	case Block:
+		return in.User.Validate()
+	}
+	return nil
+}
+
+// maxRead is how many messages one read receipt covers.
+const maxRead = 1000
 
 // Waiting returns how many stanzas wait for their acknowledgement, and how many
 // acknowledged messages for their delivery receipt.

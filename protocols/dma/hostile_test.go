@@ -217,3 +217,46 @@ func TestExpiredReceiptsAreNoLostMessages(t *testing.T) {
 		t.Errorf("%d entries are left", got)
 	}
 }
+
+// TestImpossibleInputsAreRefused: what a user interface gets wrong is an error.
+func TestImpossibleInputsAreRefused(t *testing.T) {
+	t.Parallel()
+	_, alice, bob := pair(t, GatekeeperConfig{})
+	long := strings.Repeat("x", MaxID+1)
+	for _, in := range []Input{
+		Compose{To: bob.addr, Content: Content{Kind: Text, Text: "\xff"}},
+		Compose{To: bob.addr, Content: Content{Kind: Reaction}},
+		Compose{To: bob.addr, Content: Content{Kind: Text, Text: "x", ReplyTo: long}},
+		Compose{To: bob.addr, Content: Content{Kind: Image, Media: MediaRef{Thumbnail: make([]byte, MaxThumbnail+1)}}},
+		MarkRead{Peer: bob.addr, IDs: []string{"\xff"}},
+		MarkRead{Peer: bob.addr, IDs: []string{long}},
+		MarkRead{Peer: bob.addr, IDs: slices.Repeat([]string{"x"}, 70000)},
+		MarkRead{IDs: []string{"x"}},
+		Typing{}, AskPing{}, AnswerPing{}, Block{}, AllowApp{},
+	} {
+		before := alice.dev.dump()
+		if _, err := alice.dev.Step(epoch, in); err == nil {
+			t.Errorf("%T was taken", in)
+		}
+		if alice.dev.dump() != before {
+			t.Errorf("%T was refused and changed something", in)
+		}
+	}
+}
+
+// TestReceiptsThatNeverComeAreBounded: a peer that sends no delivery receipts makes no
+// device remember more and more.
+func TestReceiptsThatNeverComeAreBounded(t *testing.T) {
+	t.Parallel()
+	_, alice, bob := pair(t, GatekeeperConfig{})
+	d := alice.dev
+	d.sent = make(map[string]*outgoing)
+	for i := range maxSent + 10 {
+		id := strconv.Itoa(i)
+		d.sent[id] = &outgoing{id: id, seq: uint64(i), peer: d.peer(bob.addr)}
+		d.limitSent()
+	}
+	if _, sent := d.Waiting(); sent != maxSent || d.sent["0"] != nil {
+		t.Errorf("%d messages are remembered, the oldest %v; want %d and nil", sent, d.sent["0"], maxSent)
+	}
+}

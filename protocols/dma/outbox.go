@@ -65,8 +65,12 @@ func (d *Device) compose(now time.Time, in Compose) error {
 		return fmt.Errorf("dma: compose: text of %d and media ref of %d bytes, want at most %d and %d",
 			len(in.Content.Text), len(in.Content.Media.Ref), MaxText, MaxMediaRef)
 	}
+	encoded := in.Content.Append(nil)
+	if _, err := ParseContent(encoded); err != nil { // the peer could not read it either
+		return fmt.Errorf("dma: compose: %w", err)
+	}
 	id := d.newID()
-	d.queue(&outgoing{kind: outMessage, id: id, peer: d.peer(in.To), media: in.Content.Kind, content: d.pad(in.Content.Append(nil))})
+	d.queue(&outgoing{kind: outMessage, id: id, peer: d.peer(in.To), media: in.Content.Kind, content: d.pad(encoded)})
 	d.output.ID = id
 	return nil
 }
@@ -220,6 +224,7 @@ func (d *Device) ack(a *stanza.Ack) error {
 		d.sent[o.id] = o
 		o.frame = nil
 		d.saveSent(o)
+		d.limitSent()
 		if o.attempt == 0 {
 			d.tell(Event{Kind: MessageAccepted, ID: o.id, Peer: o.peer.addr})
 		}
@@ -229,6 +234,23 @@ func (d *Device) ack(a *stanza.Ack) error {
 		}
 	}
 	return nil
+}
+
+// maxSent bounds the acknowledged messages that wait for their delivery receipt,
+// which a peer may never send. Beyond it the oldest can't be sealed anew any more.
+const maxSent = 4096
+
+func (d *Device) limitSent() {
+	if len(d.sent) <= maxSent {
+		return
+	}
+	var oldest *outgoing
+	for _, o := range d.sent {
+		if oldest == nil || o.seq < oldest.seq {
+			oldest = o
+		}
+	}
+	d.forget(oldest)
 }
 
 // result ends a query.
