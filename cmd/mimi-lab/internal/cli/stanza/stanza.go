@@ -112,6 +112,9 @@ func squeeze(b []byte) string { return string(bytes.Join(bytes.Fields(b), nil)) 
 
 // parse reads a stanza in the given form and says which form it was.
 func parse(b []byte, f form) (stanza.Node, form, error) {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return stanza.Node{}, f, exit.Usagef("The command reads a file or what is piped into it.", "nothing to read: the input is empty")
+	}
 	if f == autoForm {
 		f = guess(b)
 	}
