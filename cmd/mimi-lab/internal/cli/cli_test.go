@@ -165,6 +165,22 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// TestInterruptAtOnce interrupts before a run is finished: nothing is said of means.
+func TestInterruptAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out bytes.Buffer
+	args := []string{"sim", "run", "faulty-small", "--set", "adapter=signal-v3-sized", "--out", t.TempDir()}
+	if code := cli.Run(ctx, world(&out), args); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	got := out.String()
+	if !strings.Contains(got, "Interrupted: 0 of ") || strings.Contains(got, "One run") || strings.Contains(got, "Means") {
+		t.Errorf("interrupted before the first run was finished: %q", got)
+	}
+}
+
 // TestInterrupt interrupts commands that take their time.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()

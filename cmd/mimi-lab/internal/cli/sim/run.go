@@ -191,7 +191,9 @@ func (o *runOptions) print(f *scenarios.File, r *report.Report, broken []violati
 		title, rest, _ := strings.Cut(t.String(), "\n")
 		line("%s\n%s\n", o.IO.Paint(term.Bold, title), rest)
 	}
-	line("%s\n", intervals(r))
+	if len(r.Replications) > 0 {
+		line("%s\n", intervals(r))
+	}
 	if !r.Manifest.Complete {
 		line("Interrupted: %d of %d runs were finished.\n", r.Manifest.Replications.Done, r.Manifest.Replications.Planned)
 	}
