@@ -49,7 +49,7 @@ func Source(t *term.IO, arg string) (name string, text []byte, err error) {
 		text, err := scenario.Source(arg)
 		if errors.Is(err, scenario.ErrNotFound) {
 			return "", nil, command.Unknown("built-in scenario", arg, names(),
-				`"mimi-lab scenario list" lists them; a file is called by its path, as in ./`+arg+`.yaml.`)
+				`"mimi-lab scenario list" lists them; a file is called by its path, as in ./NAME.yaml.`)
 		}
 		return arg + ".yaml", text, err
 	}
