@@ -4,12 +4,22 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/adapters"
+	"github.com/mimi-lab/mimi-lab/sim/scenario"
 )
 
 // benchmarkScenario runs a whole scenario once per iteration and reports the
 // messages it simulates per second of wall-clock time, and its peak heap.
 func benchmarkScenario(b *testing.B, name string, wantMessages int64) {
-	sc := load(b, name)
+	f, err := scenario.Open(name) // with its own adapter
+	if err != nil {
+		b.Fatal(err)
+	}
+	sc := &f.Points()[0].Scenario
+	if _, err := adapters.ByName(sc.Adapter); err != nil {
+		b.Skip(err)
+	}
 	for b.Loop() {
 		var peak uint64
 		start := time.Now()
