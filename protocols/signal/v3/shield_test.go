@@ -190,9 +190,9 @@ func TestShieldPanics(t *testing.T) {
 	valid := signal.Message{Version: signal.VersionByte, Ciphertext: make([]byte, 16)}
 	emptyKey := append([]byte{signal.VersionByte, 0x0a, 0x00, 0x10, 0, 0x18, 0, 0x22, 16}, make([]byte, 16+signal.MACSize)...)
 	tests := []struct {
-		name    string
-		library func()
-		client  protocols.Sealed
+		name   string
+		theirs func()
+		client protocols.Sealed
 	}{
 		{"empty PreKeySignalMessage",
 			func() { s.PreKeySignalMessage.Deserialize(nil) },
@@ -214,7 +214,7 @@ func TestShieldPanics(t *testing.T) {
 	alice, _ := pair(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if panics(test.library) == nil {
+			if panics(test.theirs) == nil {
 				t.Error("library: does not panic any more")
 			}
 			var err error
