@@ -3,13 +3,10 @@ package suite
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
-	"hash"
 	"io"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -50,39 +47,23 @@ func (s *std) Hash(dst, data []byte) []byte {
 	}
 }
 
-// newHash returns the constructor of the suite's hash.
-func (s *std) newHash() func() hash.Hash {
-	switch registry[s.id].hash {
-	case sha256Alg:
-		return sha256.New
-	case sha384Alg:
-		return sha512.New384
-	default:
-		return sha512.New
-	}
-}
-
 func (s *std) HMAC(dst, key, data []byte) []byte {
-	mac := hmac.New(s.newHash(), key)
-	mac.Write(data)
-	return mac.Sum(dst)
+	m := s.newMAC()
+	defer s.putMAC(m)
+	m.start(key)
+	m.h.Write(data)
+	return m.finish(dst)
 }
 
 func (s *std) Extract(salt, ikm []byte) []byte {
-	prk, err := hkdf.Extract(s.newHash(), ikm, salt)
-	if err != nil { // only in FIPS 140 mode, for weak hashes
-		panic("suite: HKDF-Extract: " + err.Error())
-	}
-	return prk
+	return s.HMAC(make([]byte, 0, s.id.Sizes().Hash), salt, ikm)
 }
 
 func (s *std) Expand(prk, info []byte, n int) []byte {
 	checkExpand(s.id, n)
-	out, err := hkdf.Expand(s.newHash(), prk, string(info), n)
-	if err != nil {
-		panic("suite: HKDF-Expand: " + err.Error())
-	}
-	return out
+	m := s.newMAC()
+	defer s.putMAC(m)
+	return m.expand(make([]byte, 0, n), prk, info, n)
 }
 
 // checkExpand panics if n breaks the bound of HKDF-Expand.

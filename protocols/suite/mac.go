@@ -1,0 +1,96 @@
+package suite
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"hash"
+	"sync"
+)
+
+// mac computes HMAC (RFC 2104) and HKDF (RFC 5869). A group engine calls these
+// thousands of times per operation on a few dozen bytes each, and so what counts
+// is the allocations: a mac is taken from a pool, has all its room in itself and
+// needs one hash, for the inner and then for the outer pass.
+type mac struct {
+	h     hash.Hash
+	block int // of the hash, in bytes
+
+	key [sha512.BlockSize]byte // of the HMAC under way, padded to a block and XORed with ipad
+	sum [sha512.Size]byte
+	one [1]byte // a byte on its way into h, which takes slices
+}
+
+// macPools holds idle macs by hash.
+var macPools = [...]sync.Pool{
+	sha256Alg: {New: func() any { return &mac{h: sha256.New(), block: sha256.BlockSize} }},
+	sha384Alg: {New: func() any { return &mac{h: sha512.New384(), block: sha512.BlockSize} }},
+	sha512Alg: {New: func() any { return &mac{h: sha512.New(), block: sha512.BlockSize} }},
+}
+
+// newMAC takes a mac for the suite's hash from its pool.
+func (s *std) newMAC() *mac { return macPools[registry[s.id].hash].Get().(*mac) }
+
+// putMAC wipes m and gives it back.
+func (s *std) putMAC(m *mac) {
+	m.wipe()
+	macPools[registry[s.id].hash].Put(m)
+}
+
+func (m *mac) wipe() {
+	*m = mac{h: m.h, block: m.block}
+	m.h.Reset()
+}
+
+// The pads of RFC 2104, Section 2, and what turns a key under the one into a key
+// under the other.
+var ipad, ipadToOpad = func() (i, o [sha512.BlockSize]byte) {
+	for n := range i {
+		i[n], o[n] = 0x36, 0x36^0x5c
+	}
+	return i, o
+}()
+
+// start begins an HMAC, whose data are then written to h.
+func (m *mac) start(key []byte) {
+	m.h.Reset()
+	if len(key) > m.block {
+		m.h.Write(key)
+		key = m.h.Sum(m.sum[:0])
+		m.h.Reset()
+	}
+	n := copy(m.key[:], key)
+	clear(m.key[n:])
+	subtle.XORBytes(m.key[:], m.key[:], ipad[:])
+	m.h.Write(m.key[:m.block])
+}
+
+// finish appends the HMAC to dst.
+func (m *mac) finish(dst []byte) []byte {
+	sum := m.h.Sum(m.sum[:0])
+	subtle.XORBytes(m.key[:], m.key[:], ipadToOpad[:])
+	m.h.Reset()
+	m.h.Write(m.key[:m.block])
+	m.h.Write(sum)
+	return m.h.Sum(dst)
+}
+
+// expand appends n bytes of HKDF-Expand to dst (RFC 5869, Section 2.3).
+func (m *mac) expand(dst, prk, info []byte, n int) []byte {
+	size := m.h.Size()
+	var last []byte // T(i-1)
+	for i := byte(1); n > 0; i++ {
+		m.start(prk)
+		m.h.Write(last)
+		m.h.Write(info)
+		m.one[0] = i
+		m.h.Write(m.one[:])
+		if n < size {
+			return append(dst, m.finish(m.sum[:0])[:n]...)
+		}
+		dst = m.finish(dst)
+		last = dst[len(dst)-size:]
+		n -= size
+	}
+	return dst
+}
