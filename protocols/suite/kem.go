@@ -4,10 +4,10 @@ import (
 	"crypto/ecdh"
 	"fmt"
 
+	"filippo.io/edwards25519"
+	"filippo.io/edwards25519/field"
 	"github.com/cloudflare/circl/dh/x25519"
 	"github.com/cloudflare/circl/dh/x448"
-	"github.com/cloudflare/circl/hpke"
-	"github.com/cloudflare/circl/kem"
 )
 
 // curve returns the NIST curve of the suite's KEM, nil for X25519 and X448.
@@ -31,197 +31,160 @@ func (s *std) GenerateKeyPair() (KeyPair, error) {
 	return s.DeriveKeyPair(ikm)
 }
 
-// DeriveKeyPair is not circl's, which takes ikm of length Nsk only; MLS gives it
-// Nh bytes.
+// DeriveKeyPair takes ikm of any length: MLS gives it Nh bytes.
 func (s *std) DeriveKeyPair(ikm []byte) (KeyPair, error) {
-	n := s.id.Sizes().KEMPrivate
-	prk := s.kemExtract("dkp_prk", ikm)
-	if s.curve() == nil {
-		private := PrivateKey(s.kemExpand(prk, "sk", nil, n))
-		public, err := s.PublicKey(private)
-		return KeyPair{private, public}, err
-	}
-	for counter := range 256 {
-		private := PrivateKey(s.kemExpand(prk, "candidate", []byte{byte(counter)}, n))
-		if registry[s.id].kem == kemP521 {
-			private[0] &= 0x01
-		}
-		if public, err := s.PublicKey(private); err == nil {
-			return KeyPair{private, public}, nil
-		}
-	}
-	return KeyPair{}, fmt.Errorf("%w: no key pair derives from this input (RFC 9180, DeriveKeyPairError)", ErrKey)
-}
-
-// kemExtract is LabeledExtract with an empty salt and the KEM's suite_id (RFC
-// 9180, Section 4).
-func (s *std) kemExtract(label string, ikm []byte) []byte {
-	kem := registry[s.id].kem
-	b := append([]byte("HPKE-v1KEM"), byte(kem>>8), byte(kem))
-	return s.Extract(nil, append(append(b, label...), ikm...))
-}
-
-// kemExpand is LabeledExpand with the KEM's suite_id (RFC 9180, Section 4).
-func (s *std) kemExpand(prk []byte, label string, info []byte, n int) []byte {
-	kem := registry[s.id].kem
-	b := append([]byte{byte(n >> 8), byte(n)}, "HPKE-v1KEM"...)
-	b = append(b, byte(kem>>8), byte(kem))
-	return s.Expand(prk, append(append(b, label...), info...), n)
+	m := s.newMAC()
+	defer s.putMAC(m)
+	key, err := s.deriveKey(m, ikm)
+	return KeyPair{key.private, key.public}, err
 }
 
 func (s *std) PublicKey(private PrivateKey) ([]byte, error) {
-	if err := s.checkPrivate(private); err != nil {
+	key, err := s.parsePrivate(private)
+	if err != nil {
 		return nil, err
 	}
-	switch registry[s.id].kem {
-	case kemX25519:
-		var public, secret x25519.Key
-		copy(secret[:], private)
-		x25519.KeyGen(&public, &secret)
-		return public[:], nil
-	case kemX448:
-		var public, secret x448.Key
-		copy(secret[:], private)
-		x448.KeyGen(&public, &secret)
-		return public[:], nil
-	}
-	key, err := s.curve().NewPrivateKey(private)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	return key.PublicKey().Bytes(), nil
+	return s.publicKey(key), nil
 }
 
 func (s *std) DH(private PrivateKey, public []byte) ([]byte, error) {
-	if err := s.checkPrivate(private); err != nil {
+	key, err := s.parsePrivate(private)
+	if err != nil {
 		return nil, err
 	}
-	if want := s.id.Sizes().KEMPublic; len(public) != want {
-		return nil, fmt.Errorf("%w: public key of %d bytes, want %d", ErrKey, len(public), want)
-	}
-	switch registry[s.id].kem {
-	case kemX25519:
-		var shared, secret, point x25519.Key
-		copy(secret[:], private)
-		copy(point[:], public)
-		if !x25519.Shared(&shared, &secret, &point) {
-			return nil, errLowOrder
-		}
-		return shared[:], nil
-	case kemX448:
-		var shared, secret, point x448.Key
-		copy(secret[:], private)
-		copy(point[:], public)
-		if !x448.Shared(&shared, &secret, &point) {
-			return nil, errLowOrder
-		}
-		return shared[:], nil
-	}
-	secret, err := s.curve().NewPrivateKey(private)
+	point, err := s.parsePublic(public)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, err
 	}
-	point, err := s.curve().NewPublicKey(public)
+	shared, err := s.dh(nil, key, point)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	shared, err := secret.ECDH(point)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, err
 	}
 	return shared, nil
 }
 
-var errLowOrder = fmt.Errorf("%w: public key of low order", ErrKey)
+// dhKey is a private key of the right length.
+type dhKey struct {
+	private PrivateKey
+	public  []byte           // nil where it would take a multiplication
+	nist    *ecdh.PrivateKey // nil for X25519 and X448
+}
 
-func (s *std) checkPrivate(private PrivateKey) error {
+// dhPoint is a public key of the right length; on a NIST curve it is a point of it.
+type dhPoint struct {
+	public []byte
+	nist   *ecdh.PublicKey // nil for X25519 and X448
+}
+
+func (s *std) parsePrivate(private PrivateKey) (dhKey, error) {
 	if want := s.id.Sizes().KEMPrivate; len(private) != want {
-		return fmt.Errorf("%w: private key of %d bytes, want %d", ErrKey, len(private), want)
+		return dhKey{}, fmt.Errorf("%w: private key of %d bytes, want %d", ErrKey, len(private), want)
 	}
-	return nil
+	curve := s.curve()
+	if curve == nil {
+		return dhKey{private: private}, nil
+	}
+	key, err := curve.NewPrivateKey(private)
+	if err != nil {
+		return dhKey{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return dhKey{private, key.PublicKey().Bytes(), key}, nil
 }
 
-// hpke returns circl's suite with the same algorithms. Its numbers are IANA's,
-// and so are ours.
-func (s *std) hpke() hpke.Suite {
-	r := &registry[s.id]
-	return hpke.NewSuite(hpke.KEM(r.kem), hpke.KDF(r.hash), hpke.AEAD(r.aead))
+func (s *std) parsePublic(public []byte) (dhPoint, error) {
+	if want := s.id.Sizes().KEMPublic; len(public) != want {
+		return dhPoint{}, fmt.Errorf("%w: public key of %d bytes, want %d", ErrKey, len(public), want)
+	}
+	curve := s.curve()
+	if curve == nil {
+		return dhPoint{public: public}, nil
+	}
+	point, err := curve.NewPublicKey(public)
+	if err != nil {
+		return dhPoint{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return dhPoint{public, point}, nil
 }
 
-func (s *std) kemScheme() kem.Scheme { return hpke.KEM(registry[s.id].kem).Scheme() }
-
-func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
-	enc, sealer, err := s.setupBaseS(public, info)
-	if err != nil {
-		return nil, nil, err
+// deriveKey is DeriveKeyPair (RFC 9180, Section 7.1.3).
+func (s *std) deriveKey(m *mac, ikm []byte) (dhKey, error) {
+	n, id := s.id.Sizes().KEMPrivate, hpkeTable[s.id].kem
+	prk := m.labeledExtract(m.prk[:0], nil, id, "dkp_prk", ikm)
+	private := PrivateKey(make([]byte, 0, n))
+	if s.curve() == nil {
+		key := dhKey{private: m.labeledExpand(private, prk, id, "sk", nil, n)}
+		key.public = s.publicKey(key)
+		return key, nil
 	}
-	ciphertext, err = sealer.Seal(plaintext, aad)
-	if err != nil {
-		return nil, nil, fmt.Errorf("suite: sealing: %w", err)
+	for counter := range 256 {
+		m.context[0] = byte(counter)
+		candidate := m.labeledExpand(private, prk, id, "candidate", m.context[:1], n)
+		if registry[s.id].kem == kemP521 {
+			candidate[0] &= 0x01
+		}
+		if key, err := s.parsePrivate(candidate); err == nil {
+			return key, nil
+		}
 	}
-	return enc, ciphertext, nil
+	return dhKey{}, fmt.Errorf("%w: no key pair derives from this input (RFC 9180, DeriveKeyPairError)", ErrKey)
 }
 
-func (s *std) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
-	opener, err := s.setupBaseR(enc, private, info)
-	if err != nil {
-		return nil, err
+// publicKey returns the public key of a private key.
+func (s *std) publicKey(key dhKey) []byte {
+	switch registry[s.id].kem {
+	case kemX25519:
+		return x25519Public(key.private)
+	case kemX448:
+		var public, secret x448.Key
+		copy(secret[:], key.private)
+		x448.KeyGen(&public, &secret)
+		return public[:]
 	}
-	plaintext, err := opener.Open(ciphertext, aad)
-	if err != nil {
-		return nil, ErrOpen
-	}
-	return plaintext, nil
+	return key.public
 }
 
-func (s *std) SendExportBase(public, info, exporterContext []byte, n int) (enc, secret []byte, err error) {
-	checkExpand(s.id, n)
-	enc, sealer, err := s.setupBaseS(public, info)
-	if err != nil {
-		return nil, nil, err
+// x25519Public is the multiplication of the base point of RFC 7748, Section 6.1,
+// done on the curve edwards25519 and mapped back by u = (1+y)/(1-y) (Section 4.1).
+// It takes a tenth less time than circl's and a third of crypto/ecdh's. A clamped
+// scalar is no multiple of the group's order, so that y is never 1.
+func x25519Public(private []byte) []byte {
+	var scalar edwards25519.Scalar
+	if _, err := scalar.SetBytesWithClamping(private); err != nil {
+		panic("suite: X25519: " + err.Error()) // its length has been checked
 	}
-	return enc, sealer.Export(exporterContext, uint(n)), nil
+	_, y, z, _ := new(edwards25519.Point).ScalarBaseMult(&scalar).ExtendedCoordinates()
+	var above, below field.Element
+	above.Add(z, y)
+	below.Subtract(z, y)
+	below.Invert(&below)
+	return above.Multiply(&above, &below).Bytes()
 }
 
-func (s *std) ReceiveExportBase(enc []byte, private PrivateKey, info, exporterContext []byte, n int) ([]byte, error) {
-	checkExpand(s.id, n)
-	opener, err := s.setupBaseR(enc, private, info)
-	if err != nil {
-		return nil, err
+// dh appends the shared secret to dst.
+func (s *std) dh(dst []byte, key dhKey, point dhPoint) ([]byte, error) {
+	switch registry[s.id].kem {
+	case kemX25519:
+		var shared, secret, public x25519.Key
+		copy(secret[:], key.private)
+		copy(public[:], point.public)
+		if !x25519.Shared(&shared, &secret, &public) {
+			return nil, errLowOrder
+		}
+		return append(dst, shared[:]...), nil
+	case kemX448:
+		var shared, secret, public x448.Key
+		copy(secret[:], key.private)
+		copy(public[:], point.public)
+		if !x448.Shared(&shared, &secret, &public) {
+			return nil, errLowOrder
+		}
+		return append(dst, shared[:]...), nil
 	}
-	return opener.Export(exporterContext, uint(n)), nil
-}
-
-// setupBaseS is SetupBaseS of RFC 9180, Section 5.1.1.
-func (s *std) setupBaseS(public, info []byte) (enc []byte, _ hpke.Sealer, err error) {
-	pkR, err := s.kemScheme().UnmarshalBinaryPublicKey(public)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	sender, err := s.hpke().NewSender(pkR, info)
-	if err != nil {
-		return nil, nil, fmt.Errorf("suite: setting up: %w", err)
-	}
-	enc, sealer, err := sender.Setup(s.rand)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	return enc, sealer, nil
-}
-
-// setupBaseR is SetupBaseR of RFC 9180, Section 5.1.1.
-func (s *std) setupBaseR(enc []byte, private PrivateKey, info []byte) (hpke.Opener, error) {
-	skR, err := s.kemScheme().UnmarshalBinaryPrivateKey(private)
+	shared, err := key.nist.ECDH(point.nist)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	receiver, err := s.hpke().NewReceiver(skR, info)
-	if err != nil {
-		return nil, fmt.Errorf("suite: setting up: %w", err)
-	}
-	opener, err := receiver.Setup(enc)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	return opener, nil
+	return append(dst, shared...), nil
 }
+
+var errLowOrder = fmt.Errorf("%w: public key of low order", ErrKey)

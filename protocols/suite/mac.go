@@ -19,6 +19,8 @@ type mac struct {
 	key [sha512.BlockSize]byte // of the HMAC under way, padded to a block and XORed with ipad
 	sum [sha512.Size]byte
 	one [1]byte // a byte on its way into h, which takes slices
+
+	hpkeRoom
 }
 
 // macPools holds idle macs by hash.
@@ -75,13 +77,15 @@ func (m *mac) finish(dst []byte) []byte {
 	return m.h.Sum(dst)
 }
 
-// expand appends n bytes of HKDF-Expand to dst (RFC 5869, Section 2.3).
-func (m *mac) expand(dst, prk, info []byte, n int) []byte {
+// expand appends n bytes of HKDF-Expand with the info head ‖ info to dst (RFC 5869,
+// Section 2.3).
+func (m *mac) expand(dst, prk, head, info []byte, n int) []byte {
 	size := m.h.Size()
 	var last []byte // T(i-1)
 	for i := byte(1); n > 0; i++ {
 		m.start(prk)
 		m.h.Write(last)
+		m.h.Write(head)
 		m.h.Write(info)
 		m.one[0] = i
 		m.h.Write(m.one[:])

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// NewStd returns the real suite: Go's standard library, circl for X25519, X448,
-// Ed448 and HPKE, and the operating system's randomness.
+// NewStd returns the real suite: Go's standard library, edwards25519 and circl for
+// X25519, circl for X448 and Ed448, and the operating system's randomness.
 func NewStd(id ID) (Suite, error) {
 	if err := id.check(); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (s *std) Expand(prk, info []byte, n int) []byte {
 	checkExpand(s.id, n)
 	m := s.newMAC()
 	defer s.putMAC(m)
-	return m.expand(make([]byte, 0, n), prk, info, n)
+	return m.expand(make([]byte, 0, n), prk, nil, info, n)
 }
 
 // checkExpand panics if n breaks the bound of HKDF-Expand.

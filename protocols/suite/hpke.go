@@ -1,0 +1,200 @@
+package suite
+
+import (
+	"crypto/cipher"
+	"fmt"
+)
+
+// This is HPKE in base mode (RFC 9180, Sections 4 and 5) over the suite's own DH,
+// HKDF and AEAD, so that it costs little more than its multiplications.
+
+// hpkeTable holds what is the same in every use of a suite.
+var hpkeTable = func() (table [len(registry)]struct {
+	kem, hpke string // suite_id (RFC 9180, Sections 4.1 and 5.1)
+	pskIDHash []byte // psk_id_hash in base mode, whose psk_id is empty
+}) {
+	for _, id := range IDs() {
+		r, row := &registry[id], &table[id]
+		kem := string([]byte{byte(r.kem >> 8), byte(r.kem)})
+		row.kem = "KEM" + kem
+		row.hpke = "HPKE" + kem + string([]byte{byte(r.hash >> 8), byte(r.hash), byte(r.aead >> 8), byte(r.aead)})
+		m := (&std{id: id}).newMAC()
+		row.pskIDHash = m.labeledExtract(nil, nil, row.hpke, "psk_id_hash", nil)
+	}
+	return table
+}()
+
+// hpkeRoom is where a mac keeps the values of one HPKE operation.
+type hpkeRoom struct {
+	label   [48]byte               // of a labelled input, up to the label itself
+	prk     [64]byte               // dkp_prk, eae_prk
+	dh      [66]byte               // the shared secret of DH; on P-521 the longest
+	shared  [64]byte               // shared_secret
+	secret  [64]byte               // secret, of the key schedule
+	context [2 * maxKEMPublic]byte // kem_context, then key_schedule_context
+	out     [64]byte               // key, base_nonce or exporter_secret
+}
+
+// modeBase is mode_base (RFC 9180, Table 1).
+const modeBase = 0x00
+
+// labeledExtract appends LabeledExtract of RFC 9180, Section 4, to dst.
+func (m *mac) labeledExtract(dst, salt []byte, suiteID, label string, ikm []byte) []byte {
+	m.start(salt)
+	m.h.Write(append(append(append(m.label[:0], "HPKE-v1"...), suiteID...), label...))
+	m.h.Write(ikm)
+	return m.finish(dst)
+}
+
+// labeledExpand appends n bytes of LabeledExpand of RFC 9180, Section 4, to dst.
+func (m *mac) labeledExpand(dst, prk []byte, suiteID, label string, info []byte, n int) []byte {
+	head := append(m.label[:0], byte(n>>8), byte(n))
+	head = append(append(append(head, "HPKE-v1"...), suiteID...), label...)
+	return m.expand(dst, prk, head, info, n)
+}
+
+// agree puts the shared secret of the KEM into m.shared: ExtractAndExpand of the
+// DH of our key with their public key (RFC 9180, Section 4.1).
+func (s *std) agree(m *mac, ours dhKey, theirs dhPoint, enc, recipient []byte) error {
+	dh, err := s.dh(m.dh[:0], ours, theirs)
+	if err != nil {
+		return err
+	}
+	id := hpkeTable[s.id].kem
+	prk := m.labeledExtract(m.prk[:0], nil, id, "eae_prk", dh)
+	context := append(append(m.context[:0], enc...), recipient...)
+	m.labeledExpand(m.shared[:0], prk, id, "shared_secret", context, s.id.Sizes().Hash)
+	return nil
+}
+
+// schedule is the first part of KeySchedule: it puts secret and
+// key_schedule_context into m (RFC 9180, Section 5.1).
+func (s *std) schedule(m *mac, info []byte) (secret, context []byte) {
+	t := &hpkeTable[s.id]
+	context = append(append(m.context[:0], modeBase), t.pskIDHash...)
+	context = m.labeledExtract(context, nil, t.hpke, "info_hash", info)
+	secret = m.labeledExtract(m.secret[:0], m.shared[:s.id.Sizes().Hash], t.hpke, "secret", nil)
+	return secret, context
+}
+
+// messageKey is the part of KeySchedule that encryption needs, for the one
+// message with sequence number 0. The nonce is in m.out.
+func (s *std) messageKey(m *mac, info []byte) (_ cipher.AEAD, nonce []byte, err error) {
+	size, id := s.id.Sizes(), hpkeTable[s.id].hpke
+	secret, context := s.schedule(m, info)
+	aead, err := s.AEAD(m.labeledExpand(m.out[:0], secret, id, "key", context, size.AEADKey))
+	return aead, m.labeledExpand(m.out[:0], secret, id, "base_nonce", context, size.AEADNonce), err
+}
+
+// export is the part of KeySchedule that exporting needs, and Export (RFC 9180,
+// Sections 5.1 and 5.3).
+func (s *std) export(m *mac, info, exporterContext []byte, n int) []byte {
+	id := hpkeTable[s.id].hpke
+	secret, context := s.schedule(m, info)
+	exporter := m.labeledExpand(m.out[:0], secret, id, "exp", context, s.id.Sizes().Hash)
+	return m.labeledExpand(make([]byte, 0, n), exporter, id, "sec", exporterContext, n)
+}
+
+// encap is Encap with the ephemeral key that ikm determines; the shared secret is
+// in m.shared.
+func (s *std) encap(m *mac, ikm []byte, recipient dhPoint) (enc []byte, err error) {
+	ephemeral, err := s.deriveKey(m, ikm)
+	if err != nil {
+		return nil, err
+	}
+	return ephemeral.public, s.agree(m, ephemeral, recipient, ephemeral.public, recipient.public)
+}
+
+// decap is Decap; the shared secret is in m.shared. The recipient's public key is
+// nil if the caller does not know it.
+func (s *std) decap(m *mac, enc []byte, private PrivateKey, public []byte) error {
+	key, err := s.parsePrivate(private)
+	if err != nil {
+		return err
+	}
+	point, err := s.parsePublic(enc)
+	if err != nil {
+		return err
+	}
+	if public == nil {
+		public = s.publicKey(key)
+	}
+	return s.agree(m, key, point, enc, public)
+}
+
+// seal is SealBase with the ephemeral key that ikm determines.
+func (s *std) seal(ikm []byte, recipient dhPoint, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+	m := s.newMAC()
+	defer s.putMAC(m)
+	enc, err = s.encap(m, ikm, recipient)
+	if err != nil {
+		return nil, nil, err
+	}
+	aead, nonce, err := s.messageKey(m, info)
+	if err != nil {
+		return nil, nil, fmt.Errorf("suite: sealing: %w", err)
+	}
+	return enc, aead.Seal(make([]byte, 0, len(plaintext)+aead.Overhead()), nonce, plaintext, aad), nil
+}
+
+func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+	recipient, err := s.parsePublic(public)
+	if err != nil {
+		return nil, nil, err
+	}
+	ikm, err := s.draw(s.id.Sizes().KEMPrivate)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.seal(ikm, recipient, info, aad, plaintext)
+}
+
+func (s *std) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
+	return s.open(enc, private, nil, info, aad, ciphertext)
+}
+
+func (s *std) open(enc []byte, private PrivateKey, public, info, aad, ciphertext []byte) ([]byte, error) {
+	m := s.newMAC()
+	defer s.putMAC(m)
+	if err := s.decap(m, enc, private, public); err != nil {
+		return nil, err
+	}
+	aead, nonce, err := s.messageKey(m, info)
+	if err != nil {
+		return nil, fmt.Errorf("suite: opening: %w", err)
+	}
+	plaintext, err := aead.Open(nil, nonce, ciphertext, aad)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plaintext, nil
+}
+
+func (s *std) SendExportBase(public, info, exporterContext []byte, n int) (enc, secret []byte, err error) {
+	checkExpand(s.id, n)
+	recipient, err := s.parsePublic(public)
+	if err != nil {
+		return nil, nil, err
+	}
+	ikm, err := s.draw(s.id.Sizes().KEMPrivate)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := s.newMAC()
+	defer s.putMAC(m)
+	enc, err = s.encap(m, ikm, recipient)
+	if err != nil {
+		return nil, nil, err
+	}
+	return enc, s.export(m, info, exporterContext, n), nil
+}
+
+func (s *std) ReceiveExportBase(enc []byte, private PrivateKey, info, exporterContext []byte, n int) ([]byte, error) {
+	checkExpand(s.id, n)
+	m := s.newMAC()
+	defer s.putMAC(m)
+	if err := s.decap(m, enc, private, nil); err != nil {
+		return nil, err
+	}
+	return s.export(m, info, exporterContext, n), nil
+}
