@@ -34,6 +34,7 @@ const (
 	OpSignerPublic             // SignerPublicKey (0)
 	OpSign                     // Sign (message)
 	OpVerify                   // Verify (message)
+	OpHPKEOpenWith             // OpenBaseWith (ciphertext and associated data)
 
 	NumOps = iota // how many there are
 )
@@ -43,6 +44,7 @@ var opNames = [NumOps]string{
 	"key-generate", "key-derive", "key-public", "dh",
 	"hpke-seal", "hpke-open", "hpke-send-export", "hpke-receive-export",
 	"signer-generate", "signer-derive", "signer-public", "sign", "verify",
+	"hpke-open-with",
 }
 
 // String returns the stable name by which results call the operation.
@@ -252,6 +254,20 @@ func (c *Counting) SealBase(public, info, aad, plaintext []byte) (enc, ciphertex
 func (c *Counting) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
 	c.counts[OpHPKEOpen].add(len(ciphertext) + len(aad))
 	return c.suite.OpenBase(enc, private, info, aad, ciphertext)
+}
+
+// OpenBaseWith implements [PairOpener].
+func (c *Counting) OpenBaseWith(enc []byte, pair KeyPair, info, aad, ciphertext []byte) ([]byte, error) {
+	c.counts[OpHPKEOpenWith].add(len(ciphertext) + len(aad))
+	return OpenBaseWith(c.suite, enc, pair, info, aad, ciphertext)
+}
+
+// SealMany implements [ManySealer]. Each job counts as a SealBase.
+func (c *Counting) SealMany(jobs []SealJob) error {
+	for i := range jobs {
+		c.counts[OpHPKESeal].add(len(jobs[i].Plaintext) + len(jobs[i].AAD))
+	}
+	return SealMany(c.suite, jobs)
 }
 
 // SendExportBase implements [Suite].

@@ -57,6 +57,7 @@ func TestCountingCounts(t *testing.T) {
 		OpSignerPublic:   {0, func() error { _, err := c.SignerPublicKey(signer.Private); return err }},
 		OpSign:           {17, func() error { _, err := c.Sign(signer.Private, make([]byte, 17)); return err }},
 		OpVerify:         {8, func() error { return c.Verify(signer.Public, make([]byte, 8), sig) }},
+		OpHPKEOpenWith:   {21, func() error { _, err := c.OpenBaseWith(enc, pair, nil, nil, ct); return err }},
 	}
 	var want Counts
 	want[OpAEADKey], want[OpAEADSeal] = Count{1, 0}, Count{1, 13}
@@ -171,7 +172,7 @@ func TestOpNames(t *testing.T) {
 		}
 		seen[name] = true
 	}
-	if got := Op(NumOps).String(); got != "Op(21)" {
+	if got := Op(NumOps).String(); got != "Op(22)" {
 		t.Errorf("String() beyond the last = %q", got)
 	}
 }

@@ -149,10 +149,49 @@ func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []b
 	return s.seal(ikm, recipient, info, aad, plaintext)
 }
 
+// SealMany implements [ManySealer]. All ephemeral keys' ikm is drawn beforehand, in
+// the order of the jobs.
+func (s *std) SealMany(jobs []SealJob) error {
+	for i := range jobs {
+		if _, err := s.parsePublic(jobs[i].Public); err != nil {
+			return failJobs(jobs, i, err)
+		}
+	}
+	size := s.id.Sizes().KEMPrivate
+	ikm, err := s.draw(len(jobs) * size)
+	if err != nil {
+		return failJobs(jobs, 0, err)
+	}
+	errs := make([]error, len(jobs))
+	parallel(len(jobs), func(i int) {
+		j := &jobs[i]
+		recipient, err := s.parsePublic(j.Public)
+		if err == nil {
+			j.Enc, j.Ciphertext, err = s.seal(ikm[i*size:][:size], recipient, j.Info, j.AAD, j.Plaintext)
+		}
+		errs[i] = err
+	})
+	for i, err := range errs {
+		if err != nil {
+			return failJobs(jobs, i, err)
+		}
+	}
+	return nil
+}
+
 func (s *std) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
 	return s.open(enc, private, nil, info, aad, ciphertext)
 }
 
+// OpenBaseWith implements [PairOpener].
+func (s *std) OpenBaseWith(enc []byte, pair KeyPair, info, aad, ciphertext []byte) ([]byte, error) {
+	if want := s.id.Sizes().KEMPublic; len(pair.Public) != want {
+		return nil, fmt.Errorf("%w: public key of %d bytes, want %d", ErrKey, len(pair.Public), want)
+	}
+	return s.open(enc, pair.Private, pair.Public, info, aad, ciphertext)
+}
+
+// open is OpenBase; public is nil if the caller does not know it.
 func (s *std) open(enc []byte, private PrivateKey, public, info, aad, ciphertext []byte) ([]byte, error) {
 	m := s.newMAC()
 	defer s.putMAC(m)
