@@ -2,6 +2,8 @@ package message
 
 import (
 	"crypto/subtle"
+	"errors"
+	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -66,9 +68,16 @@ func (c *AuthenticatedContent) membershipTag(s suite.Suite, key, context []byte)
 	return s.HMAC(nil, key, tbm), nil
 }
 
+// ErrPublicApplication: application data must be encrypted (RFC 9420, Section 6).
+var ErrPublicApplication = errors.New("application data in a PublicMessage, want a PrivateMessage")
+
 // Public protects signed content as a PublicMessage. A member's gets a tag under
 // the epoch's membership key; context is the epoch's GroupContext as it is encoded.
+// Application data is refused with [ErrPublicApplication].
 func (c *AuthenticatedContent) Public(s suite.Suite, membershipKey, context []byte) (*PublicMessage, error) {
+	if c.Content.Type == ContentApplication {
+		return nil, fmt.Errorf("message: %w", ErrPublicApplication)
+	}
 	p := &PublicMessage{Content: c.Content, Auth: c.Auth}
 	if c.Content.Sender.Type != SenderMember {
 		return p, nil
