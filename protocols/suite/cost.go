@@ -117,12 +117,12 @@ var (
 		kemP384:   {ns{178000, 0}, ns{178000, 0}, ns{176000, 0}, ns{720000, 0}, ns{724000, 0}, ns{743000, 0}, ns{743000, 0}},
 		kemP521:   {ns{398000, 0}, ns{398000, 0}, ns{395000, 0}, ns{1690000, 0}, ns{1750000, 0}, ns{1710000, 0}, ns{1710000, 0}},
 	}
-	signCosts = [...]struct{ generate, derive, public, sign, verify ns }{
-		ed25519Sign: {ns{26300, 0}, ns{26300, 0}, ns{45, 0}, ns{26900, 3800}, ns{59000, 2400}},
-		p256Sign:    {ns{21300, 0}, ns{20400, 0}, ns{18900, 0}, ns{61000, 850}, ns{91200, 850}},
-		ed448Sign:   {ns{99000, 0}, ns{98500, 0}, ns{60, 0}, ns{103000, 4000}, ns{219000, 2000}},
-		p384Sign:    {ns{191000, 0}, ns{190000, 0}, ns{171000, 0}, ns{447000, 2200}, ns{826000, 2200}},
-		p521Sign:    {ns{463000, 0}, ns{463000, 0}, ns{424000, 0}, ns{1020000, 2600}, ns{1990000, 2600}},
+	signCosts = [...]struct{ generate, derive, public, sign, verify, batch, batched ns }{
+		ed25519Sign: {ns{26300, 0}, ns{26300, 0}, ns{45, 0}, ns{26900, 3800}, ns{59000, 2400}, ns{60000, 0}, ns{25000, 2400}},
+		p256Sign:    {ns{21300, 0}, ns{20400, 0}, ns{18900, 0}, ns{61000, 850}, ns{91200, 850}, ns{1, 0}, ns{91200, 850}},
+		ed448Sign:   {ns{99000, 0}, ns{98500, 0}, ns{60, 0}, ns{103000, 4000}, ns{219000, 2000}, ns{1, 0}, ns{219000, 2000}},
+		p384Sign:    {ns{191000, 0}, ns{190000, 0}, ns{171000, 0}, ns{447000, 2200}, ns{826000, 2200}, ns{1, 0}, ns{826000, 2200}},
+		p521Sign:    {ns{463000, 0}, ns{463000, 0}, ns{424000, 0}, ns{1020000, 2600}, ns{1990000, 2600}, ns{1, 0}, ns{1990000, 2600}},
 	}
 	randCost = ns{50, 2400} // of a seeded stream
 )
@@ -156,5 +156,7 @@ func reference(id ID) CostModel {
 		OpSignerPublic:   s.public.cost(),
 		OpSign:           s.sign.cost(),
 		OpVerify:         s.verify.cost(),
+		OpVerifyBatch:    s.batch.cost(),
+		OpVerifyBatched:  s.batched.cost(),
 	}
 }

@@ -35,6 +35,8 @@ const (
 	OpSign                     // Sign (message)
 	OpVerify                   // Verify (message)
 	OpHPKEOpenWith             // OpenBaseWith (ciphertext and associated data)
+	OpVerifyBatch              // VerifyBatch of signatures that are verified together (0)
+	OpVerifyBatched            // one signature in it (message)
 
 	NumOps = iota // how many there are
 )
@@ -44,7 +46,7 @@ var opNames = [NumOps]string{
 	"key-generate", "key-derive", "key-public", "dh",
 	"hpke-seal", "hpke-open", "hpke-send-export", "hpke-receive-export",
 	"signer-generate", "signer-derive", "signer-public", "sign", "verify",
-	"hpke-open-with",
+	"hpke-open-with", "verify-batch", "verify-batched",
 }
 
 // String returns the stable name by which results call the operation.
@@ -310,4 +312,18 @@ func (c *Counting) Sign(private PrivateKey, message []byte) ([]byte, error) {
 func (c *Counting) Verify(public, message, signature []byte) error {
 	c.counts[OpVerify].add(len(message))
 	return c.suite.Verify(public, message, signature)
+}
+
+// VerifyBatch implements [BatchVerifier]. Signatures that are too few to be
+// verified together, or of a suite that cannot, count as so many of Verify.
+func (c *Counting) VerifyBatch(batch []Signature) (bad int, err error) {
+	op := OpVerify
+	if together(c.ID(), len(batch)) {
+		op = OpVerifyBatched
+		c.counts[OpVerifyBatch].add(0)
+	}
+	for i := range batch {
+		c.counts[op].add(len(batch[i].Message))
+	}
+	return VerifyBatch(c.suite, batch)
 }

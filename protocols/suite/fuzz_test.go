@@ -3,7 +3,10 @@ package suite
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
+
+	"filippo.io/edwards25519"
 )
 
 // FuzzInputs gives what may come from the network to everything that takes it: no
@@ -80,6 +83,43 @@ func FuzzInputs(f *testing.F) {
 				if got, err := s.OpenBase(enc, private, nil, nil, ct); err != nil || !bytes.Equal(got, data) {
 					t.Fatalf("%v: OpenBase = %x, %v, want %x", id, got, err, data)
 				}
+			}
+		}
+	})
+}
+
+// FuzzVerifyBatch hides a signature that may be anything among good ones: what
+// Verify accepts is accepted, and else an error of small order alone.
+func FuzzVerifyBatch(f *testing.F) {
+	s := newStdSuite(f, X25519AES128GCMSHA256Ed25519)
+	good := signatures(f, s, straus+1)
+	f.Add(good[0].Public, good[0].Message, good[0].Signature, uint8(0))
+	f.Add(good[0].Public, good[0].Message, flip(good[0].Signature, 40), uint8(3))
+	f.Add(make([]byte, 32), []byte{}, make([]byte, 64), uint8(straus))
+	f.Fuzz(func(t *testing.T, public, message, signature []byte, n uint8) {
+		at := int(n) % len(good)
+		batch := slices.Clone(good[:at+1])
+		batch[at] = Signature{public, message, signature}
+		strict := s.Verify(public, message, signature)
+		bad, err := VerifyBatch(s, batch)
+		switch {
+		case err != nil && (bad != at || !errors.Is(err, ErrKey) && !errors.Is(err, ErrVerify)):
+			t.Errorf("VerifyBatch = %d, %v, want %d, ErrKey or ErrVerify", bad, err, at)
+		case err != nil && strict == nil:
+			t.Errorf("VerifyBatch = %d, %v, but Verify accepts", bad, err)
+		case err == nil && strict != nil:
+			// The error sB - R - kA, by other functions than the batch's.
+			A, errA := new(edwards25519.Point).SetBytes(public)
+			R, errR := new(edwards25519.Point).SetBytes(signature[:32])
+			sc, errS := new(edwards25519.Scalar).SetCanonicalBytes(signature[32:])
+			if errA != nil || errR != nil || errS != nil {
+				t.Fatalf("accepted: %v, %v, %v", errA, errR, errS)
+			}
+			k := challenge(t, signature[:32], public, message)
+			e := new(edwards25519.Point).ScalarBaseMult(sc)
+			e.Subtract(e, R).Subtract(e, A.ScalarMult(k, A))
+			if !bytes.Equal(R.Bytes(), signature[:32]) || e.MultByCofactor(e).Equal(edwards25519.NewIdentityPoint()) != 1 {
+				t.Errorf("accepted with an error of large order")
 			}
 		}
 	})

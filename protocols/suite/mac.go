@@ -40,8 +40,10 @@ func (s *std) putMAC(m *mac) {
 }
 
 func (m *mac) wipe() {
-	*m = mac{h: m.h, block: m.block}
 	m.h.Reset()
+	clear(m.key[:])
+	clear(m.sum[:])
+	m.hpkeRoom = hpkeRoom{}
 }
 
 // The pads of RFC 2104, Section 2, and what turns a key under the one into a key

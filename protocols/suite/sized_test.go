@@ -240,7 +240,7 @@ func TestCostModel(t *testing.T) {
 func perByte(op Op) bool {
 	switch op {
 	case OpRand, OpHash, OpHMAC, OpExtract, OpExpand, OpAEADSeal, OpAEADOpen,
-		OpHPKESeal, OpHPKEOpen, OpHPKEOpenWith, OpHPKESend, OpHPKEReceive, OpSign, OpVerify:
+		OpHPKESeal, OpHPKEOpen, OpHPKEOpenWith, OpHPKESend, OpHPKEReceive, OpSign, OpVerify, OpVerifyBatched:
 		return true
 	}
 	return false

@@ -15,7 +15,10 @@
 //     security, for large simulations. Results made with it are modelled and must
 //     say so.
 //
-// A [CostModel] turns counted operations into virtual time.
+// A [CostModel] turns counted operations into virtual time. Beside the methods of a
+// Suite there are functions for what is done many times at once or with more
+// knowledge ([VerifyBatch], [SealMany], [OpenBaseWith]), which cost less with some
+// suites and work with all.
 //
 // The package holds no protocol: labels and signed structures belong to the
 // packages that speak MLS or Signal. It does not hold keys either; they are bytes
