@@ -158,9 +158,8 @@ func (c *Commit) UnmarshalTLS(r *wire.Reader) { c.read(r, &DefaultCodePoints) }
 
 func (c *Commit) read(r *wire.Reader, points *CodePoints) {
 	r.Vector(func() {
-		var p ProposalOrRef
-		p.read(r, points)
-		c.Proposals = append(c.Proposals, p)
+		c.Proposals = add(c.Proposals)
+		c.Proposals[len(c.Proposals)-1].read(r, points)
 	})
 	r.Optional(func() {
 		c.Path = new(UpdatePath)

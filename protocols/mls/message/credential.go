@@ -36,7 +36,10 @@ func (c *Credential) UnmarshalTLS(r *wire.Reader) {
 		c.Identity = r.Opaque()
 		return
 	}
-	r.Vector(func() { c.Chain = append(c.Chain, r.Opaque()) })
+	r.Vector(func() {
+		c.Chain = add(c.Chain)
+		c.Chain[len(c.Chain)-1] = r.Opaque()
+	})
 }
 
 func (c *Credential) MarshalTLS(w *wire.Writer) {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -158,11 +159,20 @@ func list[T any, P interface {
 	wire.Unmarshaler
 }](r *wire.Reader) (v []T) {
 	r.Vector(func() {
-		var t T
-		P(&t).UnmarshalTLS(r)
-		v = append(v, t)
+		v = add(v)
+		P(&v[len(v)-1]).UnmarshalTLS(r)
 	})
 	return v
+}
+
+// add appends a zero to a list of unknown length, for its element to be read into.
+// The slice doubles, where append alone would go in smaller steps and allocate
+// five times of what a long list takes.
+func add[T any](v []T) []T {
+	if len(v) == cap(v) {
+		v = slices.Grow(v, len(v)+1)
+	}
+	return v[:len(v)+1]
 }
 
 // putList writes a vector of T. P is *T.
