@@ -1,0 +1,35 @@
+// Package mls is an engine for the Messaging Layer Security protocol, RFC 9420
+// (https://www.rfc-editor.org/rfc/rfc9420), with the parts of
+// draft-ietf-mls-extensions-10 that MIMI needs: groups of clients that agree on a
+// key and change it with every Commit.
+//
+//	Client A             delivery service            Client B
+//	   |  KeyPackage of B       |                       |
+//	   |<-----------------------|<----------------------|
+//	   |  Commit(Add(B))        |                       |
+//	   |----------------------->|                       |
+//	   |  Welcome               |                       |
+//	   |----------------------->|---------------------->|
+//	   |  PrivateMessage        |                       |
+//	   |<---------------------->|<--------------------->|
+//
+// Start with [New], [Config.NewKeyPackage], [Group.Commit] and [OpenWelcome]. A
+// [Group] is one member's view; a [PublicGroup] is that of a server which follows
+// the group's PublicMessages without its secrets, and every Group embeds one.
+//
+// A change has two phases. [Group.Process] and [PublicGroup.Stage] check a Commit
+// and return a [Staged] value that can be looked at; Merge makes it the group's
+// state, dropping it leaves the group as it was. A Commit of one's own is staged
+// too, since the delivery service may order another one first (RFC 9420, Section
+// 14). [OpenWelcome] returns a [StagedWelcome] in the same way.
+//
+// What a message must keep is written down as one [Check] each.
+//
+// The package keeps no clock, socket, file or goroutine; all randomness and
+// cryptography come from a suite.Suite. Its parts are message (what goes over the
+// wire), labeled (labelled cryptography), tree (ratchet trees and TreeKEM) and
+// schedule (the key schedule and the secret tree).
+//
+// It does not store anything, does not fetch KeyPackages or certificates, and does
+// not decide who may do what: see [Config].
+package mls

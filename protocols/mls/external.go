@@ -1,0 +1,149 @@
+package mls
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// ExternalOptions say how one joins by an external Commit.
+type ExternalOptions struct {
+	RatchetTree []byte         // if the GroupInfo does not hold it
+	Tree        *tree.Tree     // the same, as another member of the process has it
+	Resync      bool           // removes the leaf at Old, an earlier one of this client
+	Old         tree.LeafIndex // with Resync
+	PSKs        []message.PreSharedKeyID
+	SelfRemoves []*message.PublicMessage // pending ones, to be committed along
+	Leaf        LeafOptions
+	AAD         []byte
+	Info        GroupInfoOptions
+}
+
+// ExternalCommit is a Commit by which a client joins a group. Its Message is for the
+// group; Join is for when it is known to be accepted.
+type ExternalCommit struct {
+	Pending
+	cfg *Config
+}
+
+// Join returns the group at the epoch that the Commit begins.
+func (e *ExternalCommit) Join() *Group {
+	g := &Group{PublicGroup: PublicGroup{cfg: e.cfg, now: e.stage.next}}
+	g.cfg.Shared.keepEpoch(g.now)
+	g.enter(e.secrets)
+	return g
+}
+
+// JoinExternal makes an external Commit (RFC 9420, Section 12.4.3.2).
+func JoinExternal(cfg *Config, now time.Time, id *Identity, info *message.GroupInfo, o ExternalOptions) (*ExternalCommit, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := cfg.Suite
+	data, ok := info.Extensions.Find(message.ExtensionExternalPub)
+	if !ok { // 12.4.3.2-3
+		return nil, fail(CheckExternalPub, "GroupInfo has no external_pub")
+	}
+	var pub message.ExternalPub
+	if err := wire.Unmarshal(data, &pub); err != nil {
+		return nil, fail(CheckExternalPub, "external_pub: %w", err)
+	}
+	snap, err := cfg.verifyGroupInfo(now, info, treeSource{Bytes: o.RatchetTree, Tree: o.Tree})
+	if err != nil {
+		return nil, err
+	}
+	g := &PublicGroup{cfg: cfg, now: snap}
+	kem, initSecret, err := schedule.ExternalInitSend(s, pub.PublicKey)
+	if err != nil {
+		return nil, fail(CheckExternalPub, "external_pub: %w", err)
+	}
+	all, err := g.externalList(now, kem, o)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := cfg.leaf(id, nil, &o.Leaf)
+	if err != nil {
+		return nil, err
+	}
+	a := &author{
+		sender: message.Sender{Type: message.SenderNewMemberCommit}, leaf: leaf,
+		signer: id.Signer.Private, leafSigner: id.Signer.Private, initSecret: initSecret,
+		psk:    func(ids []message.PreSharedKeyID) ([]byte, error) { return cfg.pskSecret(ids, noPSK) },
+		format: message.WirePublicMessage,
+	}
+	p, c, err := g.build(now, a, all, CommitOptions{AAD: o.AAD, Info: o.Info, Path: true})
+	if err != nil {
+		return nil, err
+	}
+	public, err := c.Public(s, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("mls: commit: %w", err)
+	}
+	p.Message, err = wire.Marshal(&message.Message{Public: public})
+	return &ExternalCommit{*p, cfg}, err
+}
+
+// noPSK knows no pre-shared keys.
+func noPSK(*message.PreSharedKeyID) ([]byte, bool) { return nil, false }
+
+// externalList returns the proposals of an external Commit.
+func (g *PublicGroup) externalList(now time.Time, kem []byte, o ExternalOptions) ([]Committed, error) {
+	sender := message.Sender{Type: message.SenderNewMemberCommit}
+	var all []Committed
+	for _, m := range o.SelfRemoves {
+		c := m.Authenticated()
+		if err := g.checkFraming(c); err != nil {
+			return nil, err
+		}
+		p, err := g.checkProposal(now, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *p)
+	}
+	add := func(t message.ProposalType, b message.Body) {
+		all = append(all, Committed{Proposal: &message.Proposal{Type: t, Body: b}, Sender: sender, public: true})
+	}
+	add(message.ProposalExternalInit, &message.ExternalInit{KEMOutput: kem})
+	if o.Resync {
+		add(message.ProposalRemove, &message.Remove{Removed: uint32(o.Old)})
+	}
+	for _, id := range o.PSKs {
+		p, err := g.cfg.PSKProposal(id)
+		if err != nil {
+			return nil, err
+		}
+		add(p.Type, p.Body)
+	}
+	return all, nil
+}
+
+// NewMemberProposal returns a message by which a client asks a group to add it
+// (Section 12.1.8).
+func (c *Config) NewMemberProposal(groupID []byte, epoch uint64, k *KeyPackage) ([]byte, error) {
+	p := AddProposal(k.Public)
+	return c.outside(groupID, epoch, message.Sender{Type: message.SenderNewMemberProposal}, &p, k.Signer.Private)
+}
+
+// ExternalProposal returns a proposal of external sender index (Section 12.1.8.1).
+func (c *Config) ExternalProposal(groupID []byte, epoch uint64, index uint32, id *Identity, p message.Proposal) ([]byte, error) {
+	return c.outside(groupID, epoch, message.Sender{Type: message.SenderExternal, Index: index}, &p, id.Signer.Private)
+}
+
+func (c *Config) outside(groupID []byte, epoch uint64, sender message.Sender, p *message.Proposal, signer []byte) ([]byte, error) {
+	a := &message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
+		GroupID: groupID, Epoch: epoch, Sender: sender, Content: message.Content{Type: message.ContentProposal, Proposal: p},
+	}}
+	if err := a.Sign(c.Suite, signer, nil); err != nil {
+		return nil, fmt.Errorf("mls: proposal: %w", err)
+	}
+	public, err := a.Public(c.Suite, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("mls: proposal: %w", err)
+	}
+	return wire.Marshal(&message.Message{Public: public})
+}

@@ -1,0 +1,280 @@
+package mls
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// Group is one member's view of a group: the public state that all members agree
+// on and the member's secrets.
+//
+// It is not for concurrent use. On an error nothing has changed, but that a key
+// drawn for sending is used up.
+type Group struct {
+	PublicGroup
+	own      tree.LeafIndex
+	signer   suite.PrivateKey
+	private  *tree.Private
+	epoch    *schedule.Epoch
+	keys     *schedule.SecretTree
+	exporter *schedule.ExporterTree
+	// past are earlier epochs whose application messages may still come, the
+	// latest first.
+	past []pastEpoch
+	// resumption are the resumption secrets of the current and earlier epochs,
+	// the latest first.
+	resumption []resumption
+	// updates are the leaf keys of own Update proposals of this epoch.
+	updates []pendingUpdate
+	removed bool
+}
+
+// pastEpoch is what is kept of an epoch to open late application messages.
+type pastEpoch struct {
+	snap       *snapshot
+	senderData []byte
+	keys       *schedule.SecretTree
+}
+
+type resumption struct {
+	epoch  uint64
+	secret []byte
+}
+
+// pendingUpdate is an Update that was proposed: it takes effect if a Commit covers
+// it.
+type pendingUpdate struct {
+	leaf   suite.KeyPair
+	signer suite.PrivateKey
+}
+
+// secrets are a member's secrets of an epoch that is to be.
+type secrets struct {
+	own     tree.LeafIndex
+	signer  suite.PrivateKey
+	private *tree.Private
+	epoch   *schedule.Epoch
+	consume func() // deletes the key that opened the Commit; may be nil
+}
+
+// GroupOptions are what the creator of a group chooses.
+type GroupOptions struct {
+	Extensions message.Extensions // of the GroupContext
+	Leaf       LeafOptions        // of the creator
+}
+
+// New makes a group with one member (RFC 9420, Section 11).
+func New(cfg *Config, now time.Time, id *Identity, groupID []byte, o GroupOptions) (*Group, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := cfg.Suite
+	pair, err := s.GenerateKeyPair()
+	if err != nil {
+		return nil, fmt.Errorf("mls: encryption key: %w", err)
+	}
+	leaf, err := cfg.leaf(id, pair.Public, &o.Leaf)
+	if err != nil {
+		return nil, err
+	}
+	// The leaf of a creator is from no KeyPackage that anyone has seen; it says
+	// key_package, as other implementations have it.
+	leaf.Source, leaf.Lifetime = message.SourceKeyPackage, o.Leaf.lifetime(now)
+	if err := leaf.Sign(s, id.Signer.Private, groupID, 0); err != nil {
+		return nil, fmt.Errorf("mls: leaf: %w", err)
+	}
+	return cfg.found(leaf, pair, id.Signer.Private, groupID, o.Extensions)
+}
+
+// found makes the group of one leaf, at epoch 0.
+func (c *Config) found(leaf *message.LeafNode, pair suite.KeyPair, signer suite.PrivateKey, groupID []byte, extensions message.Extensions) (*Group, error) {
+	s := c.Suite
+	if err := c.checkContextExtensions(extensions); err != nil {
+		return nil, err
+	}
+	if err := c.checkSupport(leaf, place{what: "the creator's leaf", context: extensions}); err != nil {
+		return nil, err
+	}
+	t, err := tree.New(s, leaf)
+	if err != nil {
+		return nil, treeError(err)
+	}
+	context := message.GroupContext{
+		Suite: s.ID(), GroupID: groupID, TreeHash: t.Hash(), ConfirmedTranscriptHash: []byte{}, Extensions: extensions,
+	}
+	secret := make([]byte, s.ID().Sizes().Hash)
+	if _, err := s.Rand().Read(secret); err != nil {
+		return nil, fmt.Errorf("mls: epoch secret: %w", err)
+	}
+	epoch := schedule.EpochOf(s, secret)
+	tag := schedule.ConfirmationTag(s, epoch.Confirmation, context.ConfirmedTranscriptHash)
+	snap, err := newSnapshot(s, context, t, tag)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{PublicGroup: PublicGroup{cfg: c, now: snap}}
+	g.enter(&secrets{own: 0, signer: signer, private: tree.NewPrivate(0, pair), epoch: epoch})
+	return g, nil
+}
+
+// enter makes secrets the group's, which has the epoch's public state already.
+func (g *Group) enter(s *secrets) {
+	g.own, g.signer, g.private, g.epoch = s.own, s.signer, s.private, s.epoch
+	g.keys = schedule.NewSecretTree(g.cfg.Suite, s.epoch.Encryption, g.now.tree.Width(), g.cfg.Limits)
+	g.exporter = schedule.NewExporterTree(g.cfg.Suite, s.epoch.ApplicationExport)
+	g.resumption = append([]resumption{{g.Epoch(), s.epoch.Resumption}}, g.resumption...)
+	if most := g.cfg.resumptionEpochs(); len(g.resumption) > most {
+		g.resumption = g.resumption[:most]
+	}
+	g.updates = nil
+}
+
+// OwnLeaf returns where this member is in the tree.
+func (g *Group) OwnLeaf() tree.LeafIndex { return g.own }
+
+// Removed reports whether a Commit has removed this client.
+func (g *Group) Removed() bool { return g.removed }
+
+// EpochAuthenticator returns a value that members of one epoch share, to compare
+// (Section 8.7).
+func (g *Group) EpochAuthenticator() []byte { return g.epoch.Authenticator }
+
+// ResumptionPSK returns an epoch's resumption secret, if it is kept (Section 8.6).
+func (g *Group) ResumptionPSK(epoch uint64) ([]byte, bool) {
+	for _, r := range g.resumption {
+		if r.epoch == epoch {
+			return r.secret, true
+		}
+	}
+	return nil, false
+}
+
+// Export derives a secret of n bytes from the epoch (Section 8.5).
+func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
+	return schedule.Export(g.cfg.Suite, g.epoch.Exporter, label, context, n)
+}
+
+// SafeExport returns the epoch's secret for a component, once
+// (draft-ietf-mls-extensions-10, Exported Secrets).
+func (g *Group) SafeExport(id message.ComponentID) ([]byte, error) {
+	return g.exporter.SafeExport(uint16(id))
+}
+
+// usable says why the group can't be used, if it can't.
+func (g *Group) usable() error {
+	if g.removed {
+		return ErrRemoved
+	}
+	if g.now.reInit != nil { // 12.4.2-4
+		return fail(CheckReInitClosed, "the group has ended with a ReInit")
+	}
+	return nil
+}
+
+// Merge makes a staged Commit the group's state.
+func (g *Group) Merge(s *Staged) error {
+	if g.removed {
+		return ErrRemoved
+	}
+	old := pastEpoch{g.now, g.epoch.SenderData, g.keys}
+	if err := g.PublicGroup.Merge(s); err != nil {
+		return err
+	}
+	g.cfg.Shared.keepEpoch(g.now)
+	if s.removed {
+		g.removed = true
+		return nil
+	}
+	if s.secrets.consume != nil {
+		s.secrets.consume()
+	}
+	if n := g.cfg.PastEpochs; n > 0 {
+		g.past = append([]pastEpoch{old}, g.past...)
+		g.past = g.past[:min(n, len(g.past))]
+	}
+	g.enter(s.secrets)
+	return nil
+}
+
+// pskSecret looks pre-shared keys up and combines them (Section 8.4).
+func (g *Group) pskSecret(ids []message.PreSharedKeyID) ([]byte, error) {
+	return g.cfg.pskSecret(ids, func(id *message.PreSharedKeyID) ([]byte, bool) {
+		if id.Type == message.PSKResumption && string(id.GroupID) == string(g.GroupID()) {
+			return g.ResumptionPSK(id.Epoch)
+		}
+		if s := g.succession; s != nil && isSuccession(id) {
+			return s.secret, true
+		}
+		return nil, false
+	})
+}
+
+// pskSecret looks pre-shared keys up, first in local, and combines them.
+func (c *Config) pskSecret(ids []message.PreSharedKeyID, local func(*message.PreSharedKeyID) ([]byte, bool)) ([]byte, error) {
+	psks := make([]schedule.PSK, len(ids))
+	for i := range ids {
+		secret, ok := local(&ids[i])
+		if !ok && c.PSK != nil {
+			secret, ok = c.PSK(&ids[i])
+		}
+		if !ok { // 8.4-2
+			return nil, fail(CheckPSKAvailable, "pre-shared key %v %x is not known", ids[i].Type, ids[i].ID)
+		}
+		psks[i] = schedule.PSK{ID: ids[i], Secret: secret}
+	}
+	secret, err := schedule.PSKSecret(c.Suite, psks)
+	if err != nil {
+		return nil, fail(CheckPSKAvailable, "pre-shared keys: %w", err)
+	}
+	return secret, nil
+}
+
+// GroupInfo returns a signed description of the group (Section 12.4.3). With
+// external, others can join by an external Commit; with ratchetTree it holds
+// the tree.
+func (g *Group) GroupInfo(o GroupInfoOptions) (*message.GroupInfo, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	return g.cfg.groupInfo(g.now, &secrets{own: g.own, signer: g.signer, epoch: g.epoch}, o)
+}
+
+// GroupInfoOptions say what a GroupInfo is to hold.
+type GroupInfoOptions struct {
+	External   bool // the external_pub, for external Commits
+	NoTree     bool // leave the ratchet_tree out: others have it from elsewhere
+	Extensions message.Extensions
+}
+
+func (c *Config) groupInfo(snap *snapshot, sec *secrets, o GroupInfoOptions) (*message.GroupInfo, error) {
+	info := &message.GroupInfo{Context: snap.context, ConfirmationTag: snap.tag, Signer: uint32(sec.own)}
+	if !o.NoTree {
+		data, err := snap.tree.Marshal()
+		if err != nil {
+			return nil, treeError(err)
+		}
+		info.Extensions = append(info.Extensions, message.Extension{Type: message.ExtensionRatchetTree, Data: data})
+	}
+	if o.External {
+		pair, err := schedule.ExternalKeyPair(c.Suite, sec.epoch.External)
+		if err != nil {
+			return nil, fmt.Errorf("mls: external key: %w", err)
+		}
+		data, err := wire.Marshal(&message.ExternalPub{PublicKey: pair.Public})
+		if err != nil {
+			return nil, fmt.Errorf("mls: external_pub: %w", err)
+		}
+		info.Extensions = append(info.Extensions, message.Extension{Type: message.ExtensionExternalPub, Data: data})
+	}
+	info.Extensions = append(info.Extensions, o.Extensions...)
+	if err := info.Sign(c.Suite, sec.signer); err != nil {
+		return nil, fmt.Errorf("mls: GroupInfo: %w", err)
+	}
+	return info, nil
+}

@@ -1,0 +1,382 @@
+package mls
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+)
+
+// now is the time in tests.
+var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// world is a group's clients with their views, indexed by name.
+type world struct {
+	t      testing.TB
+	cfg    *Config
+	ids    map[string]*Identity
+	groups map[string]*Group
+	order  []string
+}
+
+// newWorld makes a group with one member, "0".
+func newWorld(t testing.TB, id suite.ID, change func(*Config)) *world {
+	t.Helper()
+	s, err := suite.NewSeeded(id, sha256.Sum256([]byte(t.Name())), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &Config{Suite: s, PublicHandshake: true}
+	if change != nil {
+		change(cfg)
+	}
+	w := &world{t: t, cfg: cfg, ids: map[string]*Identity{}, groups: map[string]*Group{}}
+	g, err := New(cfg, now, w.identity("0"), []byte("group"), GroupOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put("0", g)
+	return w
+}
+
+func (w *world) put(name string, g *Group) {
+	w.groups[name] = g
+	w.order = append(w.order, name)
+}
+
+func (w *world) identity(name string) *Identity {
+	w.t.Helper()
+	if w.ids[name] == nil {
+		id, err := NewIdentity(w.cfg.Suite, []byte(name))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.ids[name] = id
+	}
+	return w.ids[name]
+}
+
+func (w *world) keyPackage(name string) *KeyPackage {
+	w.t.Helper()
+	k, err := w.cfg.NewKeyPackage(now, w.identity(name), LeafOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return k
+}
+
+// commit lets a member commit and all others follow; joiners join.
+func (w *world) commit(by string, o CommitOptions, joiners ...*KeyPackage) *Pending {
+	w.t.Helper()
+	for _, k := range joiners {
+		o.Proposals = append(o.Proposals, AddProposal(k.Public))
+	}
+	p, err := w.groups[by].Commit(now, o)
+	if err != nil {
+		w.t.Fatalf("commit by %s: %v", by, err)
+	}
+	if err := w.groups[by].Merge(&p.Staged); err != nil {
+		w.t.Fatal(err)
+	}
+	w.follow(by, p.Message)
+	for _, k := range joiners {
+		w.join(p.Welcome, k)
+	}
+	w.agree()
+	return p
+}
+
+// follow lets all but one process and merge a Commit.
+func (w *world) follow(but string, commit []byte) {
+	w.t.Helper()
+	var left []string
+	for _, name := range w.order {
+		g := w.groups[name]
+		if name == but {
+			left = append(left, name)
+			continue
+		}
+		e, err := g.Process(now, commit)
+		if err != nil {
+			w.t.Fatalf("%s: commit by %s: %v", name, but, err)
+		}
+		if err := g.Merge(e.(*Staged)); err != nil {
+			w.t.Fatal(err)
+		}
+		if g.Removed() {
+			delete(w.groups, name)
+			continue
+		}
+		left = append(left, name)
+	}
+	w.order = left
+}
+
+// join lets the owner of a KeyPackage join by a Welcome.
+func (w *world) join(welcome []byte, k *KeyPackage) {
+	w.t.Helper()
+	m, err := message.Parse(welcome, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sw, err := OpenWelcome(w.cfg, now, m.Welcome, []*KeyPackage{k}, JoinOptions{})
+	if err != nil {
+		w.t.Fatalf("%s: welcome: %v", k.Public.LeafNode.Credential.Identity, err)
+	}
+	w.put(string(k.Public.LeafNode.Credential.Identity), sw.Join())
+}
+
+// agree checks that all members are in the same state.
+func (w *world) agree() {
+	w.t.Helper()
+	first := w.groups[w.order[0]]
+	for _, name := range w.order {
+		g := w.groups[name]
+		if !bytes.Equal(g.EpochAuthenticator(), first.EpochAuthenticator()) || g.Epoch() != first.Epoch() {
+			w.t.Fatalf("%s is at epoch %d with another authenticator than %s at %d", name, g.Epoch(), w.order[0], first.Epoch())
+		}
+		if !bytes.Equal(g.Tree().Hash(), first.Tree().Hash()) {
+			w.t.Fatalf("%s has another tree", name)
+		}
+		a, _ := g.Export("test", nil, 32)
+		b, _ := first.Export("test", nil, 32)
+		if !bytes.Equal(a, b) {
+			w.t.Fatalf("%s exports another secret", name)
+		}
+	}
+}
+
+// propose lets a member propose and all others receive it.
+func (w *world) propose(by string, b []byte, err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatalf("proposal by %s: %v", by, err)
+	}
+	for _, name := range w.order {
+		if name == by {
+			continue
+		}
+		if _, err := w.groups[name].Process(now, b); err != nil {
+			w.t.Fatalf("%s: proposal by %s: %v", name, by, err)
+		}
+	}
+}
+
+// chat lets every member send a message that all others open.
+func (w *world) chat() {
+	w.t.Helper()
+	for _, by := range w.order {
+		data := []byte("from " + by)
+		b, err := w.groups[by].Protect(data, SendOptions{AAD: []byte("aad")})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, name := range w.order {
+			e, err := w.groups[name].Process(now, b)
+			if name == by {
+				if !errors.Is(err, ErrOwnMessage) {
+					w.t.Fatalf("own message: %v", err)
+				}
+				continue
+			}
+			if err != nil {
+				w.t.Fatalf("%s: message of %s: %v", name, by, err)
+			}
+			a := e.(*Application)
+			if !bytes.Equal(a.Data, data) || a.Sender != w.groups[by].OwnLeaf() || string(a.AAD) != "aad" {
+				w.t.Fatalf("%s got %q from leaf %d", name, a.Data, a.Sender)
+			}
+			if _, err := w.groups[name].Process(now, b); !errors.Is(err, CheckGeneration) {
+				w.t.Fatalf("replay: %v", err)
+			}
+		}
+	}
+}
+
+// TestLife runs a group through all kinds of changes, in every suite and both ways
+// of sending handshakes.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	for _, id := range suite.IDs() {
+		for _, public := range []bool{true, false} {
+			t.Run(fmt.Sprintf("suite %d, public %v", id, public), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, id, func(c *Config) { c.PublicHandshake = public })
+				w.chat()
+				w.commit("0", CommitOptions{}, w.keyPackage("1"))
+				w.commit("1", CommitOptions{Path: true}, w.keyPackage("2"), w.keyPackage("3"), w.keyPackage("4"))
+				w.chat()
+				for _, name := range w.order {
+					w.commit(name, CommitOptions{})
+				}
+				b, err := w.groups["3"].ProposeUpdate(now, LeafChange{}, SendOptions{})
+				w.propose("3", b, err)
+				b, err = w.groups["1"].Propose(now, AddProposal(w.keyPackage("x").Public), SendOptions{})
+				w.propose("1", b, err)
+				w.groups["0"].ClearProposals()
+				w.commit("2", CommitOptions{OnlyThese: true})
+				b, err = w.groups["3"].ProposeUpdate(now, LeafChange{Identity: w.identity("3")}, SendOptions{})
+				w.propose("3", b, err)
+				w.commit("1", CommitOptions{})
+				b, err = w.groups["4"].Propose(now, w.cfg.SelfRemoveProposal(), SendOptions{})
+				w.propose("4", b, err)
+				w.commit("0", CommitOptions{})
+				w.commit("0", CommitOptions{Proposals: []message.Proposal{RemoveProposal(w.groups["1"].OwnLeaf())}}, w.keyPackage("5"))
+				w.chat()
+				w.external("6", ExternalOptions{})
+				w.external("3", ExternalOptions{Resync: true, Old: w.groups["3"].OwnLeaf()})
+				w.chat()
+			})
+		}
+	}
+}
+
+// external lets a client join by an external Commit.
+func (w *world) external(name string, o ExternalOptions) {
+	w.t.Helper()
+	info, err := w.groups["0"].GroupInfo(GroupInfoOptions{External: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p, err := JoinExternal(w.cfg, now, w.identity(name), info, o)
+	if err != nil {
+		w.t.Fatalf("external commit of %s: %v", name, err)
+	}
+	w.follow("", p.Message)
+	w.put(name, p.Join())
+	w.agree()
+}
+
+// TestPSKs commits external and resumption pre-shared keys.
+func TestPSKs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, func(c *Config) {
+		c.PSK = func(id *message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), string(id.ID) == "known" }
+	})
+	w.commit("0", CommitOptions{}, w.keyPackage("1"))
+	ext, err := w.cfg.PSKProposal(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("known")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := w.cfg.PSKProposal(message.PreSharedKeyID{
+		Type: message.PSKResumption, Usage: message.ResumptionApplication, GroupID: []byte("group"), Epoch: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.commit("1", CommitOptions{Proposals: []message.Proposal{ext, res}})
+	w.commit("1", CommitOptions{Proposals: []message.Proposal{ext}}, w.keyPackage("2"))
+	unknown, err := w.cfg.PSKProposal(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("unknown")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.groups["0"].Commit(now, CommitOptions{Proposals: []message.Proposal{unknown}}); !errors.Is(err, CheckPSKAvailable) {
+		t.Fatalf("unknown key: %v", err)
+	}
+}
+
+// TestSuccessors reinitialises and branches a group.
+func TestSuccessors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, nil)
+	w.commit("0", CommitOptions{}, w.keyPackage("1"), w.keyPackage("2"))
+	branch := func(name string) *KeyPackage { return w.keyPackage(name) }
+	k1 := branch("1")
+	sub, p, err := w.groups["0"].Branch(now, w.identity("0"), []byte("sub"), []message.KeyPackage{k1.Public}, SuccessorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := message.Parse(p.Welcome, nil)
+	sw, err := OpenWelcome(w.cfg, now, m.Welcome, []*KeyPackage{k1}, JoinOptions{Old: w.groups["1"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(sw.Join().EpochAuthenticator(), sub.EpochAuthenticator()) {
+		t.Fatal("branch: members disagree")
+	}
+	w.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("new"), 3, nil)}})
+	if _, err := w.groups["0"].Protect(nil, SendOptions{}); !errors.Is(err, CheckReInitClosed) {
+		t.Fatalf("message after a ReInit: %v", err)
+	}
+	s3, err := suite.NewSeeded(3, [32]byte{3}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &Config{Suite: s3}
+	id := func(name string) *Identity {
+		i, err := NewIdentity(s3, []byte(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	var keys []*KeyPackage
+	var public []message.KeyPackage
+	for _, name := range []string{"0", "2"} {
+		k, err := cfg.NewKeyPackage(now, id(name), LeafOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, public = append(keys, k), append(public, k.Public)
+	}
+	if _, _, err := w.groups["1"].Successor(cfg, now, id("1"), public[:1], SuccessorOptions{}); !errors.Is(err, CheckReInitMembers) {
+		t.Fatalf("successor without a member: %v", err)
+	}
+	next, p, err := w.groups["1"].Successor(cfg, now, id("1"), public, SuccessorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ = message.Parse(p.Welcome, nil)
+	sw, err = OpenWelcome(cfg, now, m.Welcome, keys[1:], JoinOptions{Old: w.groups["2"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(sw.Join().EpochAuthenticator(), next.EpochAuthenticator()) {
+		t.Fatal("reinit: members disagree")
+	}
+}
+
+// TestHub follows a group by its PublicMessages.
+func TestHub(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, nil)
+	info, err := w.groups["0"].GroupInfo(GroupInfoOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := NewPublicGroup(w.cfg, now, info, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	see := func(b []byte) Event {
+		t.Helper()
+		m, err := message.Parse(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := hub.Stage(now, m.Public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := e.(*Staged); ok {
+			if err := hub.Merge(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return e
+	}
+	see(w.commit("0", CommitOptions{}, w.keyPackage("1"), w.keyPackage("2")).Message)
+	b, err := w.groups["1"].Propose(now, RemoveProposal(tree.LeafIndex(2)), SendOptions{})
+	w.propose("1", b, err)
+	see(b)
+	see(w.commit("0", CommitOptions{}).Message)
+	if !bytes.Equal(hub.Tree().Hash(), w.groups["0"].Tree().Hash()) || hub.Tree().Members() != 2 {
+		t.Fatalf("hub has another tree of %d members", hub.Tree().Members())
+	}
+}

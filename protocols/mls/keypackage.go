@@ -1,0 +1,165 @@
+package mls
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// Identity is who a client is: its credential and the key that it signs with.
+type Identity struct {
+	Credential message.Credential
+	Signer     suite.KeyPair
+}
+
+// NewIdentity returns an identity with a basic credential and a fresh key.
+func NewIdentity(s suite.Suite, name []byte) (*Identity, error) {
+	signer, err := s.GenerateSigner()
+	if err != nil {
+		return nil, fmt.Errorf("mls: signature key: %w", err)
+	}
+	return &Identity{message.BasicCredential(name), signer}, nil
+}
+
+// LeafOptions say what a leaf is to hold besides keys and credential. The zero
+// value is a leaf with [Config.Capabilities] and no extensions.
+type LeafOptions struct {
+	Capabilities *message.Capabilities // nil means those of the Config
+	Extensions   message.Extensions
+	Lifetime     message.Lifetime // of a KeyPackage; zero means a month from now on
+	// KeyPackage are extensions of the KeyPackage itself.
+	KeyPackage message.Extensions
+	// LastResort marks a KeyPackage that may be used more than once
+	// (draft-ietf-mls-extensions-10, Last-Resort KeyPackages).
+	LastResort bool
+	// GREASE adds values that others have to ignore (RFC 9420, Section 13.5).
+	GREASE bool
+}
+
+// defaultLifetime is how long a KeyPackage is valid; before now it is valid for
+// a day, for clocks that differ.
+const defaultLifetime = 30 * 24 * time.Hour
+
+// lifetime returns the lifetime of a leaf that is made now.
+func (o *LeafOptions) lifetime(now time.Time) message.Lifetime {
+	if o.Lifetime != (message.Lifetime{}) {
+		return o.Lifetime
+	}
+	return message.Lifetime{
+		NotBefore: uint64(max(0, now.Add(-24*time.Hour).Unix())),
+		NotAfter:  uint64(max(0, now.Add(defaultLifetime).Unix())),
+	}
+}
+
+// leaf returns a LeafNode without source and signature.
+func (c *Config) leaf(id *Identity, key []byte, o *LeafOptions) (*message.LeafNode, error) {
+	l := &message.LeafNode{
+		EncryptionKey: key,
+		SignatureKey:  id.Signer.Public,
+		Credential:    id.Credential,
+		Extensions:    o.Extensions,
+	}
+	if o.Capabilities != nil {
+		l.Capabilities = *o.Capabilities
+	} else {
+		l.Capabilities = c.Capabilities()
+	}
+	if o.GREASE {
+		return l, c.grease(l)
+	}
+	return l, nil
+}
+
+// grease adds one GREASE value to each list that may hold some.
+func (c *Config) grease(l *message.LeafNode) error {
+	var b [5]byte
+	if _, err := c.Suite.Rand().Read(b[:]); err != nil {
+		return fmt.Errorf("mls: grease: %w", err)
+	}
+	value := func(i int) uint16 { return 0x0a0a + 0x1010*uint16(b[i]%15) }
+	caps := &l.Capabilities
+	caps.Suites = append(caps.Suites[:len(caps.Suites):len(caps.Suites)], suite.ID(value(0)))
+	caps.Extensions = append(caps.Extensions[:len(caps.Extensions):len(caps.Extensions)], message.ExtensionType(value(1)))
+	caps.Proposals = append(caps.Proposals[:len(caps.Proposals):len(caps.Proposals)], message.ProposalType(value(2)))
+	caps.Credentials = append(caps.Credentials[:len(caps.Credentials):len(caps.Credentials)], message.CredentialType(value(3)))
+	l.Extensions = l.Extensions.With(message.ExtensionType(value(1)), b[4:])
+	return nil
+}
+
+// KeyPackage is a client's own KeyPackage with its private keys.
+type KeyPackage struct {
+	Public message.KeyPackage
+	Ref    message.KeyPackageRef
+	Init   suite.KeyPair
+	Leaf   suite.KeyPair
+	Signer suite.KeyPair
+}
+
+// NewKeyPackage makes a KeyPackage that is valid from now on.
+func (c *Config) NewKeyPackage(now time.Time, id *Identity, o LeafOptions) (*KeyPackage, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	k := &KeyPackage{Signer: id.Signer}
+	var err error
+	if k.Init, err = c.Suite.GenerateKeyPair(); err != nil {
+		return nil, fmt.Errorf("mls: init key: %w", err)
+	}
+	if k.Leaf, err = c.Suite.GenerateKeyPair(); err != nil {
+		return nil, fmt.Errorf("mls: encryption key: %w", err)
+	}
+	leaf, err := c.leaf(id, k.Leaf.Public, &o)
+	if err != nil {
+		return nil, err
+	}
+	leaf.Source = message.SourceKeyPackage
+	leaf.Lifetime = o.lifetime(now)
+	if err := leaf.Sign(c.Suite, id.Signer.Private, nil, 0); err != nil {
+		return nil, fmt.Errorf("mls: leaf: %w", err)
+	}
+	k.Public = message.KeyPackage{
+		Version: message.MLS10, Suite: c.Suite.ID(), InitKey: k.Init.Public, LeafNode: *leaf, Extensions: o.KeyPackage,
+	}
+	if o.LastResort {
+		if err := c.markLastResort(&k.Public); err != nil {
+			return nil, err
+		}
+	}
+	if err := k.Public.Sign(c.Suite, id.Signer.Private); err != nil {
+		return nil, fmt.Errorf("mls: KeyPackage: %w", err)
+	}
+	k.Ref, err = k.Public.Ref(c.Suite)
+	return k, err
+}
+
+// markLastResort adds the last_resort_key_package component.
+func (c *Config) markLastResort(k *message.KeyPackage) error {
+	d, err := c.dictionary(k.Extensions)
+	if err != nil {
+		return err
+	}
+	data, err := wire.Marshal(d.With(c.points().LastResortKeyPackage, []byte{}))
+	if err != nil {
+		return fmt.Errorf("mls: app_data_dictionary: %w", err)
+	}
+	k.Extensions = k.Extensions.With(c.points().AppDataDictionary, data)
+	return nil
+}
+
+// IsLastResort reports whether a KeyPackage may be used more than once.
+func (c *Config) IsLastResort(k *message.KeyPackage) bool {
+	d, err := c.dictionary(k.Extensions)
+	if err != nil {
+		return false
+	}
+	_, ok := d.Find(c.points().LastResortKeyPackage)
+	return ok
+}
+
+// Message returns the KeyPackage as an MLSMessage, for a server to hand out.
+func (k *KeyPackage) Message() ([]byte, error) {
+	return wire.Marshal(&message.Message{KeyPackage: &k.Public})
+}

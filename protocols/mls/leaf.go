@@ -1,0 +1,205 @@
+package mls
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// place says where a LeafNode appears.
+type place struct {
+	what     string // for errors: "leaf 3", "KeyPackage of an Add"
+	source   message.LeafNodeSource
+	any      bool // any source will do: the leaf stands in a tree
+	now      time.Time
+	groupID  []byte
+	index    tree.LeafIndex     // where it is or will be, for the signature
+	replaces *message.LeafNode  // the leaf it takes the place of, nil if none
+	context  message.Extensions // of the GroupContext
+}
+
+// checkLeaf checks what can be said of a LeafNode by itself and the GroupContext
+// (RFC 9420, Section 7.3); uniqueness and what other members support is for
+// checkTree. Its signature is added to sigs unless that is nil.
+func (c *Config) checkLeaf(l *message.LeafNode, p place, sigs *signatures) error {
+	caps := &l.Capabilities
+	if !p.any && l.Source != p.source { // 7.3-7
+		return fail(CheckLeafSource, "%s has leaf_node_source %v, want %v", p.what, l.Source, p.source)
+	}
+	if !slices.Contains(caps.Versions, message.MLS10) || !slices.Contains(caps.Suites, c.Suite.ID()) { // 11.1-1
+		return fail(CheckLeafSuite, "%s does not support mls10 with suite %d", p.what, c.Suite.ID())
+	}
+	if !caps.SupportsCredential(l.Credential.Type) { // 7.2-1
+		return fail(CheckCapabilitiesOwn, "%s has a credential of type %v, which its capabilities lack", p.what, l.Credential.Type)
+	}
+	if err := checkExtensionList(p.what, l.Extensions); err != nil {
+		return err
+	}
+	for _, e := range l.Extensions { // 7.3-6
+		if !caps.SupportsExtension(e.Type) {
+			return fail(CheckLeafExtensions, "%s has extension %v, which its capabilities lack", p.what, e.Type)
+		}
+	}
+	if err := c.checkDictionary(p.what, l.Extensions); err != nil {
+		return err
+	}
+	if err := c.checkSupport(l, p); err != nil {
+		return err
+	}
+	if err := c.checkLifetime(l, p); err != nil {
+		return err
+	}
+	if p.replaces != nil && bytes.Equal(l.EncryptionKey, p.replaces.EncryptionKey) { // 7.3-8
+		return fail(CheckLeafUpdated, "%s has the encryption_key of the leaf it replaces", p.what)
+	}
+	w := Where{Now: p.now, GroupID: p.groupID, Leaf: l, Replaces: p.replaces}
+	if err := c.authenticate(&l.Credential, l.SignatureKey, w); err != nil { // 7.3-1
+		return fail(CheckLeafCredential, "%s: %w", p.what, err)
+	}
+	if sigs == nil {
+		return nil
+	}
+	tbs, err := l.TBS(p.groupID, uint32(p.index))
+	if err != nil {
+		return fail(CheckLeafSignature, "%s: %w", p.what, err)
+	}
+	sigs.add(CheckLeafSignature, p.what, l.SignatureKey, message.LabelLeafNode, tbs, l.Signature) // 7.3-2
+	return nil
+}
+
+// checkSupport checks that a leaf supports what the GroupContext asks for
+// (Sections 7.3, 13.4; draft-ietf-mls-extensions-10).
+func (c *Config) checkSupport(l *message.LeafNode, p place) error {
+	for _, e := range p.context { // 13.4, second rule on GroupContext extensions
+		if !l.Capabilities.SupportsExtension(e.Type) {
+			return fail(CheckLeafRequired, "%s does not support extension %v of the GroupContext", p.what, e.Type)
+		}
+	}
+	req, err := requiredCapabilities(p.context)
+	if err != nil {
+		return err
+	}
+	for _, t := range req.Extensions { // 7.3-3
+		if !l.Capabilities.SupportsExtension(t) {
+			return fail(CheckLeafRequired, "%s does not support extension %v, which is required", p.what, t)
+		}
+	}
+	for _, t := range req.Proposals {
+		if !l.Capabilities.SupportsProposal(t) {
+			return fail(CheckLeafRequired, "%s does not support proposal %v, which is required", p.what, t)
+		}
+	}
+	for _, t := range req.Credentials {
+		if !l.Capabilities.SupportsCredential(t) {
+			return fail(CheckLeafRequired, "%s does not support credential %v, which is required", p.what, t)
+		}
+	}
+	return c.checkWireFormats(l, p)
+}
+
+// checkLifetime checks a lifetime, which leaves from KeyPackages have.
+func (c *Config) checkLifetime(l *message.LeafNode, p place) error {
+	if l.Source != message.SourceKeyPackage {
+		return nil
+	}
+	t := l.Lifetime
+	if most := c.maxLifetime(); most > 0 && (t.NotAfter < t.NotBefore || t.NotAfter-t.NotBefore > uint64(most/time.Second)) { // 7.2-2
+		return fail(CheckLifetimeRange, "%s has a lifetime from %d to %d, want %v at most", p.what, t.NotBefore, t.NotAfter, most)
+	}
+	if !c.IgnoreLifetime && !t.Includes(p.now) { // 7.3-5
+		return fail(CheckLeafLifetime, "%s has a lifetime from %d to %d, it is %d", p.what, t.NotBefore, t.NotAfter, p.now.Unix())
+	}
+	return nil
+}
+
+// checkKeyPackage checks a KeyPackage for an Add (Section 10.1) and adds its
+// signatures to sigs.
+func (c *Config) checkKeyPackage(k *message.KeyPackage, p place, sigs *signatures) error {
+	if k.Version != message.MLS10 || k.Suite != c.Suite.ID() { // 10.1-1
+		return fail(CheckKeyPackageSuite, "%s has version %d and suite %d, want %d and %d", p.what, k.Version, k.Suite, message.MLS10, c.Suite.ID())
+	}
+	p.source = message.SourceKeyPackage
+	if err := c.checkLeaf(&k.LeafNode, p, sigs); err != nil {
+		return err
+	}
+	if err := checkExtensionList(p.what, k.Extensions); err != nil {
+		return err
+	}
+	for _, e := range k.Extensions { // 10-1
+		if !k.LeafNode.Capabilities.SupportsExtension(e.Type) {
+			return fail(CheckKeyPackageExtensions, "%s has extension %v, which its capabilities lack", p.what, e.Type)
+		}
+	}
+	if bytes.Equal(k.InitKey, k.LeafNode.EncryptionKey) { // 10.1-3
+		return fail(CheckKeyPackageInitKey, "%s has the same init_key and encryption_key", p.what)
+	}
+	if want := c.Suite.ID().Sizes().KEMPublic; len(k.InitKey) != want {
+		return fail(CheckKeyPackageInitKey, "%s has an init_key of %d bytes, want %d", p.what, len(k.InitKey), want)
+	}
+	tbs, err := k.TBS()
+	if err != nil {
+		return fail(CheckKeyPackageSignature, "%s: %w", p.what, err)
+	}
+	sigs.add(CheckKeyPackageSignature, p.what, k.LeafNode.SignatureKey, message.LabelKeyPackage, tbs, k.Signature) // 10.1-2
+	return nil
+}
+
+// CheckKeyPackage checks a KeyPackage as one that was fetched to be added to a
+// group (Section 10.1). A group checks it again against what its members support.
+func (c *Config) CheckKeyPackage(now time.Time, k *message.KeyPackage) error {
+	var sigs signatures
+	if err := c.checkKeyPackage(k, place{what: "KeyPackage", now: now}, &sigs); err != nil {
+		return err
+	}
+	return sigs.verify(c.Suite)
+}
+
+// requiredCapabilities returns what the GroupContext requires of members (Section
+// 11.1); nothing if it says nothing.
+func requiredCapabilities(context message.Extensions) (r message.RequiredCapabilities, err error) {
+	if data, ok := context.Find(message.ExtensionRequiredCapabilities); ok {
+		if err := wire.Unmarshal(data, &r); err != nil {
+			return r, fail(CheckRequired, "required_capabilities: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// checkExtensionList checks that a list has each type once (Section 13.4).
+func checkExtensionList(what string, list message.Extensions) error {
+	for i, e := range list {
+		for _, f := range list[:i] {
+			if e.Type == f.Type { // 13.4-1
+				return fail(CheckExtensionTwice, "%s has extension %v twice", what, e.Type)
+			}
+		}
+	}
+	return nil
+}
+
+// checkContextExtensions checks extensions that a GroupContext is to have: each
+// once, and those that this package knows well-formed.
+func (c *Config) checkContextExtensions(list message.Extensions) error {
+	const what = "GroupContext"
+	if err := checkExtensionList(what, list); err != nil {
+		return err
+	}
+	if _, err := requiredCapabilities(list); err != nil {
+		return err
+	}
+	if data, ok := list.Find(message.ExtensionExternalSenders); ok {
+		var senders message.ExternalSenders
+		if err := wire.Unmarshal(data, &senders); err != nil {
+			return fail(CheckExternalSender, "external_senders: %w", err)
+		}
+	}
+	return c.checkDictionary(what, list)
+}
+
+// leafName names a leaf for errors.
+func leafName(i tree.LeafIndex) string { return fmt.Sprintf("leaf %d", i) }

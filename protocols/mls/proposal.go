@@ -1,0 +1,195 @@
+package mls
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+)
+
+// Committed is a proposal with its sender, as a Commit covers it.
+type Committed struct {
+	Proposal *message.Proposal
+	Sender   message.Sender
+	Ref      message.ProposalRef // nil if the Commit holds the proposal itself
+	public   bool                // came as a PublicMessage
+}
+
+// Proposed is a list of proposals that is to be committed, for
+// [Config.Authorize].
+type Proposed struct {
+	Group     *PublicGroup // before the Commit
+	Committer message.Sender
+	Joiner    *message.LeafNode // of an external Commit, nil otherwise
+	Proposals []Committed
+}
+
+// cache keeps the proposals of one epoch.
+type cache struct {
+	byRef map[string]int // index into order
+	order []Committed
+}
+
+func (c *cache) add(p Committed) {
+	if c.byRef == nil {
+		c.byRef = make(map[string]int)
+	}
+	if _, ok := c.byRef[string(p.Ref)]; ok {
+		return
+	}
+	c.byRef[string(p.Ref)] = len(c.order)
+	c.order = append(c.order, p)
+}
+
+func (c *cache) get(ref message.ProposalRef) (Committed, bool) {
+	i, ok := c.byRef[string(ref)]
+	if !ok {
+		return Committed{}, false
+	}
+	return c.order[i], true
+}
+
+// Received is the event of a proposal that was checked and kept.
+type Received struct {
+	Committed
+	AAD []byte // authenticated data
+}
+
+// receive checks a proposal and keeps it.
+func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (*Received, error) {
+	p, err := g.checkProposal(now, c)
+	if err != nil {
+		return nil, err
+	}
+	g.cache.add(*p)
+	return &Received{*p, c.Content.AuthenticatedData}, nil
+}
+
+// checkProposal checks a proposal that was sent by itself: its signature, and what
+// can be said of it before a Commit covers it (Sections 12.1, 12.1.8).
+func (g *PublicGroup) checkProposal(now time.Time, c *message.AuthenticatedContent) (*Committed, error) {
+	key, err := g.senderKey(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Verify(g.cfg.Suite, key, g.now.encoded); err != nil { // 6.1-1
+		return nil, fail(CheckSignature, "proposal from %s: %w", senderName(c.Content.Sender), err)
+	}
+	ref, err := c.Ref(g.cfg.Suite)
+	if err != nil {
+		return nil, fail(CheckReference, "proposal: %w", err)
+	}
+	p := &Committed{c.Content.Proposal, c.Content.Sender, ref, c.WireFormat == message.WirePublicMessage}
+	if err := g.checkSender(p); err != nil {
+		return nil, err
+	}
+	var sigs signatures
+	if err := g.checkBody(now, p, g.now.context.Extensions, &sigs); err != nil {
+		return nil, err
+	}
+	if err := sigs.verify(g.cfg.Suite); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// checkSender checks that a proposal's type may come from its sender.
+func (g *PublicGroup) checkSender(p *Committed) error {
+	_, selfRemove := p.Proposal.Body.(*message.SelfRemove)
+	switch p.Sender.Type {
+	case message.SenderExternal:
+		switch p.Proposal.Body.(type) {
+		case *message.Add, *message.Remove, *message.PreSharedKey, *message.ReInit,
+			*message.GroupContextExtensions, *message.AppDataUpdate, *message.AppEphemeral:
+		default: // 12.1.8-1
+			return fail(CheckExternalType, "%v proposal from an external sender", p.Proposal.Type)
+		}
+	case message.SenderMember:
+		if selfRemove && !p.public { // ext-self-remove-1
+			return fail(CheckSelfRemove, "self_remove in a PrivateMessage")
+		}
+	}
+	return nil
+}
+
+// checkBody checks a proposal by itself (Section 12.1). extensions are those that
+// the GroupContext has or is to have.
+func (g *PublicGroup) checkBody(now time.Time, p *Committed, extensions message.Extensions, sigs *signatures) error {
+	at := place{now: now, groupID: g.now.context.GroupID, context: extensions}
+	switch b := p.Proposal.Body.(type) {
+	case *message.Add:
+		at.what = fmt.Sprintf("KeyPackage of the add by %s", senderName(p.Sender))
+		return g.cfg.checkKeyPackage(&b.KeyPackage, at, sigs)
+	case *message.Update:
+		if p.Sender.Type != message.SenderMember { // 12.2-13
+			return fail(CheckListUpdateSender, "update from a %v sender", p.Sender.Type)
+		}
+		at.index = tree.LeafIndex(p.Sender.Index)
+		at.replaces = g.now.tree.Leaf(at.index)
+		if at.replaces == nil { // 6-5
+			return fail(CheckSenderMember, "update of leaf %d, which is blank", at.index)
+		}
+		at.source, at.what = message.SourceUpdate, "update of "+leafName(at.index)
+		return g.cfg.checkLeaf(&b.LeafNode, at, sigs)
+	case *message.Remove:
+		if g.now.tree.SignatureKey(tree.LeafIndex(b.Removed)) == nil { // 12.1.3-1
+			return fail(CheckRemoved, "remove of leaf %d, which is blank", b.Removed)
+		}
+	case *message.PreSharedKey:
+		if g.succession != nil && b == g.succession.proposal {
+			return nil
+		}
+		return checkPSK(&b.PSK, g.cfg.Suite.ID().Sizes().Hash)
+	case *message.ReInit:
+		if b.Version < message.MLS10 { // 12.1.5-1
+			return fail(CheckReInitVersion, "reinit to version %d, the group has %d", b.Version, message.MLS10)
+		}
+		return checkExtensionList("reinit", b.Extensions)
+	case *message.GroupContextExtensions:
+		return g.cfg.checkContextExtensions(b.Extensions)
+	case *message.AppDataUpdate:
+		if _, ok := g.cfg.Components[b.Component]; !ok { // ext-app-data-1
+			return fail(CheckAppDataUnknown, "app_data_update for component %d, which is not known", b.Component)
+		}
+	case *message.AppEphemeral:
+		if _, ok := g.cfg.Components[b.Component]; !ok { // ext-app-ephemeral-1
+			return fail(CheckAppEphemeral, "app_ephemeral for component %d, which is not known", b.Component)
+		}
+	}
+	return nil
+}
+
+// checkPSK checks the identifier in a PreSharedKey proposal (Section 12.1.4).
+func checkPSK(id *message.PreSharedKeyID, hash int) error {
+	if len(id.Nonce) != hash { // 8.4-1
+		return fail(CheckPSKNonce, "psk_nonce of %d bytes, want %d", len(id.Nonce), hash)
+	}
+	if id.Type == message.PSKResumption {
+		switch id.Usage {
+		case message.ResumptionReInit: // 12.1.4-1
+			return fail(CheckPSKReInit, "resumption PSK with usage reinit in a proposal")
+		case message.ResumptionBranch: // 12.1.4-2
+			return fail(CheckPSKBranch, "resumption PSK with usage branch in a proposal")
+		}
+	}
+	return nil
+}
+
+// samePSK compares identifiers without their nonces, which are fresh each time.
+func samePSK(a, b *message.PreSharedKeyID) bool {
+	return a.Type == b.Type && a.Usage == b.Usage && a.Component == b.Component && a.Epoch == b.Epoch &&
+		bytes.Equal(a.ID, b.ID) && bytes.Equal(a.GroupID, b.GroupID)
+}
+
+// senderName names a sender for errors.
+func senderName(s message.Sender) string {
+	switch s.Type {
+	case message.SenderMember:
+		return leafName(tree.LeafIndex(s.Index))
+	case message.SenderExternal:
+		return fmt.Sprintf("external sender %d", s.Index)
+	}
+	return "a " + s.Type.String() + " sender"
+}

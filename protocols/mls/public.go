@@ -1,0 +1,197 @@
+package mls
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// PublicGroup is the public state of a group: what a hub knows that follows its
+// Commits, and what every member knows besides its secrets. It can check
+// signatures, trees and proposals, but neither membership tags nor confirmation
+// tags, which take an epoch's secrets.
+//
+// It is not for concurrent use. What it hands out is not to be modified.
+type PublicGroup struct {
+	cfg *Config
+	now *snapshot
+	// cache holds the proposals of the epoch by their references.
+	cache cache
+	// succession is set while the first Commit of a successor is made.
+	succession *succession
+}
+
+// snapshot is one epoch's public state. It is immutable, and members in one
+// process may share it.
+type snapshot struct {
+	context message.GroupContext
+	encoded []byte // the context as it is encoded
+	tree    *tree.Tree
+	interim []byte // interim transcript hash
+	tag     []byte // confirmation tag of the Commit that began the epoch
+	// reInit is the ReInit proposal that ended the group, nil if it goes on.
+	reInit *message.ReInit
+}
+
+// newSnapshot completes a snapshot of a context with its tree and tag.
+func newSnapshot(s suite.Suite, context message.GroupContext, t *tree.Tree, tag []byte) (*snapshot, error) {
+	encoded, err := wire.Marshal(&context)
+	if err != nil {
+		return nil, fmt.Errorf("mls: GroupContext: %w", err)
+	}
+	return &snapshot{
+		context: context,
+		encoded: encoded,
+		tree:    t,
+		interim: schedule.InterimTranscriptHash(s, context.ConfirmedTranscriptHash, tag),
+		tag:     tag,
+	}, nil
+}
+
+// NewPublicGroup begins to track a group from a GroupInfo. The ratchet tree is
+// taken from the GroupInfo's extension unless ratchetTree is not nil. Everything
+// that can be checked without secrets is.
+func NewPublicGroup(cfg *Config, now time.Time, info *message.GroupInfo, ratchetTree []byte) (*PublicGroup, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	snap, err := cfg.verifyGroupInfo(now, info, treeSource{Bytes: ratchetTree})
+	if err != nil {
+		return nil, err
+	}
+	return &PublicGroup{cfg: cfg, now: snap}, nil
+}
+
+// GroupID returns the group's identifier.
+func (g *PublicGroup) GroupID() []byte { return g.now.context.GroupID }
+
+// Epoch returns the number of the current epoch.
+func (g *PublicGroup) Epoch() uint64 { return g.now.context.Epoch }
+
+// Context returns the current GroupContext.
+func (g *PublicGroup) Context() *message.GroupContext { return &g.now.context }
+
+// Tree returns the ratchet tree. It never changes; the next epoch has another.
+func (g *PublicGroup) Tree() *tree.Tree { return g.now.tree }
+
+// ReInit returns the proposal that ended the group, nil if it goes on.
+func (g *PublicGroup) ReInit() *message.ReInit { return g.now.reInit }
+
+// Proposals returns the proposals received in this epoch, in their order.
+func (g *PublicGroup) Proposals() []Committed { return slices.Clone(g.cache.order) }
+
+// ClearProposals forgets the proposals received in this epoch.
+func (g *PublicGroup) ClearProposals() { g.cache = cache{} }
+
+// Stage checks a proposal or Commit in a PublicMessage, without membership and
+// confirmation tags. It returns a [*Received] or a [*Staged]. A proposal is kept
+// from then on; a Commit changes nothing until Merge.
+func (g *PublicGroup) Stage(now time.Time, m *message.PublicMessage) (Event, error) {
+	c := m.Authenticated()
+	if err := g.checkFraming(c); err != nil {
+		return nil, err
+	}
+	switch c.Content.Type {
+	case message.ContentProposal:
+		return g.receive(now, c)
+	case message.ContentCommit:
+		st, err := g.stage(now, c)
+		if err != nil {
+			return nil, err
+		}
+		return &Staged{stage: st}, nil
+	}
+	return nil, fail(CheckApplication, "application data in a PublicMessage")
+}
+
+// Merge makes a staged Commit the group's state.
+func (g *PublicGroup) Merge(s *Staged) error {
+	if s.stage.base != g.now {
+		return ErrStale
+	}
+	g.now = s.stage.next
+	g.cache = cache{}
+	return nil
+}
+
+// checkFraming checks that content is the current epoch's and that its sender may
+// send it (Section 6, 12.1.8).
+func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
+	f := &c.Content
+	if !bytes.Equal(f.GroupID, g.now.context.GroupID) { // 6-1
+		return fail(CheckGroup, "message for group %x, this is %x", f.GroupID, g.now.context.GroupID)
+	}
+	if f.Epoch != g.now.context.Epoch { // 6-2
+		return fail(CheckEpoch, "message of epoch %d, the group is at %d", f.Epoch, g.now.context.Epoch)
+	}
+	if g.now.reInit != nil { // 12.4.2-4
+		return fail(CheckReInitClosed, "the group has ended with a ReInit")
+	}
+	if err := g.checkAAD(f.AuthenticatedData); err != nil {
+		return err
+	}
+	switch f.Sender.Type {
+	case message.SenderMember:
+		if g.now.tree.SignatureKey(tree.LeafIndex(f.Sender.Index)) == nil { // 6-5
+			return fail(CheckSenderMember, "sender is leaf %d, which is blank", f.Sender.Index)
+		}
+		return nil
+	case message.SenderNewMemberCommit:
+		if f.Type != message.ContentCommit { // 6-6
+			return fail(CheckSenderContent, "%v from a new_member_commit sender", f.Type)
+		}
+	case message.SenderExternal, message.SenderNewMemberProposal:
+		if f.Type != message.ContentProposal { // 6-6
+			return fail(CheckSenderContent, "%v from an %v sender", f.Type, f.Sender.Type)
+		}
+	}
+	if c.WireFormat != message.WirePublicMessage { // 6-4
+		return fail(CheckExternalPublic, "%v from a %v sender", c.WireFormat, f.Sender.Type)
+	}
+	return nil
+}
+
+// senderKey returns the key that a sender of proposals signs with.
+func (g *PublicGroup) senderKey(c *message.AuthenticatedContent) ([]byte, error) {
+	switch s := c.Content.Sender; s.Type {
+	case message.SenderMember:
+		return g.now.tree.SignatureKey(tree.LeafIndex(s.Index)), nil
+	case message.SenderExternal:
+		e, err := g.externalSender(s.Index)
+		if err != nil {
+			return nil, err
+		}
+		return e.SignatureKey, nil
+	case message.SenderNewMemberProposal:
+		add, ok := c.Content.Proposal.Body.(*message.Add)
+		if !ok { // 12.1.8-3
+			return nil, fail(CheckNewMemberAdd, "%v proposal from a new member, want an add", c.Content.Proposal.Type)
+		}
+		return add.KeyPackage.LeafNode.SignatureKey, nil
+	}
+	return nil, fail(CheckSenderContent, "%v from a %v sender", c.Content.Type, c.Content.Sender.Type)
+}
+
+// externalSender returns an entry of the external_senders extension (Section
+// 12.1.8.1).
+func (g *PublicGroup) externalSender(index uint32) (*message.ExternalSender, error) {
+	data, ok := g.now.context.Extensions.Find(message.ExtensionExternalSenders)
+	if !ok { // 12.1.8-2
+		return nil, fail(CheckExternalSender, "the group has no external_senders")
+	}
+	var senders message.ExternalSenders
+	if err := wire.Unmarshal(data, &senders); err != nil {
+		return nil, fail(CheckExternalSender, "external_senders: %w", err)
+	}
+	if uint64(index) >= uint64(len(senders)) {
+		return nil, fail(CheckExternalSender, "external sender %d, the group has %d", index, len(senders))
+	}
+	return &senders[index], nil
+}
