@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -57,7 +57,7 @@ type cryptoBasics struct {
 func TestCryptoBasics(t *testing.T) {
 	t.Parallel()
 	var cases []cryptoBasics
-	if err := json.Unmarshal(vectors.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) != len(IDs()) {

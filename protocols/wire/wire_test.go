@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 )
 
 // TestDeserializationVectors checks lengths against the MLS working group's file.
@@ -20,7 +20,7 @@ func TestDeserializationVectors(t *testing.T) {
 		Header string `json:"vlbytes_header"`
 		Length int    `json:"length"`
 	}
-	if err := json.Unmarshal(vectors.Read(t, "mls/deserialization.json"), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, "mls/deserialization.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) == 0 {

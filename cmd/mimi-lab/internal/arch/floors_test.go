@@ -20,8 +20,7 @@ const module = "github.com/mimi-lab/mimi-lab"
 // The floor "tests" is for packages that only test files import. They may
 // import what stands above them, and the bans do not hold in them.
 const floors = `
-1	protocols/wire protocols/ident protocols/suite/... sim/des
-tests	protocols/internal/vectors
+1	protocols/wire protocols/ident protocols/suite/... protocols/vectors sim/des
 
 2	protocols
 2	protocols/stanza/... protocols/content sim/link sim/trace
@@ -35,7 +34,8 @@ tests	protocols/adaptertest
 5	groups/hub groups/follower
 5	groups/gateway
 
-6	protocols/dma/serve groups/serve
+6	protocols/dma/serve groups/serve protocols/vectors/cache protocols/vectors/fetch
+tests	protocols/vectors/vectorstest
 
 7	sim/scenario/... sim/ledger
 7	sim/workload sim/report
@@ -105,11 +105,13 @@ var exceptions = []exception{
 // noSpec lists packages under protocols and groups that implement no
 // specification of others, so that their comment need not name one.
 var noSpec = map[string]string{
-	"protocols/suite":            "a seam of this project",
-	"protocols/adapters":         "a list",
-	"protocols/adaptertest":      "a test suite for the adapter seam",
-	"protocols/internal/vectors": "finds files for tests",
-	"groups":                     "strategies of this project over the adapter seam",
+	"protocols/suite":               "a seam of this project",
+	"protocols/adapters":            "a list",
+	"protocols/adaptertest":         "a test suite for the adapter seam",
+	"protocols/vectors/cache":       "finds a folder",
+	"protocols/vectors/fetch":       "fills a folder",
+	"protocols/vectors/vectorstest": "finds files for tests",
+	"groups":                        "strategies of this project over the adapter seam",
 }
 
 // modules that only one place may import, whoever else would like to.
