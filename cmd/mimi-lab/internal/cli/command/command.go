@@ -93,3 +93,11 @@ func hint(guess, otherwise string) string {
 func Unknown(kind, name string, candidates []string, otherwise string) error {
 	return exit.Usagef(hint(suggest.Closest(name, candidates), otherwise), "no %s %q", kind, name)
 }
+
+// Quote protects a word from a shell.
+func Quote(s string) string {
+	if strings.ContainsAny(s, " \t\n'\"$&;|<>(){}[]*?!#~`\\") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}

@@ -94,17 +94,9 @@ func (o *source) call(verb string, more ...string) []string {
 func shell(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = quote(w)
+		quoted[i] = command.Quote(w)
 	}
 	return strings.Join(quoted, " ")
-}
-
-// quote protects a word from a shell.
-func quote(s string) string {
-	if strings.ContainsAny(s, " \t\n'\"$&;|<>(){}[]*?!#~`\\") {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	return s
 }
 
 // violation is a broken invariant, as printed.
