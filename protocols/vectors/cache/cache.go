@@ -1,5 +1,7 @@
 // Package cache finds the folder of published vectors on a disk: the one that the
-// environment names, or else the user's own.
+// environment names, or else the user's own, which is filled by
+//
+//	mimi-lab vectors fetch
 package cache
 
 import (

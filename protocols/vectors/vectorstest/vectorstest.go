@@ -46,7 +46,7 @@ func folder(t testing.TB, find func() (string, error)) string {
 	t.Helper()
 	dir, err := find()
 	if err != nil {
-		why := fmt.Sprintf("%v; CONTRIBUTING.md says where to get them", err)
+		why := fmt.Sprintf(`%v ("go run ./cmd/mimi-lab vectors fetch" gets them)`, err)
 		if os.Getenv("CI") == "true" {
 			t.Fatal(why)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/vectors"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
 )
 
@@ -90,6 +91,7 @@ func New(t *term.IO) *cobra.Command {
 		scenario.New(t),
 		sim.New(t),
 		stanza.New(t),
+		vectors.New(t),
 		completion.New(t),
 		version.New(t),
 	)

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,10 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/publishtest"
 	"github.com/mimi-lab/mimi-lab/protocols/adapters"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/cache"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -40,10 +45,17 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The first is a real one, unless the tag nogpl leaves it out.
 			env.Setenv("ADAPTER", adapters.All()[0].Name())
+			// Where the vectors are that "publish" serves. A script itself starts without.
+			dir, _ := cache.Find(os.Getenv)
+			env.Setenv("PUBLISHED", dir)
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			return nil
 		},
+		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
+			"exits":   exits,
+			"publish": publish,
 		},
 	})
 }
@@ -63,6 +75,50 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("%q exited with %s, want %s", args[1:], got, args[0])
 	}
+}
+
+// condition knows [vectors]: the published vectors are there, as they must be under
+// CI, and a command can be led to a server that stands in for their sources.
+func condition(name string) (bool, error) {
+	if name != "vectors" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	_, err := cache.Find(os.Getenv)
+	if err != nil && os.Getenv("CI") == "true" {
+		return false, err
+	}
+	return err == nil && standsIn(), nil
+}
+
+// standsIn reports whether Go heeds SSL_CERT_FILE here (crypto/x509).
+func standsIn() bool { return runtime.GOOS != "darwin" && runtime.GOOS != "windows" }
+
+// publish starts servers that publish the vectors of a folder, and leads the commands
+// that follow to them: publish DIR MODE FILE, with the modes of publishtest for the
+// one file, or for all if its name is empty. MIRROR becomes the URL of a mirror.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: publish DIR MODE FILE")
+	}
+	servers, err := publishtest.Start(ts.Getenv("WORK"), ts.MkAbs(args[0]), publishtest.Mode(args[1]), args[2])
+	ts.Check(err)
+	ts.Defer(servers.Close)
+	ts.Setenv("MIRROR", servers.Mirror())
+	for _, v := range servers.Env() {
+		name, value, _ := strings.Cut(v, "=")
+		ts.Setenv(name, value)
+	}
+}
+
+// online starts servers that publish the vectors of dir, for one test.
+func online(t *testing.T, dir string, mode publishtest.Mode) *publishtest.Servers {
+	t.Helper()
+	servers, err := publishtest.Start(t.TempDir(), dir, mode, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(servers.Close)
+	return servers
 }
 
 // world is what a command sees in these tests: nobody looks, no environment.
@@ -116,12 +172,21 @@ func TestExamples(t *testing.T) {
 		t.Run(c.CommandPath(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
+			env := os.Environ()
+			if c.Annotations["vectors"] != "" {
+				published := vectorstest.Dir(t)
+				if !standsIn() {
+					t.Skip("this system does not let a server stand in for that of the vectors")
+				}
+				env = append(env, online(t, published, publishtest.Right).Env()...)
+				env = append(env, "MIMI_LAB_VECTORS="+published, "HOME="+dir, "XDG_CACHE_HOME="+filepath.Join(dir, ".cache"))
+			}
 			for _, line := range strings.Split(strings.ReplaceAll(c.Example, "\\\n", ""), "\n") {
 				if line = strings.TrimSpace(line); line == "" {
 					continue
 				}
 				sh := exec.Command("sh", "-c", line)
-				sh.Dir = dir
+				sh.Dir, sh.Env = dir, env
 				out, err := sh.CombinedOutput()
 				if bytes.Contains(out, []byte("is left out of this build by the tag nogpl")) {
 					continue // which says what to do instead
@@ -223,5 +288,26 @@ func TestInterrupt(t *testing.T) {
 	}
 	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !bytes.HasSuffix(bytes.TrimSpace(page), []byte("</html>")) {
 		t.Errorf("the page of an interrupted run: %v, of %d bytes; want a whole one", err, len(page))
+	}
+}
+
+// TestInterruptFetch interrupts a fetch in the middle of a file, which leaves no
+// trace.
+func TestInterruptFetch(t *testing.T) {
+	t.Parallel()
+	servers := online(t, t.TempDir(), publishtest.Hang)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	context.AfterFunc(servers.Hung, cancel)
+	var out bytes.Buffer
+	code := cli.Run(ctx, world(&out), []string{"vectors", "fetch", "--from", servers.Mirror(), "--dir", dir})
+	if code != 130 || !strings.Contains(out.String(), "Interrupted after 0 files of 53.") || !strings.Contains(out.String(), "mimi-lab: interrupted") {
+		t.Errorf("exit code %d with %q, want 130", code, &out)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	hidden, _ := filepath.Glob(filepath.Join(dir, "*", ".*"))
+	if err != nil || len(left)+len(hidden) > 0 {
+		t.Errorf("left behind: %q %q, %v; want nothing", left, hidden, err)
 	}
 }

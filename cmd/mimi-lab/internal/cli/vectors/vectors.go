@@ -1,0 +1,49 @@
+// Package vectors gets the published test vectors and says whether they are as
+// they were published.
+package vectors
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/cache"
+)
+
+// New makes the noun vectors.
+func New(t *term.IO) *cobra.Command {
+	return command.Noun(&cobra.Command{
+		Use:   "vectors",
+		Short: "Get the published test vectors, and verify them",
+		Long: `Get the published test vectors, and verify them.
+
+Tests compare the protocols with what the working groups have published. The
+files are not part of mimi-lab, which knows of each where it comes from, at
+which commit, and its SHA-256. They are looked for in the folder that
+MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.`,
+		Example: `  mimi-lab vectors list`,
+	}, newList(t), newFetch(t), newVerify(t))
+}
+
+// ownDir returns the user's own folder of vectors.
+func ownDir() (string, error) {
+	dir, err := cache.Dir()
+	if err != nil {
+		return "", exit.Failuref("--dir names a folder instead.", "find the cache folder: %w", err)
+	}
+	return dir, nil
+}
+
+// size is a number of bytes for a reader.
+func size(n int64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
