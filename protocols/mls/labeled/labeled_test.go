@@ -7,7 +7,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -53,7 +53,7 @@ type basics struct {
 func TestCryptoBasicsVectors(t *testing.T) {
 	t.Parallel()
 	var cases []basics
-	if err := json.Unmarshal(vectors.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) != len(suite.IDs()) {

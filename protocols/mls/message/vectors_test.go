@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -84,7 +84,7 @@ func (n ratchetTree) MarshalTLS(w *wire.Writer) {
 func TestMessagesVectors(t *testing.T) {
 	t.Parallel()
 	var cases []map[string]string
-	if err := json.Unmarshal(vectors.Read(t, "mls/messages.json"), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, "mls/messages.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) != 300 {
@@ -125,7 +125,7 @@ func TestDeserializationVectors(t *testing.T) {
 		Header string `json:"vlbytes_header"`
 		Length int    `json:"length"`
 	}
-	if err := json.Unmarshal(vectors.Read(t, "mls/deserialization.json"), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, "mls/deserialization.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) != 14 {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/labeled"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
@@ -27,7 +27,7 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 // known to have, so that a test does not pass for want of them.
 func readVectors[T any](t *testing.T, name string, want int) (cases []T) {
 	t.Helper()
-	if err := json.Unmarshal(vectors.Read(t, name), &cases); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, name), &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) != want {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/internal/vectors"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -25,7 +25,7 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 func readVectors[T any](t *testing.T, name string) []T {
 	t.Helper()
 	var v []T
-	if err := json.Unmarshal(vectors.Read(t, name), &v); err != nil {
+	if err := json.Unmarshal(vectorstest.Read(t, name), &v); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	if len(v) == 0 {
