@@ -7,8 +7,8 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 )
 
 type hexBytes []byte

@@ -69,6 +69,15 @@ var types = []struct {
 	{"Sender", func() value { return new(Sender) }, "\x02\x00\x00\x00\x01"},
 	{"SenderData", func() value { return new(SenderData) }, "\x00\x00\x00\x01\x00\x00\x00\x02abcd"},
 	{"ProposalOrRef", func() value { return new(proposalOrRef) }, "\x01\x00\x03\x00\x00\x00\x01"},
+	{"ComponentData", func() value { return new(ComponentData) }, "\x00\x09\x01d"},
+	{"AppDataDictionary", func() value { return new(AppDataDictionary) }, "\x08\x00\x08\x01c\x00\x09\x01d"},
+	{"SafeAAD", func() value { return new(SafeAAD) }, "\x08\x00\x08\x01c\x00\x09\x01d"},
+	{"ComponentsList", func() value { return new(ComponentsList) }, "\x04\x00\x08\x00\x09"},
+	{"WireFormats", func() value { return new(WireFormats) }, "\x02\x00\x07"},
+	{"Parameter", func() value { return new(Parameter) }, "\x01n\x01v"},
+	{"MediaType", func() value { return new(MediaType) }, sampleMediaType},
+	{"MediaTypeList", func() value { return new(MediaTypeList) }, "\x07" + sampleMediaType},
+	{"ApplicationFraming", func() value { return new(ApplicationFraming) }, sampleMediaType + "\x01c"},
 }
 
 // proposalOrRef is a ProposalOrRef that reads with DefaultCodePoints.
@@ -88,6 +97,7 @@ const (
 	samplePath         = sampleLeaf + "\x07\x01k\x04\x01a\x01b"
 	sampleCommit       = "\x0a\x01\x00\x03\x00\x00\x00\x01\x02\x01r\x01" + samplePath
 	sampleFramed       = "\x01g\x00\x00\x00\x00\x00\x00\x00\x01\x01\x00\x00\x00\x01\x01a\x03" + sampleCommit
+	sampleMediaType    = "\x01t\x04\x01n\x01v"
 	samplePrivate      = "\x01g\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01a\x01d\x01c"
 )
 

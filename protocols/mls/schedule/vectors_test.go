@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/labeled"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
