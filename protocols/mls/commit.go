@@ -17,8 +17,9 @@ import (
 // committer's keys if it must.
 type CommitOptions struct {
 	Proposals []message.Proposal // held by the Commit itself, after those received
-	// OnlyThese leaves the proposals received in this epoch out.
-	OnlyThese bool
+	// References are the proposals received in this epoch to commit, in this order.
+	// Nil commits all that can be; an empty list none.
+	References []message.ProposalRef
 	// Path renews the committer's keys though the proposals do not require it.
 	Path bool
 	Leaf LeafChange // takes effect with a path
@@ -58,8 +59,15 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 	}
 	me := message.Member(uint32(g.own))
 	var all []Committed
-	if !o.OnlyThese {
+	if o.References == nil {
 		all = append(all, g.committable()...)
+	}
+	for _, ref := range o.References {
+		known, ok := g.cache.get(ref)
+		if !ok { // 12.4-1
+			return nil, fail(CheckReference, "proposal %x to commit is not known", ref)
+		}
+		all = append(all, known)
 	}
 	for i := range o.Proposals {
 		all = append(all, Committed{Proposal: &o.Proposals[i], Sender: me, public: g.cfg.PublicHandshake})

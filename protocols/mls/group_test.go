@@ -220,7 +220,7 @@ func TestLife(t *testing.T) {
 				b, err = w.groups["1"].Propose(now, AddProposal(w.keyPackage("x").Public), SendOptions{})
 				w.propose("1", b, err)
 				w.groups["0"].ClearProposals()
-				w.commit("2", CommitOptions{OnlyThese: true})
+				w.commit("2", CommitOptions{References: []message.ProposalRef{}})
 				b, err = w.groups["3"].ProposeUpdate(now, LeafChange{Identity: w.identity("3")}, SendOptions{})
 				w.propose("3", b, err)
 				w.commit("1", CommitOptions{})

@@ -13,6 +13,7 @@ import (
 type SuccessorOptions struct {
 	Extensions message.Extensions // of a branch; a reinitialised group has those of the ReInit
 	Leaf       LeafOptions
+	Path       bool // renews the creator's keys in the first Commit
 	Info       GroupInfoOptions
 }
 
@@ -59,7 +60,7 @@ func (g *Group) successor(cfg *Config, now time.Time, id *Identity, groupID []by
 		all = append(all, AddProposal(k))
 	}
 	next.succession = &succession{p.Body.(*message.PreSharedKey), secret}
-	pending, err := next.Commit(now, CommitOptions{Proposals: all, Path: true, Info: o.Info})
+	pending, err := next.Commit(now, CommitOptions{Proposals: all, Path: o.Path, Info: o.Info})
 	next.succession = nil
 	if err != nil {
 		return nil, nil, err
