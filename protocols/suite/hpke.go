@@ -3,6 +3,7 @@ package suite
 import (
 	"crypto/cipher"
 	"fmt"
+	"runtime"
 )
 
 // This is HPKE in base mode (RFC 9180, Sections 4 and 5) over the suite's own DH,
@@ -95,14 +96,18 @@ func (s *std) export(m *mac, info, exporterContext []byte, n int) []byte {
 	return m.labeledExpand(make([]byte, 0, n), exporter, id, "sec", exporterContext, n)
 }
 
-// encap is Encap with the ephemeral key that ikm determines; the shared secret is
-// in m.shared.
-func (s *std) encap(m *mac, ikm []byte, recipient dhPoint) (enc []byte, err error) {
-	ephemeral, err := s.deriveKey(m, ikm)
-	if err != nil {
-		return nil, err
-	}
+// encap is Encap with a given ephemeral key; the shared secret is in m.shared.
+func (s *std) encap(m *mac, ephemeral dhKey, recipient dhPoint) (enc []byte, err error) {
 	return ephemeral.public, s.agree(m, ephemeral, recipient, ephemeral.public, recipient.public)
+}
+
+// ephemeral makes the ephemeral key of a fresh encapsulation.
+func (s *std) ephemeral(m *mac) (dhKey, error) {
+	ikm, err := s.draw(s.id.Sizes().KEMPrivate)
+	if err != nil {
+		return dhKey{}, err
+	}
+	return s.deriveKey(m, ikm)
 }
 
 // decap is Decap; the shared secret is in m.shared. The recipient's public key is
@@ -122,11 +127,23 @@ func (s *std) decap(m *mac, enc []byte, private PrivateKey, public []byte) error
 	return s.agree(m, key, point, enc, public)
 }
 
-// seal is SealBase with the ephemeral key that ikm determines.
-func (s *std) seal(ikm []byte, recipient dhPoint, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+	recipient, err := s.parsePublic(public)
+	if err != nil {
+		return nil, nil, err
+	}
 	m := s.newMAC()
 	defer s.putMAC(m)
-	enc, err = s.encap(m, ikm, recipient)
+	ephemeral, err := s.ephemeral(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.seal(m, ephemeral, recipient, info, aad, plaintext)
+}
+
+// seal is SealBase with a given ephemeral key.
+func (s *std) seal(m *mac, ephemeral dhKey, recipient dhPoint, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+	enc, err = s.encap(m, ephemeral, recipient)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,39 +154,32 @@ func (s *std) seal(ikm []byte, recipient dhPoint, info, aad, plaintext []byte) (
 	return enc, aead.Seal(make([]byte, 0, len(plaintext)+aead.Overhead()), nonce, plaintext, aad), nil
 }
 
-func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
-	recipient, err := s.parsePublic(public)
-	if err != nil {
-		return nil, nil, err
-	}
-	ikm, err := s.draw(s.id.Sizes().KEMPrivate)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s.seal(ikm, recipient, info, aad, plaintext)
-}
+// sealBlock is how many jobs a core takes at once, if there are enough for all.
+const sealBlock = 16
 
-// SealMany implements [ManySealer]. All ephemeral keys' ikm is drawn beforehand, in
-// the order of the jobs.
+// SealMany implements [ManySealer]. The ikm of all ephemeral keys is drawn
+// beforehand, in the order of the jobs.
 func (s *std) SealMany(jobs []SealJob) error {
 	for i := range jobs {
 		if _, err := s.parsePublic(jobs[i].Public); err != nil {
 			return failJobs(jobs, i, err)
 		}
 	}
+	n := len(jobs)
+	if n == 0 {
+		return nil
+	}
 	size := s.id.Sizes().KEMPrivate
-	ikm, err := s.draw(len(jobs) * size)
+	ikm, err := s.draw(n * size)
 	if err != nil {
 		return failJobs(jobs, 0, err)
 	}
-	errs := make([]error, len(jobs))
-	parallel(len(jobs), func(i int) {
-		j := &jobs[i]
-		recipient, err := s.parsePublic(j.Public)
-		if err == nil {
-			j.Enc, j.Ciphertext, err = s.seal(ikm[i*size:][:size], recipient, j.Info, j.AAD, j.Plaintext)
-		}
-		errs[i] = err
+	errs := make([]error, n)
+	procs := runtime.GOMAXPROCS(0)
+	block := min((n+procs-1)/procs, sealBlock)
+	parallel((n+block-1)/block, func(i int) {
+		from, to := i*block, min((i+1)*block, n)
+		s.sealJobs(jobs[from:to], ikm[from*size:to*size], errs[from:to])
 	})
 	for i, err := range errs {
 		if err != nil {
@@ -177,6 +187,24 @@ func (s *std) SealMany(jobs []SealJob) error {
 		}
 	}
 	return nil
+}
+
+// sealJobs does the jobs with the ephemeral keys that ikm determines.
+func (s *std) sealJobs(jobs []SealJob, ikm []byte, errs []error) {
+	m := s.newMAC()
+	defer s.putMAC(m)
+	keys := make([]dhKey, len(jobs))
+	if errs[0] = s.deriveKeys(m, ikm, keys); errs[0] != nil {
+		return
+	}
+	for i := range jobs {
+		j := &jobs[i]
+		recipient, err := s.parsePublic(j.Public)
+		if err == nil {
+			j.Enc, j.Ciphertext, err = s.seal(m, keys[i], recipient, j.Info, j.AAD, j.Plaintext)
+		}
+		errs[i] = err
+	}
 }
 
 func (s *std) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {
@@ -215,13 +243,13 @@ func (s *std) SendExportBase(public, info, exporterContext []byte, n int) (enc, 
 	if err != nil {
 		return nil, nil, err
 	}
-	ikm, err := s.draw(s.id.Sizes().KEMPrivate)
+	m := s.newMAC()
+	defer s.putMAC(m)
+	ephemeral, err := s.ephemeral(m)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := s.newMAC()
-	defer s.putMAC(m)
-	enc, err = s.encap(m, ikm, recipient)
+	enc, err = s.encap(m, ephemeral, recipient)
 	if err != nil {
 		return nil, nil, err
 	}

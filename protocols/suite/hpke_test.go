@@ -89,15 +89,22 @@ func exchangeWithCircl(t *testing.T, s Suite, rng *rand.Rand) {
 	}
 }
 
-// TestX25519Public compares with circl's multiplication.
-func TestX25519Public(t *testing.T) {
+// TestX25519Publics compares with circl's multiplication, for any number of keys.
+func TestX25519Publics(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var public, private x25519.Key
-		copy(private[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "private"))
-		x25519.KeyGen(&public, &private)
-		if got := x25519Public(private[:]); !bytes.Equal(got, public[:]) {
-			t.Errorf("x25519Public(%x) = %x, want %x", private, got, public)
+		keys := make([]dhKey, rapid.IntRange(0, sealBlock).Draw(t, "n"))
+		for i := range keys {
+			keys[i].private = rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "private")
+		}
+		x25519Publics(keys)
+		for _, key := range keys {
+			var public, private x25519.Key
+			copy(private[:], key.private)
+			x25519.KeyGen(&public, &private)
+			if !bytes.Equal(key.public, public[:]) {
+				t.Errorf("public key of %x = %x, want %x", private, key.public, public)
+			}
 		}
 	})
 }
