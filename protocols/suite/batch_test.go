@@ -90,6 +90,9 @@ func TestVerifyBatchLarge(t *testing.T) {
 			t.Errorf("%d good signatures: %d, %v, want -1, nil", n, bad, err)
 		}
 		for _, first := range []int{0, n / 3, n - 1} {
+			if n > batchMax && first < batchMax {
+				continue
+			}
 			other := slices.Clone(batch)
 			for _, i := range []int{first, n - 1} {
 				other[i].Signature = flip(batch[i].Signature, 32) // s stays below the order
@@ -244,6 +247,9 @@ func TestVerifyBatchCofactor(t *testing.T) {
 				batch := slices.Insert(slices.Clone(good[:n]), n/2, sig)
 				if bad, err := VerifyBatch(s, batch); bad != -1 || err != nil {
 					t.Errorf("A + %dT, R + %dT in a batch of %d: %d, %v, want -1, nil", i, j, n+1, bad, err)
+				}
+				if n > batchMin && i != j {
+					continue
 				}
 				batch[n/2].Message = []byte("other")
 				if bad, err := VerifyBatch(s, batch); bad != n/2 || !errors.Is(err, ErrVerify) {
