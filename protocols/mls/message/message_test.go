@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,40 @@ func TestGREASE(t *testing.T) {
 	for v := range 1 << 16 {
 		if got := IsGREASE(uint16(v)); got != want[uint16(v)] {
 			t.Errorf("IsGREASE(%#04x) = %t", v, got)
+		}
+	}
+}
+
+// TestNames: codes print as the specification calls them, unknown ones as numbers.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code fmt.Stringer
+		want string
+	}{
+		{MLS10, "mls10"},
+		{WireWelcome, "mls_welcome"},
+		{ContentCommit, "commit"},
+		{SenderNewMemberCommit, "new_member_commit"},
+		{CredentialX509, "x509"},
+		{ExtensionExternalPub, "external_pub"},
+		{ProposalGroupContextExtensions, "group_context_extensions"},
+		{SourceUpdate, "update"},
+		{PSKApplication, "application"},
+		{ResumptionBranch, "branch"},
+		{ProtocolVersion(0xffff), "0xffff"},
+		{WireFormat(0), "0x0000"},
+		{ContentType(4), "0x0004"},
+		{SenderType(0xff), "0x00ff"},
+		{CredentialType(0x0a0a), "0x0a0a"},
+		{ExtensionType(0xf000), "0xf000"},
+		{ProposalType(0x1a1a), "0x1a1a"},
+		{LeafNodeSource(0), "0x0000"},
+		{PSKType(9), "0x0009"},
+		{ResumptionPSKUsage(7), "0x0007"},
+	} {
+		if got := tt.code.String(); got != tt.want {
+			t.Errorf("%T is %q, want %q", tt.code, got, tt.want)
 		}
 	}
 }

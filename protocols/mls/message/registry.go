@@ -114,7 +114,7 @@ func name[T ~uint8 | ~uint16](names map[T]string, v T) string {
 	if s, ok := names[v]; ok {
 		return s
 	}
-	return fmt.Sprintf("%#04x", v)
+	return fmt.Sprintf("%#04x", uint16(v)) // %x of v itself would ask for its name again
 }
 
 // String returns the specification's name, or the number.
