@@ -24,12 +24,20 @@ type frontier struct {
 // numbers.
 const maxLeaves = 1 << 31
 
+// newFrontier returns the frontier of which no leaf is in use.
 func newFrontier(root []byte, leaves uint32) frontier {
+	f := emptyFrontier(leaves)
+	f.nodes[1] = append([]byte(nil), root...)
+	return f
+}
+
+// emptyFrontier returns one without secrets, for leaves extended to a power of two.
+func emptyFrontier(leaves uint32) frontier {
 	width := uint32(1)
 	if leaves > 1 {
 		width = 1 << bits.Len32(leaves-1)
 	}
-	return frontier{width, map[uint32][]byte{1: append([]byte(nil), root...)}}
+	return frontier{width, map[uint32][]byte{}}
 }
 
 // A descent is the way from a node of the frontier to a leaf. It changes nothing
