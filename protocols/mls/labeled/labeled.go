@@ -16,6 +16,7 @@ package labeled
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -27,7 +28,7 @@ const prefix = "MLS 1.0 "
 // appendPair appends an opaque<V> of prefix+label and one of value: the layout of
 // SignContent and EncryptContext. Callers bound value by what wire can carry.
 func appendPair(dst []byte, label string, value []byte) []byte {
-	w := wire.NewWriter(dst)
+	w := wire.NewWriter(slices.Grow(dst, len(prefix)+len(label)+len(value)+8))
 	w.Vector(func() {
 		w.Fixed([]byte(prefix))
 		w.Fixed([]byte(label))
@@ -89,12 +90,17 @@ func RefHash(s suite.Suite, dst []byte, label string, value []byte) []byte {
 	return s.Hash(dst, must(w))
 }
 
+// KDFLabel appends the info of ExpandWithLabel to dst (RFC 9420, Section 8), for
+// those who expand often.
+func KDFLabel(dst []byte, label string, context []byte, n int) []byte {
+	return appendPair(binary.BigEndian.AppendUint16(dst, uint16(n)), label, context)
+}
+
 // Expand is ExpandWithLabel to n bytes, 0 <= n <= 65535 and at most 255 hashes
 // (RFC 9420, Section 8).
 func Expand(s suite.Suite, secret []byte, label string, context []byte, n int) []byte {
 	var buf [128]byte
-	b := binary.BigEndian.AppendUint16(buf[:0], uint16(n))
-	return s.Expand(secret, appendPair(b, label, context), n)
+	return s.Expand(secret, KDFLabel(buf[:0], label, context, n), n)
 }
 
 // DeriveSecret derives a secret of the hash's size (RFC 9420, Section 8).

@@ -208,7 +208,9 @@ const LabelFramedContent = "FramedContentTBS"
 // TBS returns what the signature is over. context is the epoch's GroupContext as
 // it is encoded; it counts for members and for those who commit from outside.
 func (c *AuthenticatedContent) TBS(context []byte) ([]byte, error) {
-	w := wire.NewWriter(nil)
+	f := &c.Content
+	room := len(f.GroupID) + len(f.AuthenticatedData) + len(f.Application) + len(context) + 64 // enough for application data
+	w := wire.NewWriter(make([]byte, 0, room))
 	c.writeTBS(w, context)
 	return w.Bytes()
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -71,6 +72,7 @@ type SecretTree struct {
 	frontier frontier
 	senders  map[uint32]*sender // those whose leaf was consumed
 	ahead    ahead
+	info     []byte // room for a KDFLabel
 }
 
 // ahead is what was derived beyond the state, for messages that may turn out to be
@@ -79,9 +81,10 @@ type SecretTree struct {
 type ahead struct {
 	leaf    uint32
 	ratchet Ratchet
-	way     *descent // to the leaf; nil if that is among senders
-	sender  *sender  // from there; nil if it is among senders
-	steps   []step   // consecutive generations, the first not below the ratchet's next
+	way     *descent      // to the leaf; nil if that is among senders
+	sender  *sender       // from there; nil if it is among senders
+	steps   []step        // consecutive generations, the first not below the ratchet's next
+	secret  [maxHash]byte // room for a ratchet_secret on the way, zero else
 }
 
 // NewSecretTree returns the tree of an epoch for 1 to 2^31 leaves, blank ones
@@ -217,36 +220,44 @@ func (t *SecretTree) open(leaf uint32) (*sender, error) {
 // reach extends the steps ahead of a ratchet to a generation. Those that would
 // not be kept if that is consumed are not worth a key.
 func (t *SecretTree) reach(a *ahead, c *ratchet, generation uint32) *slot {
-	g, secret := c.next, c.secret
+	g, from := c.next, &c.secret
 	if n := len(a.steps); n > 0 {
 		last := &a.steps[n-1]
 		if generation <= last.generation {
 			return &a.steps[generation-a.steps[0].generation].slot
 		}
-		g, secret = uint64(last.generation)+1, last.after
-		if from := t.window(generation); from > uint64(a.steps[0].generation) {
-			a.steps = shift(a.steps, int(min(from-uint64(a.steps[0].generation), uint64(n))))
+		g, from = uint64(last.generation)+1, &last.after
+	}
+	a.secret = *from // steps are about to move
+	defer clear(a.secret[:])
+	if n := len(a.steps); n > 0 {
+		if low, first := t.window(generation), uint64(a.steps[0].generation); low > first {
+			a.steps = shift(a.steps, int(min(low-first, uint64(n))))
 		}
 	}
+	secret := a.secret[:t.size.Hash]
 	for ; g <= uint64(generation); g++ {
-		after := t.derive(secret[:], "secret", uint32(g), t.size.Hash)
+		after := t.derive(secret, "secret", uint32(g), t.size.Hash)
 		if g >= t.window(generation) {
 			a.steps = push(a.steps)
 			k := &a.steps[len(a.steps)-1]
 			k.generation = uint32(g)
-			take(k.key[:], t.derive(secret[:], "key", uint32(g), t.size.AEADKey))
-			take(k.nonce[:], t.derive(secret[:], "nonce", uint32(g), t.size.AEADNonce))
+			take(k.key[:], t.derive(secret, "key", uint32(g), t.size.AEADKey))
+			take(k.nonce[:], t.derive(secret, "nonce", uint32(g), t.size.AEADNonce))
 			copy(k.after[:], after)
 		}
-		take(secret[:], after)
+		take(secret, after)
 	}
-	clear(secret[:])
 	return &a.steps[len(a.steps)-1].slot
 }
 
-// derive is DeriveTreeSecret from a ratchet_secret (RFC 9420, Section 9.1).
+// derive is DeriveTreeSecret from a ratchet_secret (RFC 9420, Section 9.1), in a
+// room of its own for the label.
 func (t *SecretTree) derive(secret []byte, label string, generation uint32, n int) []byte {
-	return labeled.DeriveTreeSecret(t.s, secret[:t.size.Hash], label, generation, n)
+	var g [4]byte
+	binary.BigEndian.PutUint32(g[:], generation)
+	t.info = labeled.KDFLabel(t.info[:0], label, g[:], n)
+	return t.s.Expand(secret, t.info, n)
 }
 
 // forget overwrites steps, which are all that are ahead.
