@@ -140,8 +140,7 @@ func (t *SecretTree) Consume(leaf uint32, r Ratchet, generation uint32) {
 	m, _ := t.open(leaf)
 	c, a := &m[r], &t.ahead
 	if uint64(generation) < c.next {
-		k, i := c.find(generation)
-		*k = slot{}
+		_, i := c.find(generation)
 		rest := i + copy(c.kept[i:], c.kept[i+1:])
 		clear(c.kept[rest:])
 		c.kept = c.kept[:rest]

@@ -242,6 +242,26 @@ func TestPeekChangesNothing(t *testing.T) {
 	}
 }
 
+// TestConsumeBelowPeek: what a later generation would not keep, an earlier one
+// keeps, though the later one was looked at before.
+func TestConsumeBelowPeek(t *testing.T) {
+	t.Parallel()
+	s := seeded(t, suite1)
+	tree := NewSecretTree(s, testRoot(s), 1, Limits{OutOfOrder: 1, Forward: 10})
+	for _, generation := range []uint32{0, 3} {
+		_, err := tree.Peek(0, Application, generation)
+		noError(t, err)
+	}
+	tree.Consume(0, Application, 2)
+	ref := naive{s, 0, testRoot(s)}
+	for generation, want := range []error{ErrConsumed, nil, ErrConsumed, nil, nil} {
+		k, err := tree.Peek(0, Application, uint32(generation))
+		if !errors.Is(err, want) || err == nil && !sameKey(k, ref.key(0, Application, uint32(generation))) {
+			t.Errorf("Peek of generation %d = %x, %v, want %v", generation, k.Key, err, want)
+		}
+	}
+}
+
 // TestLimits (RFC 9420, Section 15.3): "Messages received with a generation
 // counter that is too much higher than the last message received would then be
 // rejected." It costs nothing, and what a forgery within the limit costs is
