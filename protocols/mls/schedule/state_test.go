@@ -57,7 +57,7 @@ func TestUnmarshalSecretTree(t *testing.T) {
 		{"two roots", "\x01\x00\x01\x00\x00\x00\x01\x40\x44\x00\x00" + secret + "\x00\x00" + secret, ErrState},
 		{"level out of range", "\x01\x00\x01\x00\x00\x00\x01\x22\x00\x01" + secret, ErrState},
 		{"level 32", "\x01\x00\x01\x00\x00\x00\x01\x22\x00\x20" + secret, ErrState},
-		{"node not aligned", "\x01\x00\x01\x00\x00\x00\x04\x40\x44\x00\x00" + secret + "\x00\x01" + secret, ErrState},
+		{"node not aligned", "\x01\x00\x01\x00\x00\x00\x04\x40\x66\x00\x00" + secret + "\x00\x01" + secret + "\x00\x00" + secret, ErrState},
 		{"entry of an exporter tree", sender("\x02"), ErrState},
 		{"entry 3", sender("\x03"), ErrState},
 		{"sender behind the leaves", "\x01\x00\x01\x00\x00\x00\x03" + strings4(secret, ratchet), ErrState},
