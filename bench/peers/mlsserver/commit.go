@@ -1,0 +1,189 @@
+package mlsserver
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
+)
+
+// Commit makes a Commit and leaves it pending.
+func (s *Server) Commit(_ context.Context, q *pb.CommitRequest) (*pb.CommitResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.state(q.StateId)
+	if err != nil {
+		return nil, err
+	}
+	o := mls.CommitOptions{Path: q.ForcePath, Info: mls.GroupInfoOptions{NoTree: q.ExternalTree}}
+	if o.References, err = st.references(s.now(), q.ByReference); err != nil {
+		return nil, err
+	}
+	for _, d := range q.ByValue {
+		p, err := described(st.client, st.group.GroupID(), st.group.Tree(), d)
+		if err != nil {
+			return nil, err
+		}
+		o.Proposals = append(o.Proposals, p)
+	}
+	p, err := st.group.Commit(s.now(), o)
+	if err != nil {
+		return nil, failed("commit", err)
+	}
+	t, err := treeBeside(p.Tree(), q.ExternalTree)
+	if err != nil {
+		return nil, err
+	}
+	st.pending = p
+	return &pb.CommitResponse{Commit: p.Message, Welcome: p.Welcome, RatchetTree: t}, nil
+}
+
+// HandleCommit applies another member's Commit.
+func (s *Server) HandleCommit(_ context.Context, q *pb.HandleCommitRequest) (*pb.HandleCommitResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.handle(q)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.HandleCommitResponse{StateId: q.StateId, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
+}
+
+func (s *Server) handle(q *pb.HandleCommitRequest) (*state, error) {
+	st, err := s.state(q.StateId)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := st.references(s.now(), q.Proposal); err != nil {
+		return nil, err
+	}
+	e, err := st.group.Process(s.now(), q.Commit)
+	if err != nil {
+		return nil, failed("commit", err)
+	}
+	staged, ok := e.(*mls.Staged)
+	if !ok {
+		return nil, invalid("the message is no commit")
+	}
+	return st, st.merge(staged)
+}
+
+// HandlePendingCommit applies the Commit that is pending.
+func (s *Server) HandlePendingCommit(_ context.Context, q *pb.HandlePendingCommitRequest) (*pb.HandleCommitResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.handlePending(q)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.HandleCommitResponse{StateId: q.StateId, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
+}
+
+func (s *Server) handlePending(q *pb.HandlePendingCommitRequest) (*state, error) {
+	st, err := s.state(q.StateId)
+	if err != nil {
+		return nil, err
+	}
+	if st.pending == nil {
+		return nil, status.Errorf(codes.FailedPrecondition, "state %d has no pending commit", q.StateId)
+	}
+	return st, st.merge(&st.pending.Staged)
+}
+
+// ReInitCommit makes a Commit of a ReInit.
+func (s *Server) ReInitCommit(ctx context.Context, q *pb.CommitRequest) (*pb.CommitResponse, error) {
+	return s.Commit(ctx, q)
+}
+
+// HandlePendingReInitCommit applies the pending Commit of a ReInit.
+func (s *Server) HandlePendingReInitCommit(_ context.Context, q *pb.HandlePendingCommitRequest) (*pb.HandleReInitCommitResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.handlePending(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.closed(st)
+}
+
+// HandleReInitCommit applies another member's Commit of a ReInit.
+func (s *Server) HandleReInitCommit(_ context.Context, q *pb.HandleCommitRequest) (*pb.HandleReInitCommitResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.handle(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.closed(st)
+}
+
+// closed answers for a group that a ReInit closed, with a KeyPackage for the next.
+func (s *Server) closed(st *state) (*pb.HandleReInitCommitResponse, error) {
+	r := st.group.ReInit()
+	if r == nil {
+		return nil, status.Error(codes.FailedPrecondition, "the commit holds no reinit")
+	}
+	c, err := s.client(uint32(r.Suite), st.id.Credential.Identity, !st.cfg.PublicHandshake)
+	if err != nil {
+		return nil, err
+	}
+	k, err := c.cfg.NewKeyPackage(s.now(), c.id, mls.LeafOptions{})
+	if err != nil {
+		return nil, failed("KeyPackage", err)
+	}
+	b, err := k.Message()
+	if err != nil {
+		return nil, failed("KeyPackage", err)
+	}
+	n := s.number()
+	s.reinits[n] = &reinit{st, &waiting{c, k}}
+	return &pb.HandleReInitCommitResponse{ReinitId: n, KeyPackage: b, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
+}
+
+func (s *Server) reinit(n uint32) (*reinit, error) {
+	r := s.reinits[n]
+	if r == nil {
+		return nil, status.Errorf(codes.NotFound, "no reinit %d", n)
+	}
+	return r, nil
+}
+
+// ReInitWelcome makes the group that follows a ReInit.
+func (s *Server) ReInitWelcome(_ context.Context, q *pb.ReInitWelcomeRequest) (*pb.CreateSubgroupResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.reinit(q.ReinitId)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := keyPackages(q.KeyPackage)
+	if err != nil {
+		return nil, err
+	}
+	o := mls.SuccessorOptions{Path: q.ForcePath, Info: mls.GroupInfoOptions{NoTree: q.ExternalTree}}
+	g, p, err := r.old.group.Successor(r.next.cfg, s.now(), r.next.id, keys, o)
+	if err != nil {
+		return nil, failed("reinit", err)
+	}
+	delete(s.reinits, q.ReinitId)
+	return s.subgroup(r.next.client, g, p, q.ExternalTree)
+}
+
+// HandleReInitWelcome joins the group that follows a ReInit.
+func (s *Server) HandleReInitWelcome(_ context.Context, q *pb.HandleReInitWelcomeRequest) (*pb.JoinGroupResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.reinit(q.ReinitId)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.open(r.next, q.Welcome, q.RatchetTree, r.old.group)
+	if err != nil {
+		return nil, err
+	}
+	delete(s.reinits, q.ReinitId)
+	return &pb.JoinGroupResponse{StateId: s.put(st), EpochAuthenticator: st.group.EpochAuthenticator()}, nil
+}

@@ -1,0 +1,63 @@
+package mlsserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+)
+
+// TestRefuses: what makes no sense is answered with a status and changes nothing.
+func TestRefuses(t *testing.T) {
+	t.Parallel()
+	s := New(func(id suite.ID) (suite.Suite, error) { return suite.NewSeeded(id, sha256.Sum256([]byte(t.Name())), "") },
+		func() time.Time { return time.Unix(1_800_000_000, 0) })
+	ctx := context.Background()
+	g, err := s.CreateGroup(ctx, &pb.CreateGroupRequest{GroupId: []byte("g"), CipherSuite: 1, Identity: []byte("alice")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]func() error{
+		"suite":       func() error { _, err := s.CreateGroup(ctx, &pb.CreateGroupRequest{CipherSuite: 99}); return err },
+		"large suite": func() error { _, err := s.CreateGroup(ctx, &pb.CreateGroupRequest{CipherSuite: 65537}); return err },
+		"state":       func() error { _, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: 99}); return err },
+		"transaction": func() error { _, err := s.JoinGroup(ctx, &pb.JoinGroupRequest{TransactionId: 99}); return err },
+		"pending": func() error {
+			_, err := s.HandlePendingCommit(ctx, &pb.HandlePendingCommitRequest{StateId: g.StateId})
+			return err
+		},
+		"key package": func() error {
+			_, err := s.AddProposal(ctx, &pb.AddProposalRequest{StateId: g.StateId, KeyPackage: []byte("no")})
+			return err
+		},
+		"no such member": func() error {
+			_, err := s.RemoveProposal(ctx, &pb.RemoveProposalRequest{StateId: g.StateId, RemovedId: []byte("bob")})
+			return err
+		},
+		"proposal type": func() error {
+			_, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId, ByValue: []*pb.ProposalDescription{{ProposalType: []byte("x")}, nil}})
+			return err
+		},
+		"commit":     func() error { _, err := s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: g.StateId}); return err },
+		"unprotect":  func() error { _, err := s.Unprotect(ctx, &pb.UnprotectRequest{StateId: g.StateId}); return err },
+		"group info": func() error { _, err := s.ExternalJoin(ctx, &pb.ExternalJoinRequest{GroupInfo: []byte{0}}); return err },
+		"export":     func() error { _, err := s.Export(ctx, &pb.ExportRequest{StateId: g.StateId, KeyLength: 1 << 20}); return err },
+	}
+	before, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: g.StateId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range calls {
+		if err := call(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	after, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: g.StateId})
+	if err != nil || !bytes.Equal(before.StateAuthSecret, after.StateAuthSecret) {
+		t.Errorf("the state changed: %v", err)
+	}
+}
