@@ -14,7 +14,9 @@ import (
 // TestRefuses: what makes no sense is answered with a status and changes nothing.
 func TestRefuses(t *testing.T) {
 	t.Parallel()
-	s := New(func(id suite.ID) (suite.Suite, error) { return suite.NewSeeded(id, sha256.Sum256([]byte(t.Name())), "") },
+	s := New(func(id suite.ID) (suite.Suite, error) {
+		return suite.NewSeeded(id, sha256.Sum256([]byte(t.Name())), "")
+	},
 		func() time.Time { return time.Unix(1_800_000_000, 0) })
 	ctx := context.Background()
 	g, err := s.CreateGroup(ctx, &pb.CreateGroupRequest{GroupId: []byte("g"), CipherSuite: 1, Identity: []byte("alice")})
@@ -45,7 +47,10 @@ func TestRefuses(t *testing.T) {
 		"commit":     func() error { _, err := s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: g.StateId}); return err },
 		"unprotect":  func() error { _, err := s.Unprotect(ctx, &pb.UnprotectRequest{StateId: g.StateId}); return err },
 		"group info": func() error { _, err := s.ExternalJoin(ctx, &pb.ExternalJoinRequest{GroupInfo: []byte{0}}); return err },
-		"export":     func() error { _, err := s.Export(ctx, &pb.ExportRequest{StateId: g.StateId, KeyLength: 1 << 20}); return err },
+		"export": func() error {
+			_, err := s.Export(ctx, &pb.ExportRequest{StateId: g.StateId, KeyLength: 1 << 20})
+			return err
+		},
 	}
 	before, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: g.StateId})
 	if err != nil {

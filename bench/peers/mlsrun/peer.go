@@ -1,0 +1,72 @@
+package mlsrun
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
+)
+
+// Peer is one implementation.
+type Peer struct {
+	Addr   string
+	Name   string
+	Suites []uint32
+	rpc    pb.MLSClientClient
+	conn   *grpc.ClientConn
+}
+
+// maxMessage bounds what a peer may send in one answer, in bytes.
+const maxMessage = 64 << 20
+
+// Dial connects to an implementation at host:port and asks for its name and suites.
+func Dial(ctx context.Context, addr string) (*Peer, error) {
+	conn, err := grpc.NewClient(addr,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	p, err := newPeer(ctx, addr, pb.NewMLSClientClient(conn))
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	p.conn = conn
+	return p, nil
+}
+
+func newPeer(ctx context.Context, addr string, rpc pb.MLSClientClient) (*Peer, error) {
+	name, err := rpc.Name(ctx, &pb.NameRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	suites, err := rpc.SupportedCiphersuites(ctx, &pb.SupportedCiphersuitesRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	return &Peer{Addr: addr, Name: name.Name, Suites: suites.Ciphersuites, rpc: rpc}, nil
+}
+
+// Close ends the connection.
+func (p *Peer) Close() {
+	if p.conn != nil {
+		p.conn.Close()
+	}
+}
+
+// commonSuites returns the suites that all peers have, ascending.
+func commonSuites(peers []*Peer) []uint32 {
+	var common []uint32
+	for _, s := range peers[0].Suites {
+		if !slices.ContainsFunc(peers, func(p *Peer) bool { return !slices.Contains(p.Suites, s) }) {
+			common = append(common, s)
+		}
+	}
+	slices.Sort(common)
+	return common
+}

@@ -1,0 +1,105 @@
+package mlsrun
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
+	"github.com/mimi-lab/mimi-lab/bench/peers/mlsserver"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+)
+
+// serve starts an implementation on the loopback interface.
+func serve(t *testing.T, impl pb.MLSClientServer) *Peer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer()
+	pb.RegisterMLSClientServer(s, impl)
+	go s.Serve(l)
+	t.Cleanup(s.Stop)
+	p, err := Dial(context.Background(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func ours(t *testing.T, name string) *mlsserver.Server {
+	return mlsserver.New(func(id suite.ID) (suite.Suite, error) {
+		return suite.NewSeeded(id, sha256.Sum256([]byte(t.Name()+name)), fmt.Sprint(time.Now().UnixNano()))
+	}, time.Now)
+}
+
+// TestAgainstOurselves plays everything between two servers of ours.
+func TestAgainstOurselves(t *testing.T) {
+	t.Parallel()
+	suites := []uint32{1, 2, 3, 7}
+	if testing.Short() {
+		suites = suites[:1]
+	}
+	peers := []*Peer{serve(t, ours(t, "a")), serve(t, ours(t, "b"))}
+	r, err := Run(context.Background(), peers, Options{Suites: suites, Steps: 12, Members: 8, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range r.Games {
+		if g.Outcome != Passed {
+			t.Errorf("%s, %s, suite %d, %s: %s: %s", g.Scenario, g.Part, g.Suite, g.Mode, g.Outcome, g.Error)
+		}
+	}
+	if want := 31 * len(suites) * 2 * 4; len(r.Games) != want {
+		t.Errorf("%d games, want %d", len(r.Games), want)
+	}
+	if len(r.Calls) != 31 {
+		t.Errorf("figures of %d calls, want 31: %v", len(r.Calls), r.Calls)
+	}
+}
+
+// forgetful exports wrong secrets and knows no Branch.
+type forgetful struct{ *mlsserver.Server }
+
+func (f forgetful) Name(context.Context, *pb.NameRequest) (*pb.NameResponse, error) {
+	return &pb.NameResponse{Name: "forgetful"}, nil
+}
+
+func (f forgetful) Export(context.Context, *pb.ExportRequest) (*pb.ExportResponse, error) {
+	return &pb.ExportResponse{ExportedSecret: []byte("wrong")}, nil
+}
+
+// TestFindsFaults: an implementation that derives something else fails, and one
+// without a call is skipped.
+func TestFindsFaults(t *testing.T) {
+	t.Parallel()
+	good := serve(t, ours(t, "a"))
+	r, err := Run(context.Background(), []*Peer{good, serve(t, forgetful{ours(t, "b")})}, Options{
+		Scenarios: Scenarios()[:1], Suites: []uint32{1}, Modes: []Mode{Public},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Pairs of one kind agree with each other, wrong or right.
+	if p, f := r.Count(Passed), r.Count(Failed); p != 8 || f != 8 {
+		t.Errorf("%d passed and %d failed, want 8 and 8", p, f)
+	}
+	r, err = Run(context.Background(), []*Peer{serve(t, partial{ours(t, "c")})}, Options{Scenarios: Scenarios()[6:7], Suites: []uint32{1}})
+	if err != nil || r.Count(Skipped) != len(r.Games) {
+		t.Errorf("a peer without branches: %v, %+v", err, r.Games)
+	}
+}
+
+// partial has no branches.
+type partial struct{ *mlsserver.Server }
+
+func (p partial) CreateBranch(ctx context.Context, q *pb.CreateBranchRequest) (*pb.CreateSubgroupResponse, error) {
+	return pb.UnimplementedMLSClientServer{}.CreateBranch(ctx, q)
+}
