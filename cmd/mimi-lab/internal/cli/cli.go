@@ -17,6 +17,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
@@ -88,6 +89,7 @@ func New(t *term.IO) *cobra.Command {
 		SilenceUsage:  true,
 	},
 		bench.New(t),
+		mls.New(t),
 		scenario.New(t),
 		sim.New(t),
 		stanza.New(t),
