@@ -1,12 +1,14 @@
 package world
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -28,6 +30,7 @@ func (w *world) build(o Options) error {
 	w.end = w.from + des.FromDuration(time.Duration(sc.Duration))
 	w.contents = workload.NewContents(sc.Workload.Kinds)
 	w.readDelay = sc.Workload.ReadDelay.Build()
+	w.presence = sc.Devices.Presence()
 	w.flights = make(map[string]*flight)
 	w.conns = make([]*device, 1)
 	w.secret = newSecret(w.k.Stream("secret"))
@@ -295,12 +298,29 @@ func (w *world) acquaint(u *user, g *gatekeeper, native *user) {
 }
 
 func (d *device) addContact(to *device) *contact {
-	if d.peers == nil {
-		d.peers = make(map[ident.Address]*contact)
-	}
 	c := &contact{from: d, to: to}
-	d.peers[to.addr] = c
+	i, _ := d.findPeer(to.addr)
+	d.peers = slices.Insert(d.peers, i, c)
 	return c
+}
+
+// peer returns the contact with the given address, or nil.
+func (d *device) peer(addr ident.Address) *contact {
+	if i, ok := d.findPeer(addr); ok {
+		return d.peers[i]
+	}
+	return nil
+}
+
+func (d *device) findPeer(addr ident.Address) (int, bool) {
+	return slices.BinarySearchFunc(d.peers, addr, func(c *contact, addr ident.Address) int {
+		return cmp.Or(
+			strings.Compare(c.to.addr.User, addr.User),
+			strings.Compare(string(c.to.addr.Server), string(addr.Server)),
+			cmp.Compare(c.to.addr.Integrator, addr.Integrator),
+			cmp.Compare(c.to.addr.Device, addr.Device),
+		)
+	})
 }
 
 // setRates spreads the messages over the users by their activity.
@@ -314,12 +334,11 @@ func (w *world) setRates() {
 
 // schedule schedules the first of everything that happens by itself.
 func (w *world) schedule() {
-	presence := w.sc.Devices.Presence()
 	for _, u := range w.users {
 		if len(u.devices) == 0 {
 			continue
 		}
-		u.state = presence.First(&u.presence)
+		u.state = w.presence.First(&u.presence)
 		for _, d := range u.devices {
 			d.online = u.state.Up
 		}

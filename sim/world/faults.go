@@ -185,7 +185,7 @@ func (w *world) revoke(r *revocation) {
 				for _, c := range u.contacts {
 					if c.from == d {
 						c.reach = closed
-						c.to.peers[d.addr].reach = closed
+						c.to.peer(d.addr).reach = closed
 					}
 				}
 			}

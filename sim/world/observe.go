@@ -7,6 +7,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+	"github.com/mimi-lab/mimi-lab/sim/check"
 	"github.com/mimi-lab/mimi-lab/sim/des"
 	"github.com/mimi-lab/mimi-lab/sim/ledger"
 	"github.com/mimi-lab/mimi-lab/sim/trace"
@@ -38,7 +39,7 @@ func (c *contact) route() string { return c.partnerSide().user.partner.route() }
 
 // composed notes a message that a user wrote.
 func (w *world) composed(d *device, id string, in dma.Compose) {
-	c := d.peers[in.To]
+	c := d.peer(in.To)
 	w.meter.written++
 	now := w.k.Now()
 	w.flights[id] = &flight{
@@ -54,7 +55,7 @@ func (w *world) composed(d *device, id string, in dma.Compose) {
 // deviceEvent notes what a device reports, and has its user act on it.
 func (w *world) deviceEvent(d *device, e *dma.Event) {
 	w.digest.event(w.k.Now(), d.name(), e)
-	c := d.peers[e.Peer]
+	c := d.peer(e.Peer)
 	f := w.flights[e.ID]
 	switch e.Kind {
 	case dma.MessageSealed:
@@ -131,7 +132,7 @@ func (w *world) delivered(d *device, c *contact, f *flight, e *dma.Event) {
 		return
 	}
 	w.noteMessage(d.name(), trace.Deliver, c.to.name(), e.ID, e.Content.Kind.String())
-	c.to.peers[d.addr].reach = open // who reads can be written to
+	c.to.peer(d.addr).reach = open // who reads can be written to
 	w.meter.arrived(f, now)
 	if e.Content.Kind.Media() {
 		w.meter.carried += int64(f.media)
@@ -242,7 +243,7 @@ func (w *world) passedOn(pa *partner, peer string, s dma.Send) {
 
 // proxySees notes what a proxy can read of a frame that it passes on. It ends the
 // chat channel, so that is every stanza, and no content.
-func (w *world) proxySees(d *device, p *packet, up bool) {
+func (w *world) proxySees(d *device, p packet, up bool) {
 	if w.checker != nil {
 		w.checker.Observed(w.k.Now(), d.user.partner.proxyName, p.data)
 	}
@@ -269,7 +270,7 @@ func (w *world) proxySees(d *device, p *packet, up bool) {
 	if up {
 		other = m.To
 	}
-	c := d.peers[other]
+	c := d.peer(other)
 	if c == nil {
 		return
 	}
@@ -339,8 +340,8 @@ func (w *world) leaving(node, peer, next string, data []byte) {
 
 // arrived takes down a frame that a node gets, and looks whether it can be read: by
 // the gatekeeper, or on the way to a device.
-func (w *world) arrived(node, peer string, p *packet) {
-	if w.checker != nil {
+func (w *world) arrived(node, peer string, p packet) {
+	if w.checker != nil && w.checker.Checks(check.Confidentiality) {
 		by := node
 		if node == p.device.name() {
 			by = "the network on the way to " + node
@@ -357,7 +358,7 @@ const connectionOver = "connection is over"
 
 // lost takes down a frame that was on its way to arrive, an event's kind, and that
 // its link has lost or nobody takes.
-func (w *world) lost(p *packet, arrive uint32, why string) {
+func (w *world) lost(p packet, arrive uint32, why string) {
 	if p.kind != frame || !w.journal.On() {
 		return
 	}

@@ -18,7 +18,7 @@ const pushAwake = 30 * des.Second
 
 // nextPresence schedules the next time a user goes online or offline.
 func (w *world) nextPresence(u *user) {
-	next := w.sc.Devices.Presence().Next(&u.presence, u.state)
+	next := w.presence.Next(&u.presence, u.state)
 	if next.At != des.Never {
 		u.state.At = next.At
 		w.k.Schedule(max(next.At, w.k.Now()), 0, w, des.Event{Kind: evPresence, Ref: u})

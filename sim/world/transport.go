@@ -38,7 +38,7 @@ const (
 	bye              // closes it
 )
 
-func (p *packet) size() int {
+func (p packet) size() int {
 	switch p.kind {
 	case hello:
 		return helloSize
@@ -51,11 +51,11 @@ func (p *packet) size() int {
 }
 
 // transmit hands a packet to a link and schedules its arrivals.
-func (w *world) transmit(l *link.Link, p *packet, arrive uint32) {
+func (w *world) transmit(l *link.Link, p packet, arrive uint32) {
 	a := l.Send(w.k.Now(), p.size())
 	w.meter.carried += int64(p.size())
 	for _, at := range a.At[:a.N] {
-		w.k.Schedule(at, 0, w, des.Event{Kind: arrive, Ref: p})
+		w.k.Schedule(at, 0, w, des.Event{Kind: arrive, Ref: w.pack(p)})
 	}
 	switch {
 	case a.Broken != 0:
@@ -66,6 +66,27 @@ func (w *world) transmit(l *link.Link, p *packet, arrive uint32) {
 	if a.Broken != 0 {
 		w.k.Schedule(max(a.Broken, w.k.Now()), 0, w, des.Event{Kind: evBroken, A: uint64(p.conn), Ref: p.device})
 	}
+}
+
+// pack returns room for a packet that an event refers to, and unpack takes it back:
+// a run sends very many.
+func (w *world) pack(p packet) *packet {
+	n := len(w.packets)
+	if n == 0 {
+		w.packets = append(w.packets, new(packet))
+		n = 1
+	}
+	room := w.packets[n-1]
+	w.packets = w.packets[:n-1]
+	*room = p
+	return room
+}
+
+func (w *world) unpack(room *packet) packet {
+	p := *room
+	*room = packet{}
+	w.packets = append(w.packets, room)
+	return p
 }
 
 // connect begins an attempt to connect if the device should be connected and is
@@ -79,7 +100,7 @@ func (w *world) connect(d *device) {
 	d.in.Reset(w.k.Now())
 	d.timer = w.k.After(connectTimeout, w, des.Event{Kind: evTimeout, A: uint64(d.conn), Ref: d})
 	w.learnConnection(d)
-	w.transmit(&d.out, &packet{device: d, conn: d.conn, kind: hello}, evArriveServer)
+	w.transmit(&d.out, packet{device: d, conn: d.conn, kind: hello}, evArriveServer)
 }
 
 // timeout gives an attempt up and schedules the next one.
@@ -147,13 +168,13 @@ func (w *world) hangUp(d *device) {
 // leave closes a device's connection in good order.
 func (w *world) leave(d *device) {
 	if d.conn != 0 {
-		w.transmit(&d.out, &packet{device: d, conn: d.conn, kind: bye}, evArriveServer)
+		w.transmit(&d.out, packet{device: d, conn: d.conn, kind: bye}, evArriveServer)
 	}
 	w.hangUp(d)
 }
 
 // atGatekeeper takes a packet from a device or from a proxy.
-func (w *world) atGatekeeper(p *packet) {
+func (w *world) atGatekeeper(p packet) {
 	g := p.device.gk
 	if g.down {
 		w.lost(p, evArriveUp, "nobody answers")
@@ -175,22 +196,22 @@ func (w *world) atGatekeeper(p *packet) {
 }
 
 // accept answers a handshake and tells the machine of the connection.
-func (w *world) accept(g *gatekeeper, p *packet) {
+func (w *world) accept(g *gatekeeper, p packet) {
 	d := p.device
 	if d.served == p.conn || d.conn != p.conn {
 		return // doubled, or given up meanwhile
 	}
 	if d.user.partner != nil && !g.machine.Agreement(d.addr.Integrator) {
-		w.toDevice(d, &packet{device: d, conn: p.conn, kind: bye})
+		w.toDevice(d, packet{device: d, conn: p.conn, kind: bye})
 		return
 	}
 	d.served = p.conn // the machine closes the one before, if it stands
-	w.toDevice(d, &packet{device: d, conn: p.conn, kind: ready})
+	w.toDevice(d, packet{device: d, conn: p.conn, kind: ready})
 	w.stepGatekeeper(g, dma.Connect{Conn: p.conn, Account: d.addr, IP: d.user.ip})
 }
 
 // toDevice sends a packet from the gatekeeper towards a device.
-func (w *world) toDevice(d *device, p *packet) {
+func (w *world) toDevice(d *device, p packet) {
 	if d.proxied() {
 		w.transmit(&d.proxyIn, p, evArriveDown)
 	} else {
@@ -199,7 +220,7 @@ func (w *world) toDevice(d *device, p *packet) {
 }
 
 // atDevice takes a packet from the gatekeeper or the proxy.
-func (w *world) atDevice(p *packet) {
+func (w *world) atDevice(p packet) {
 	d := p.device
 	if d.down || d.conn != p.conn {
 		w.lost(p, evArriveDevice, connectionOver)
@@ -225,7 +246,7 @@ func (w *world) atDevice(p *packet) {
 }
 
 // atProxy takes a packet from a device.
-func (w *world) atProxy(p *packet) {
+func (w *world) atProxy(p packet) {
 	d := p.device
 	pa := d.user.partner
 	if pa.proxyDown {
@@ -255,7 +276,7 @@ func (w *world) atProxy(p *packet) {
 }
 
 // atProxyFromGatekeeper takes a packet for a device.
-func (w *world) atProxyFromGatekeeper(p *packet) {
+func (w *world) atProxyFromGatekeeper(p packet) {
 	d := p.device
 	pa := d.user.partner
 	if pa.proxyDown || pa.legs[p.conn] == nil {
@@ -286,7 +307,7 @@ func (w *world) stepProxy(pa *partner, in dma.Input) {
 		d := pa.legs[dial.Conn]
 		d.proxyOut.Reset(w.k.Now())
 		d.proxyIn.Reset(w.k.Now())
-		w.transmit(&d.proxyOut, &packet{device: d, conn: dial.Conn, kind: hello}, evArriveUp)
+		w.transmit(&d.proxyOut, packet{device: d, conn: dial.Conn, kind: hello}, evArriveUp)
 	}
 	for _, s := range out.Upstream {
 		if d := pa.legs[s.Conn]; d != nil {
@@ -305,10 +326,10 @@ func (w *world) stepProxy(pa *partner, in dma.Input) {
 // emit sends what a machine wants sent.
 func (w *world) emit(l *link.Link, d *device, s dma.Send, arrive uint32) {
 	if s.Frame != nil {
-		w.transmit(l, &packet{device: d, conn: s.Conn, data: s.Frame}, arrive)
+		w.transmit(l, packet{device: d, conn: s.Conn, data: s.Frame}, arrive)
 	}
 	if s.Close {
-		w.transmit(l, &packet{device: d, conn: s.Conn, kind: bye}, arrive)
+		w.transmit(l, packet{device: d, conn: s.Conn, kind: bye}, arrive)
 	}
 }
 
@@ -337,10 +358,10 @@ func (w *world) stepGatekeeper(g *gatekeeper, in dma.Input) {
 		}
 		if s.Frame != nil {
 			w.leaving(g.name, d.name(), d.hop(), s.Frame)
-			w.toDevice(d, &packet{device: d, conn: s.Conn, data: s.Frame})
+			w.toDevice(d, packet{device: d, conn: s.Conn, data: s.Frame})
 		}
 		if s.Close {
-			w.toDevice(d, &packet{device: d, conn: s.Conn, kind: bye})
+			w.toDevice(d, packet{device: d, conn: s.Conn, kind: bye})
 			d.served = 0
 		}
 	}
@@ -355,7 +376,7 @@ func (w *world) refuse(g *gatekeeper, in dma.Input) {
 	w.meter.refusedFrames++
 	if f, ok := in.(dma.Frame); ok {
 		d := w.conns[f.Conn]
-		w.toDevice(d, &packet{device: d, conn: f.Conn, kind: bye})
+		w.toDevice(d, packet{device: d, conn: f.Conn, kind: bye})
 		w.forget(d, f.Conn)
 	}
 }

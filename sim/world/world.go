@@ -49,9 +49,11 @@ type world struct {
 	users       []*user
 	devices     []*device
 	conns       []*device // by connection; 0 is none
+	packets     []*packet // room for those to come
 
 	contents  *workload.Contents
 	readDelay link.Dist
+	presence  link.Schedule // of every user
 	flights   map[string]*flight // messages under way, by ID
 	secret    []byte             // stands in every plaintext
 
@@ -141,7 +143,7 @@ type device struct {
 	store   store
 	down    bool // crashed
 	barred  bool // its provider's agreement ended
-	peers   map[ident.Address]*contact
+	peers   []*contact // by address
 
 	conn    dma.ConnID // of the present connection or attempt, 0 if none
 	up      bool       // the chat channel stands
@@ -223,17 +225,17 @@ const (
 func (w *world) Handle(k *des.Kernel, ev des.Event) {
 	switch ev.Kind {
 	case evArriveServer:
-		if p := ev.Ref.(*packet); p.device.proxied() {
+		if p := w.unpack(ev.Ref.(*packet)); p.device.proxied() {
 			w.atProxy(p)
 		} else {
 			w.atGatekeeper(p)
 		}
 	case evArriveUp:
-		w.atGatekeeper(ev.Ref.(*packet))
+		w.atGatekeeper(w.unpack(ev.Ref.(*packet)))
 	case evArriveDown:
-		w.atProxyFromGatekeeper(ev.Ref.(*packet))
+		w.atProxyFromGatekeeper(w.unpack(ev.Ref.(*packet)))
 	case evArriveDevice:
-		w.atDevice(ev.Ref.(*packet))
+		w.atDevice(w.unpack(ev.Ref.(*packet)))
 	case evBroken:
 		w.broken(ev.Ref.(*device), dma.ConnID(ev.A))
 	case evConnect:
