@@ -1,6 +1,8 @@
 package dma
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -114,32 +116,31 @@ func (c *Content) Append(dst []byte) []byte {
 	case c.Kind == Text:
 		dst = appendString(dst, fieldText, c.Text)
 	case c.Kind.Media():
-		body := make([]byte, 0, 112+len(c.Media.Ref)+len(c.Text)+len(c.Media.Thumbnail))
-		body = protowire.AppendTag(body, fieldMediaKind, protowire.VarintType)
-		body = protowire.AppendVarint(body, uint64(c.Kind))
-		body = appendString(body, fieldMediaRef, c.Media.Ref)
-		body = protowire.AppendTag(body, fieldMediaKey, protowire.BytesType)
-		body = protowire.AppendBytes(body, c.Media.Key[:])
-		body = protowire.AppendTag(body, fieldMediaSHA256, protowire.BytesType)
-		body = protowire.AppendBytes(body, c.Media.SHA256[:])
-		body = protowire.AppendTag(body, fieldMediaSize, protowire.VarintType)
-		body = protowire.AppendVarint(body, c.Media.Size)
+		dst = protowire.AppendTag(dst, fieldMedia, protowire.BytesType)
+		dst = protowire.AppendVarint(dst, uint64(c.bodySize()))
+		dst = protowire.AppendTag(dst, fieldMediaKind, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, uint64(c.Kind))
+		dst = appendString(dst, fieldMediaRef, c.Media.Ref)
+		dst = protowire.AppendTag(dst, fieldMediaKey, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, c.Media.Key[:])
+		dst = protowire.AppendTag(dst, fieldMediaSHA256, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, c.Media.SHA256[:])
+		dst = protowire.AppendTag(dst, fieldMediaSize, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, c.Media.Size)
 		if c.Text != "" {
-			body = appendString(body, fieldMediaCaption, c.Text)
+			dst = appendString(dst, fieldMediaCaption, c.Text)
 		}
 		if len(c.Media.Thumbnail) > 0 {
-			body = protowire.AppendTag(body, fieldThumbnail, protowire.BytesType)
-			body = protowire.AppendBytes(body, c.Media.Thumbnail)
+			dst = protowire.AppendTag(dst, fieldThumbnail, protowire.BytesType)
+			dst = protowire.AppendBytes(dst, c.Media.Thumbnail)
 		}
-		dst = protowire.AppendTag(dst, fieldMedia, protowire.BytesType)
-		dst = protowire.AppendBytes(dst, body)
 	case c.Kind == Reaction:
-		body := appendString(nil, fieldReactionTarget, c.Target)
-		if c.Text != "" {
-			body = appendString(body, fieldReactionEmoji, c.Text)
-		}
 		dst = protowire.AppendTag(dst, fieldReaction, protowire.BytesType)
-		dst = protowire.AppendBytes(dst, body)
+		dst = protowire.AppendVarint(dst, uint64(c.bodySize()))
+		dst = appendString(dst, fieldReactionTarget, c.Target)
+		if c.Text != "" {
+			dst = appendString(dst, fieldReactionEmoji, c.Text)
+		}
 	default:
 		panic("dma: content kind out of range: " + c.Kind.String())
 	}
@@ -149,6 +150,75 @@ func (c *Content) Append(dst []byte) []byte {
 	return dst
 }
 
+// size is how many bytes Append appends.
+func (c *Content) size() int {
+	n := sizeBytes(c.bodySize()) // the numbers of bodies have tags of one byte, as have those below
+	if c.ReplyTo != "" {
+		n += sizeBytes(len(c.ReplyTo))
+	}
+	return n
+}
+
+// bodySize is the size of what is in the body's field.
+func (c *Content) bodySize() int {
+	optional := func(n int) int {
+		if n == 0 {
+			return 0
+		}
+		return sizeBytes(n)
+	}
+	switch {
+	case c.Kind.Media():
+		m := &c.Media
+		return 1 + protowire.SizeVarint(uint64(c.Kind)) + sizeBytes(len(m.Ref)) + sizeBytes(len(m.Key)) + sizeBytes(len(m.SHA256)) +
+			1 + protowire.SizeVarint(m.Size) + optional(len(c.Text)) + optional(len(m.Thumbnail))
+	case c.Kind == Reaction:
+		return sizeBytes(len(c.Target)) + optional(len(c.Text))
+	}
+	return len(c.Text)
+}
+
+// sizeBytes is the size of a field of n bytes with its tag, of one byte, and length.
+func sizeBytes(n int) int { return 1 + protowire.SizeBytes(n) }
+
+// check refuses what ParseContent would refuse once it is encoded.
+func (c *Content) check() error {
+	var err error
+	text := func(s, name string, limit int) {
+		if err == nil {
+			err = cmp.Or(checkSize(len(s), name, limit), checkUTF8(s, name))
+		}
+	}
+	switch {
+	case c.Kind.Media():
+		text(c.Media.Ref, "media ref", MaxMediaRef)
+		text(c.Text, "caption", MaxText)
+		if err == nil {
+			err = checkSize(len(c.Media.Thumbnail), "thumbnail", MaxThumbnail)
+		}
+	case c.Kind == Reaction:
+		text(c.Target, "reaction target", MaxID)
+		text(c.Text, "emoji", MaxID)
+		if err == nil && c.Target == "" {
+			err = errNoTarget
+		}
+	default:
+		text(c.Text, "text", MaxText)
+	}
+	text(c.ReplyTo, "reply_to", MaxID)
+	return malformedContent(err)
+}
+
+var errNoTarget = errors.New("reaction without target")
+
+// malformedContent says of what err is one, if it is one.
+func malformedContent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("dma: content: %w: %w", protocols.ErrMalformed, err)
+}
+
 func appendString(dst []byte, field protowire.Number, s string) []byte {
 	dst = protowire.AppendTag(dst, field, protowire.BytesType)
 	return protowire.AppendString(dst, s)
@@ -156,7 +226,7 @@ func appendString(dst []byte, field protowire.Number, s string) []byte {
 
 // ParseContent parses what [Content.Append] makes. Fields it does not know are
 // skipped; a body given twice, a missing body and values out of bounds are
-// errors that wrap [protocols.ErrMalformed].
+// errors that wrap [protocols.ErrMalformed]. The thumbnail is a part of data.
 func ParseContent(data []byte) (Content, error) {
 	var c Content
 	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
@@ -186,7 +256,7 @@ func ParseContent(data []byte) (Content, error) {
 		err = fmt.Errorf("no body")
 	}
 	if err != nil {
-		return Content{}, fmt.Errorf("dma: content: %w: %w", protocols.ErrMalformed, err)
+		return Content{}, malformedContent(err)
 	}
 	return c, nil
 }
@@ -213,10 +283,12 @@ func parseMedia(c *Content, data []byte) error {
 		case fieldMediaCaption:
 			return setString(&c.Text, v, "caption", MaxText)
 		case fieldThumbnail:
-			if len(v) > MaxThumbnail {
-				return fmt.Errorf("thumbnail of %d bytes, want at most %d", len(v), MaxThumbnail)
+			if err := checkSize(len(v), "thumbnail", MaxThumbnail); err != nil {
+				return err
 			}
-			c.Media.Thumbnail = append([]byte(nil), v...)
+			if len(v) > 0 {
+				c.Media.Thumbnail = v[:len(v):len(v)]
+			}
 		}
 		return nil
 	})
@@ -238,7 +310,7 @@ func parseReaction(c *Content, data []byte) error {
 		return nil
 	})
 	if err == nil && c.Target == "" {
-		err = fmt.Errorf("reaction without target")
+		err = errNoTarget
 	}
 	return err
 }
@@ -276,13 +348,24 @@ func eachField(data []byte, f func(num protowire.Number, typ protowire.Type, v [
 }
 
 func setString(dst *string, v []byte, name string, limit int) error {
-	if len(v) > limit {
-		return fmt.Errorf("%s of %d bytes, want at most %d", name, len(v), limit)
-	}
-	if !utf8.Valid(v) {
-		return fmt.Errorf("%s is not UTF-8", name)
+	if err := checkSize(len(v), name, limit); err != nil {
+		return err
 	}
 	*dst = string(v)
+	return checkUTF8(*dst, name)
+}
+
+func checkSize(n int, name string, limit int) error {
+	if n > limit {
+		return fmt.Errorf("%s of %d bytes, want at most %d", name, n, limit)
+	}
+	return nil
+}
+
+func checkUTF8(s, name string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%s is not UTF-8", name)
+	}
 	return nil
 }
 

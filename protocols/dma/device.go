@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +36,9 @@ type DeviceConfig struct {
 	// Volatile leaves Output.Persist empty, for simulations in which the device
 	// never crashes.
 	Volatile bool
+	// Room, if not nil, is where the device puts its outputs. Very many devices may
+	// share one: an output is then valid until the next Step of any of them.
+	Room *Room
 }
 
 // Inputs of a [Device]: what its user does.
@@ -79,6 +81,10 @@ func (AllowApp) input()   {}
 func (AskPing) input()    {}
 func (AnswerPing) input() {}
 func (Block) input()      {}
+
+// Room is memory for the outputs of devices. The zero value is ready for use. It is
+// not safe for concurrent use.
+type Room struct{ out Output }
 
 // Device is one client of the chat channel, native or partner's: it encrypts,
 // repeats what was not acknowledged, decrypts, and shows each message to its user
@@ -127,8 +133,12 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 // Step takes one input at a time. The output is valid until the next Step. An
 // error says that the input was refused and nothing has changed.
 func (d *Device) Step(now time.Time, in Input) (Output, error) {
-	// The room is not kept in the device: there are very many.
-	out := outputs.Get().(*Output)
+	room := d.cfg.Room
+	if room == nil {
+		room = new(Room)
+	}
+	out := &room.out
+	out.reset()
 	d.output = out
 	d.records.list = nil
 	err := d.step(now, in)
@@ -143,18 +153,12 @@ func (d *Device) Step(now time.Time, in Input) (Output, error) {
 		out.Persist = d.records.list
 		out.WakeAt = d.wakeAt()
 	}
-	result := *out
-	*out = Output{}
-	outputs.Put(out)
 	d.output, d.records.list = nil, nil
 	if err != nil {
 		return Output{}, err
 	}
-	return result, nil
+	return *out, nil
 }
-
-// outputs holds outputs between Steps.
-var outputs = sync.Pool{New: func() any { return new(Output) }}
 
 func (d *Device) step(now time.Time, in Input) error {
 	if err := checkInput(in); err != nil {

@@ -48,6 +48,12 @@ type outRecord struct {
 	Sent    bool        `json:"sent,omitempty"` // acknowledged; waits for the delivery receipt
 }
 
+func (d *Device) deleteOut(o *outgoing) {
+	if !d.records.off {
+		d.records.delete(outKey(o))
+	}
+}
+
 func outKey(o *outgoing) string { return "out/" + strconv.FormatUint(o.seq, 10) }
 
 // saveOut records a stanza in the outbox.

@@ -144,7 +144,7 @@ func (g *Gatekeeper) upload(a *account, p *stanza.KeyUpload) (stanza.Code, error
 		}
 	}
 	for !same && a.keys.oneTime.len() > 0 {
-		g.records.delete(oneTimeKey(a.addr, a.keys.oneTime.front().ID))
+		g.deleteOneTime(a, a.keys.oneTime.front().ID)
 		a.keys.oneTime.pop()
 	}
 	a.keys.form, a.keys.static = form, static
@@ -179,7 +179,7 @@ func (g *Gatekeeper) fetch(a *account, p *stanza.KeyFetch) *stanza.KeyBundles {
 			k := to.keys.oneTime.front()
 			oneTime = append(oneTime, k)
 			to.keys.oneTime.pop()
-			g.records.delete(oneTimeKey(addr, k.ID))
+			g.deleteOneTime(to, k.ID)
 		} else {
 			g.out.Events = append(g.out.Events, Event{Kind: KeysGone, Account: addr})
 		}

@@ -113,7 +113,7 @@ func (g *Gatekeeper) remove(e *entry) {
 	if g.cfg.ResendAfter > 0 && !e.sentAt.IsZero() {
 		g.resend.died()
 	}
-	g.records.delete(entryKey(e))
+	g.deleteEntry(e)
 }
 
 // dropWhere removes the entries that cond picks from the mailbox of a.

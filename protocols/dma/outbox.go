@@ -65,10 +65,10 @@ func (d *Device) compose(now time.Time, in Compose) error {
 		return fmt.Errorf("dma: compose: text of %d and media ref of %d bytes, want at most %d and %d",
 			len(in.Content.Text), len(in.Content.Media.Ref), MaxText, MaxMediaRef)
 	}
-	encoded := in.Content.Append(nil)
-	if _, err := ParseContent(encoded); err != nil { // the peer could not read it either
+	if err := in.Content.check(); err != nil { // the peer could not read it either
 		return fmt.Errorf("dma: compose: %w", err)
 	}
+	encoded := in.Content.Append(make([]byte, 0, in.Content.size()+signal.MaxPadding))
 	id := d.newID()
 	d.queue(&outgoing{kind: outMessage, id: id, peer: d.peer(in.To), media: in.Content.Kind, content: d.pad(encoded)})
 	d.output.ID = id
@@ -177,13 +177,13 @@ func mediaType(k ContentKind) string {
 	return ""
 }
 
-// pad pads a plaintext with 1 to 15 bytes.
+// pad pads a plaintext, which is the caller's no more, with 1 to 15 bytes.
 func (d *Device) pad(b []byte) []byte {
 	var r [1]byte
 	if _, err := d.cfg.Rand.Read(r[:]); err != nil {
 		panic("dma: source of randomness failed: " + err.Error())
 	}
-	return signal.Pad(b, 1+int(r[0])%15)
+	return signal.AppendPadding(b, 1+int(r[0])%15)
 }
 
 // remove takes a stanza out of the outbox.
@@ -191,7 +191,7 @@ func (d *Device) remove(o *outgoing) {
 	if i := slices.Index(d.out, o); i >= 0 {
 		d.out = slices.Delete(d.out, i, i+1)
 	}
-	d.records.delete(outKey(o))
+	d.deleteOut(o)
 }
 
 // find returns the stanza in the outbox that the arguments describe, or nil.

@@ -84,6 +84,12 @@ func mustJSON(v any) []byte {
 
 func oneTimeKey(a ident.Address, id uint32) string { return "otk/" + a.String() + "/" + oneTimeID(id) }
 
+func (g *Gatekeeper) deleteOneTime(a *account, id uint32) {
+	if !g.records.off {
+		g.records.delete(oneTimeKey(a.addr, id))
+	}
+}
+
 func (g *Gatekeeper) saveSeen(a *account) {
 	if !g.records.off {
 		slot, value := a.seen.record()
@@ -98,6 +104,12 @@ type entryHeader struct {
 	ID   string    `json:"id"`
 	Type string    `json:"type,omitempty"`
 	At   int64     `json:"at"` // Unix nanoseconds
+}
+
+func (g *Gatekeeper) deleteEntry(e *entry) {
+	if !g.records.off {
+		g.records.delete(entryKey(e))
+	}
 }
 
 func entryKey(e *entry) string {

@@ -1,7 +1,5 @@
 package signal
 
-import "bytes"
-
 // MaxPadding is the most that [Pad] adds. WhatsApp's clients draw the length
 // from 1 to 15 or 16, depending on the client, to blur the sizes of contents.
 const MaxPadding = 16
@@ -9,12 +7,19 @@ const MaxPadding = 16
 // Pad appends n bytes of value n to content, as WhatsApp's clients do before
 // they encrypt. 1 <= n <= MaxPadding; how n is drawn is the caller's matter.
 func Pad(content []byte, n int) []byte {
+	return AppendPadding(append(make([]byte, 0, len(content)+n), content...), n)
+}
+
+// AppendPadding is Pad for a content that may be overwritten: it writes behind it if
+// there is room.
+func AppendPadding(content []byte, n int) []byte {
 	if n < 1 || n > MaxPadding {
-		panic("signal: Pad takes 1 to 16 bytes")
+		panic("signal: padding takes 1 to 16 bytes")
 	}
-	out := make([]byte, len(content), len(content)+n)
-	copy(out, content)
-	return append(out, bytes.Repeat([]byte{byte(n)}, n)...)
+	for range n {
+		content = append(content, byte(n))
+	}
+	return content
 }
 
 // Unpad removes what [Pad] added. The result aliases padded.

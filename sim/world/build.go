@@ -244,7 +244,7 @@ func (w *world) newDevice(u *user, g *gatekeeper, addr ident.Address) error {
 			Address: addr, Client: client, Rand: des.NewStream(w.k.Seed(), "device/"+name),
 			Batch: w.sc.Devices.Prekeys.Batch, RotateEvery: time.Duration(w.sc.Devices.Prekeys.SignedRotation),
 			Window: g.cfg.Mailbox.Window, ResendAfter: time.Duration(w.sc.Devices.ResendAfter),
-			Volatile: w.sc.Faults.Crashes.Device.Every.IsZero(),
+			Volatile: w.sc.Faults.Crashes.Device.Every.IsZero(), Room: &w.room,
 		},
 		store: newStore(w.sc.Faults.Crashes.Device),
 	}

@@ -50,10 +50,11 @@ type world struct {
 	devices     []*device
 	conns       []*device // by connection; 0 is none
 	packets     []*packet // room for those to come
+	room        dma.Room  // for the devices' outputs
 
 	contents  *workload.Contents
 	readDelay link.Dist
-	presence  link.Schedule // of every user
+	presence  link.Schedule      // of every user
 	flights   map[string]*flight // messages under way, by ID
 	secret    []byte             // stands in every plaintext
 
@@ -141,8 +142,8 @@ type device struct {
 	machine *dma.Device
 	config  dma.DeviceConfig
 	store   store
-	down    bool // crashed
-	barred  bool // its provider's agreement ended
+	down    bool       // crashed
+	barred  bool       // its provider's agreement ended
 	peers   []*contact // by address
 
 	conn    dma.ConnID // of the present connection or attempt, 0 if none

@@ -1,0 +1,33 @@
+package dma
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// FuzzContentCheck: check refuses what the peer could not parse and nothing else, and
+// size is what Append appends.
+func FuzzContentCheck(f *testing.F) {
+	f.Add(byte(Text), "hello", "", "3EB0", "", uint64(0), 0)
+	f.Add(byte(Text), "\xff", "", "", "", uint64(0), 0)
+	f.Add(byte(Image), "caption", "", "", "/v/t1", uint64(1)<<40, 2048)
+	f.Add(byte(File), "", "", "", "", uint64(0), MaxThumbnail+1)
+	f.Add(byte(Reaction), "👍", "3EB0", "", "", uint64(0), 0)
+	f.Add(byte(Reaction), "", "", "", "", uint64(0), 0)
+	f.Fuzz(func(t *testing.T, kind byte, text, target, replyTo, ref string, size uint64, thumbnail int) {
+		c := Content{
+			Kind: Text + ContentKind(kind)%Reaction, Text: text, Target: target, ReplyTo: replyTo,
+			Media: MediaRef{Ref: ref, Size: size, Thumbnail: make([]byte, max(0, thumbnail)%(2*MaxThumbnail))},
+		}
+		b := c.Append(nil)
+		if len(b) != c.size() {
+			t.Errorf("%v of %d bytes, size says %d", c.Kind, len(b), c.size())
+		}
+		_, want := ParseContent(b)
+		if err := c.check(); (err == nil) != (want == nil) || err != nil && !errors.Is(err, protocols.ErrMalformed) {
+			t.Errorf("check says %v, and the parser %v", err, want)
+		}
+	})
+}
