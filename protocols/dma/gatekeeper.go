@@ -332,8 +332,13 @@ func (g *Gatekeeper) sendTo(a *account, s stanza.Stanza, last bool) {
 	}
 }
 
-// encoders holds room for frames under construction.
-var encoders = sync.Pool{New: func() any { return new([]byte) }}
+// encoders holds encoders, with room for frames under construction, between frames.
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+type encoder struct {
+	stanza.Encoder
+	room []byte
+}
 
 // encode renders a stanza that this package made; that it can be rendered is our
 // invariant.
@@ -347,13 +352,13 @@ func encode(s stanza.Stanza) []byte {
 
 // render renders any stanza. It fails if that is too large.
 func render(s stanza.Stanza) ([]byte, error) {
-	room := encoders.Get().(*[]byte)
-	defer encoders.Put(room)
-	b, err := stanza.AppendBinary((*room)[:0], s.Node())
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	b, err := e.Append(e.room[:0], s)
 	if err != nil {
 		return nil, err
 	}
-	*room = b
+	e.room = b
 	return append(make([]byte, 0, len(b)), b...), nil
 }
 

@@ -30,6 +30,11 @@ type Ack struct {
 // Node returns the ack as a tree.
 func (a *Ack) Node() Node {
 	b := make(builder, 0, 8)
+	a.attributes(&b)
+	return Node{Tag: "ack", Attrs: b}
+}
+
+func (a *Ack) attributes(b attributes) {
 	b.text("class", string(a.Class))
 	b.text("id", a.ID)
 	b.address("to", a.To)
@@ -38,7 +43,6 @@ func (a *Ack) Node() Node {
 	b.text("type", a.Type)
 	b.number("t", a.Timestamp)
 	b.number("error", int64(a.Error))
-	return Node{Tag: "ack", Attrs: b}
 }
 
 func parseAck(f *fields, n *Node) *Ack {

@@ -25,6 +25,7 @@ func AppendBinary(dst []byte, n Node) ([]byte, error) {
 type encoder struct {
 	out   []byte
 	nodes int
+	head  int // where the count of the element is that begin began
 	err   error
 }
 
@@ -128,7 +129,7 @@ func (e *encoder) value(n *Node, a *Attr) {
 	case formNibble, formHex:
 		e.packed(form, a.Value)
 	case formAddress:
-		e.address(addr)
+		e.addressValue(addr)
 	case formRaw:
 		e.length(len(a.Value))
 		e.out = append(e.out, a.Value...)
@@ -217,8 +218,8 @@ func (e *encoder) packed(f form, s string) {
 	}
 }
 
-// address writes an address that has a user part. Bare servers are tokens.
-func (e *encoder) address(a ident.Address) {
+// addressValue writes an address that has a user part. Bare servers are tokens.
+func (e *encoder) addressValue(a ident.Address) {
 	marker := markerOf(a)
 	e.out = append(e.out, marker)
 	if marker == markerDevice {

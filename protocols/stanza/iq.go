@@ -59,26 +59,33 @@ func (u Unknown) nodes() []Node   { return u.Children }
 
 // Node returns the iq as a tree.
 func (q *IQ) Node() Node {
+	b := make(builder, 0, 5)
+	q.attributes(&b)
+	return Node{Tag: "iq", Attrs: b, Children: q.children()}
+}
+
+func (q *IQ) attributes(b attributes) {
 	namespace := q.Namespace
 	if q.Payload != nil {
 		if own := q.Payload.namespace(); own != "" {
 			namespace = own
 		}
 	}
-	b := make(builder, 0, 5)
 	b.text("id", q.ID)
 	b.text("type", string(q.Type))
 	b.text("xmlns", namespace)
 	b.address("to", q.To)
 	b.address("from", q.From)
-	n := Node{Tag: "iq", Attrs: b}
+}
+
+func (q *IQ) children() (children []Node) {
 	if q.Payload != nil {
-		n.Children = q.Payload.nodes()
+		children = q.Payload.nodes()
 	}
 	if q.Error != nil {
-		n.Children = append(n.Children, q.Error.node())
+		children = append(children, q.Error.node())
 	}
-	return n
+	return children
 }
 
 // payloads lists what is read into which type: the tag of the first child that is

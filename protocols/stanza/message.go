@@ -49,6 +49,11 @@ type To struct {
 // Node returns the message as a tree.
 func (m *Message) Node() Node {
 	b := make(builder, 0, 9)
+	m.attributes(&b)
+	return Node{Tag: "message", Attrs: b, Children: m.children()}
+}
+
+func (m *Message) attributes(b attributes) {
 	b.text("id", m.ID)
 	b.address("to", m.To)
 	b.text("type", string(m.Type))
@@ -58,6 +63,9 @@ func (m *Message) Node() Node {
 	b.number("t", m.Timestamp)
 	b.number("offline", int64(m.Offline))
 	b.text("phash", m.PHash)
+}
+
+func (m *Message) children() []Node {
 	children := make([]Node, 0, len(m.Enc)+1)
 	if len(m.Participants) > 0 {
 		to := make([]Node, len(m.Participants))
@@ -70,7 +78,7 @@ func (m *Message) Node() Node {
 	for i := range m.Enc {
 		children = append(children, m.Enc[i].node())
 	}
-	return Node{Tag: "message", Attrs: b, Children: children}
+	return children
 }
 
 func parseMessage(f *fields, n *Node) *Message {

@@ -51,6 +51,11 @@ type Retry struct {
 // Node returns the receipt as a tree.
 func (r *Receipt) Node() Node {
 	b := make(builder, 0, 7)
+	r.attributes(&b)
+	return Node{Tag: "receipt", Attrs: b, Children: r.children()}
+}
+
+func (r *Receipt) attributes(b attributes) {
 	b.text("id", r.ID)
 	b.address("to", r.To)
 	b.text("type", string(r.Type))
@@ -58,21 +63,23 @@ func (r *Receipt) Node() Node {
 	b.address("participant", r.Participant)
 	b.number("t", r.Timestamp)
 	b.number("offline", int64(r.Offline))
-	n := Node{Tag: "receipt", Attrs: b}
+}
+
+func (r *Receipt) children() (children []Node) {
 	if len(r.IDs) > 0 {
 		items := make([]Node, len(r.IDs))
 		for i, id := range r.IDs {
 			items[i] = Node{Tag: "item", Attrs: []Attr{{"id", id}}}
 		}
-		n.Children = append(n.Children, Node{Tag: "list", Children: items})
+		children = append(children, Node{Tag: "list", Children: items})
 	}
 	if r.Retry != nil {
-		n.Children = append(n.Children, r.Retry.node(), bigEndianNode("registration", r.Registration, 4))
+		children = append(children, r.Retry.node(), bigEndianNode("registration", r.Registration, 4))
 		if r.Keys != nil {
-			n.Children = append(n.Children, Node{Tag: "keys", Children: r.Keys.nodes(oneKey)})
+			children = append(children, Node{Tag: "keys", Children: r.Keys.nodes(oneKey)})
 		}
 	}
-	return n
+	return children
 }
 
 func (r *Retry) node() Node {

@@ -56,15 +56,16 @@ type Enc struct {
 }
 
 func (e *Enc) node() Node {
-	n := Node{Tag: "enc", Attrs: make([]Attr, 0, 4), Data: e.Payload}
-	n.Attrs = append(n.Attrs, Attr{"v", itoa(int64(e.Version))}, Attr{"type", e.Type})
-	if e.MediaType != "" {
-		n.Attrs = append(n.Attrs, Attr{"mediatype", e.MediaType})
-	}
-	if e.Count != 0 {
-		n.Attrs = append(n.Attrs, Attr{"count", itoa(int64(e.Count))})
-	}
-	return n
+	b := make(builder, 0, 4)
+	e.attributes(&b)
+	return Node{Tag: "enc", Attrs: b, Data: e.Payload}
+}
+
+func (e *Enc) attributes(b attributes) {
+	b.number("v", int64(e.Version))
+	b.text("type", e.Type)
+	b.text("mediatype", e.MediaType)
+	b.number("count", int64(e.Count))
 }
 
 func parseEnc(f *fields, n *Node) Enc {
