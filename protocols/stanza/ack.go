@@ -46,28 +46,33 @@ func (a *Ack) attributes(b attributes) {
 }
 
 func parseAck(f *fields, n *Node) *Ack {
+	r := f.attrs(n)
+	return readAck(&r)
+}
+
+func readAck(r *attrReader) *Ack {
 	k := new(Ack)
-	for i := range n.Attrs {
-		switch a := &n.Attrs[i]; a.Name {
+	for r.next() {
+		switch r.name {
 		case "class":
-			k.Class = one(f, n, a, AckMessage, AckReceipt, AckNotification, AckCall)
+			k.Class = oneOf(r, AckMessage, AckReceipt, AckNotification, AckCall)
 		case "id":
-			k.ID = f.text(n, a)
+			k.ID = r.filled()
 		case "to":
-			k.To = f.address(n, a)
+			k.To = r.address()
 		case "from":
-			k.From = f.address(n, a)
+			k.From = r.address()
 		case "participant":
-			k.Participant = f.address(n, a)
+			k.Participant = r.address()
 		case "type":
-			k.Type = a.Value
+			k.Type = r.value()
 		case "t":
-			k.Timestamp = f.time(n, a)
+			k.Timestamp = r.time()
 		case "error":
-			k.Error = Code(f.number(n, a, 1, 1<<16-1))
+			k.Error = Code(r.number(1, 1<<16-1))
 		}
 	}
-	f.require(n, k.Class != "", "@class")
-	f.require(n, k.ID != "", "@id")
+	r.f.require(r.tag, k.Class != "", "@class")
+	r.f.require(r.tag, k.ID != "", "@id")
 	return k
 }

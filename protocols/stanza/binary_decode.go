@@ -58,16 +58,23 @@ type Decoder struct{ d decoder }
 
 // Parse reads one typed stanza in binary form. It is [ParseBinary] and [Parse] in
 // one, but for memory: the bytes within the stanza are those of b where b is not
-// compressed, so b must not change while the stanza is in use.
+// compressed, so b must not change while the stanza is in use, and the strings share
+// memory with those of stanzas before and after: clone what is kept for long.
 func (r *Decoder) Parse(b []byte) (Stanza, error) {
 	if len(b) == 0 || len(b) > MaxSize || b[0] != DictionaryVersion<<4 {
 		return parseFresh(b)
 	}
 	d := &r.d
 	d.in, d.off, d.nodes, d.err, d.share = b, 1, 1, nil, true
+	d.strings.size = sharedChunk
+	var f fields
+	if s := d.direct(&f); s != nil && d.err == nil && f.err == nil && d.off == len(b) {
+		d.in = nil
+		return s, nil
+	}
+	d.off, d.err = 1, nil
 	d.attrs.reset()
 	d.kids.reset()
-	d.strings.chunk.Reset() // the strings handed out keep the old chunk
 	var n Node
 	d.node(&n, 1)
 	if d.err == nil && d.off < len(d.in) {
@@ -360,7 +367,19 @@ func (d *decoder) packed(marker byte, start int) []byte {
 
 // address reads what follows the marker of an address and returns its text.
 func (d *decoder) address(marker byte, start int) string {
-	var a ident.Address
+	a := d.addressValue(marker, start)
+	if d.err != nil {
+		return ""
+	}
+	text, err := a.AppendText(d.strings.scratch[:0])
+	if err != nil {
+		d.fail(CheckAddress, start)
+	}
+	return d.strings.add(text)
+}
+
+// addressValue reads what follows the marker of an address.
+func (d *decoder) addressValue(marker byte, start int) (a ident.Address) {
 	if marker == markerDevice {
 		if d.byte() != domainUser {
 			d.fail(CheckAddress, start)
@@ -382,17 +401,14 @@ func (d *decoder) address(marker byte, start int) string {
 		}
 		a.Server = ident.Server(server)
 	}
-	if d.err != nil {
-		return ""
-	}
-	text, err := a.AppendText(d.strings.scratch[:0])
 	switch {
-	case err != nil:
+	case d.err != nil:
+	case a.Validate() != nil:
 		d.fail(CheckAddress, start)
 	case markerOf(a) != marker:
 		d.fail(CheckCanonical, start)
 	}
-	return d.strings.add(text)
+	return a
 }
 
 // user reads the user part of an address, which is not empty.

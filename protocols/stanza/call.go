@@ -78,9 +78,9 @@ func parseCall(f *fields, n *Node) *Call {
 			k.parseAction(f, c)
 		}
 	}
-	f.require(n, k.ID != "", "@id")
-	f.require(n, present(k.To) || present(k.From), "@to")
-	f.require(n, k.Action != "", "action")
+	f.require(n.Tag, k.ID != "", "@id")
+	f.require(n.Tag, present(k.To) || present(k.From), "@to")
+	f.require(n.Tag, k.Action != "", "action")
 	return k
 }
 
@@ -100,6 +100,6 @@ func (k *Call) parseAction(f *fields, n *Node) {
 			k.Enc = append(k.Enc, parseEnc(f, c))
 		}
 	}
-	f.require(n, k.CallID != "", "@call-id")
-	f.require(n, present(k.Creator), "@call-creator")
+	f.require(n.Tag, k.CallID != "", "@call-id")
+	f.require(n.Tag, present(k.Creator), "@call-creator")
 }

@@ -142,6 +142,6 @@ func parseError(f *fields, n *Node) *Error {
 			e.Text = a.Value
 		}
 	}
-	f.require(n, e.Code != 0, "@code")
+	f.require(n.Tag, e.Code != 0, "@code")
 	return e
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
@@ -82,6 +84,53 @@ func FuzzEncoder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := parse(b); err == nil {
 			encodesAs(t, new(stanza.Encoder), s)
+		}
+	})
+}
+
+// FuzzDecoder: a decoder reads what the tree says, and fails as that does, whatever it
+// has read before.
+func FuzzDecoder(f *testing.F) {
+	for _, s := range samples {
+		b, err := stanza.AppendBinary(nil, s.stanza.Node())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	attrs := func(names ...string) (a []stanza.Attr) {
+		for _, n := range names {
+			a = append(a, stanza.Attr{Name: n, Value: "1@msgr"})
+		}
+		return a
+	}
+	for _, n := range []stanza.Node{
+		{Tag: "ack"},
+		{Tag: "ack", Attrs: attrs("to", "id", "unknown", "class")},
+		{Tag: "ack", Attrs: attrs("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k")},
+		{Tag: "ack", Attrs: []stanza.Attr{{Name: "class", Value: "call"}, {Name: "id", Value: "1"}}, Data: []byte("data")},
+		{Tag: "receipt", Attrs: []stanza.Attr{{Name: "id", Value: "1"}, {Name: "to", Value: "g.us"}, {Name: "type", Value: "retry"}}},
+		{Tag: "message", Attrs: attrs("to", "id"), Data: []byte("data")},
+		{Tag: "message", Attrs: attrs("to", "id"), Children: []stanza.Node{{Tag: "enc", Attrs: attrs("type", "v")}}},
+		{Tag: "message", Attrs: attrs("to", "id"), Children: []stanza.Node{{Tag: "to"}, {Tag: "enc"}}},
+	} {
+		b, err := stanza.AppendBinary(nil, n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	// The same attribute twice.
+	f.Add([]byte("\x10\xf8\x05\x07\x16\x43\x16\x43"))
+	var d stanza.Decoder
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want, wantErr := parse(b)
+		got, err := d.Parse(b)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Fatalf("error %v, want %v", err, wantErr)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-ParseBinary +Decoder):\n%s", diff)
 		}
 	})
 }

@@ -20,10 +20,10 @@ func (f *fields) failAttr(n *Node, a *Attr, expected string) {
 	f.fail(CheckField, n.Tag+"/@"+a.Name, strconv.Quote(a.Value)+", expected "+expected)
 }
 
-// require fails if a part of n is missing. what is "@name" for an attribute.
-func (f *fields) require(n *Node, ok bool, what string) {
+// require fails if a part of an element is missing. what is "@name" for an attribute.
+func (f *fields) require(tag string, ok bool, what string) {
 	if !ok {
-		f.fail(CheckMissing, n.Tag+"/"+what, "")
+		f.fail(CheckMissing, tag+"/"+what, "")
 	}
 }
 

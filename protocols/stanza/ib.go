@@ -64,7 +64,7 @@ func parseCount(f *fields, n *Node, name string) int {
 			return int(f.number(n, a, 0, maxCount))
 		}
 	}
-	f.require(n, false, "@"+name)
+	f.require(n.Tag, false, "@"+name)
 	return 0
 }
 
@@ -77,6 +77,6 @@ func parseDirty(f *fields, n *Node) (d Dirty) {
 			d.Timestamp = f.time(n, a)
 		}
 	}
-	f.require(n, d.Type != "", "@type")
+	f.require(n.Tag, d.Type != "", "@type")
 	return d
 }

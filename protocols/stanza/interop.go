@@ -49,7 +49,7 @@ func parseBlock(f *fields, n *Node) Payload {
 			b.Unblock, found = one(f, item, a, actionBlock, actionUnblock) == actionUnblock, true
 		}
 	}
-	f.require(item, found, "@action")
+	f.require(item.Tag, found, "@action")
 	return b
 }
 
@@ -154,8 +154,8 @@ func parseApp(f *fields, n *Node) (app App) {
 			app.Enabled, enabled = parseBool(f, n, a), true
 		}
 	}
-	f.require(n, app.Integrator != 0, "@integrator")
-	f.require(n, enabled, "@enabled")
+	f.require(n.Tag, app.Integrator != 0, "@integrator")
+	f.require(n.Tag, enabled, "@enabled")
 	return app
 }
 
@@ -207,7 +207,7 @@ func readConsent(f *fields, n *Node) *Consent {
 			c.Given, given = parseBool(f, n, a), true
 		}
 	}
-	f.require(n, given, "@given")
+	f.require(n.Tag, given, "@given")
 	return c
 }
 

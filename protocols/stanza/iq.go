@@ -133,11 +133,11 @@ func parseIQ(node Node) (*IQ, error) {
 			q.From = f.address(n, a)
 		}
 	}
-	f.require(n, q.ID != "", "@id")
-	f.require(n, q.Type != "", "@type")
+	f.require(n.Tag, q.ID != "", "@id")
+	f.require(n.Tag, q.Type != "", "@type")
 	if q.Type == Fail {
 		c := n.Child("error")
-		f.require(n, c != nil, "error")
+		f.require(n.Tag, c != nil, "error")
 		if c != nil {
 			q.Error = parseError(f, c)
 		}

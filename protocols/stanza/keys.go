@@ -151,12 +151,12 @@ func parseKeys(f *fields, n *Node, place keyPlace) *Keys {
 		}
 	}
 	if !opaque {
-		f.require(n, registered || place == oneKey, "registration")
-		f.require(n, typed, "type")
-		f.require(n, k.Identity != nil, "identity")
-		f.require(n, k.Signed != nil, "skey")
+		f.require(n.Tag, registered || place == oneKey, "registration")
+		f.require(n.Tag, typed, "type")
+		f.require(n.Tag, k.Identity != nil, "identity")
+		f.require(n.Tag, k.Signed != nil, "skey")
 	}
-	f.require(n, listed || place != upload, "list")
+	f.require(n.Tag, listed || place != upload, "list")
 	return k
 }
 
@@ -192,8 +192,8 @@ func parseKeyPair(f *fields, n *Node, idSize, valueSize int) (id uint32, value [
 			value = f.bytes(c, valueSize)
 		}
 	}
-	f.require(n, identified, "id")
-	f.require(n, value != nil, "value")
+	f.require(n.Tag, identified, "id")
+	f.require(n.Tag, value != nil, "value")
 	return id, value
 }
 
@@ -206,7 +206,7 @@ func parseSignedKey(f *fields, n *Node) *SignedKey {
 			s.Signature = f.bytes(c, signatureSize)
 		}
 	}
-	f.require(n, s.Signature != nil, "signature")
+	f.require(n.Tag, s.Signature != nil, "signature")
 	return s
 }
 
@@ -246,7 +246,7 @@ func parseKeyFetch(f *fields, n *Node) Payload {
 			k.Users = append(k.Users, parseJID(f, c))
 		}
 	}
-	f.require(list, len(k.Users) > 0, "user")
+	f.require(list.Tag, len(k.Users) > 0, "user")
 	return k
 }
 
@@ -257,7 +257,7 @@ func parseJID(f *fields, n *Node) (addr ident.Address) {
 			addr = f.address(n, a)
 		}
 	}
-	f.require(n, present(addr), "@jid")
+	f.require(n.Tag, present(addr), "@jid")
 	return addr
 }
 

@@ -82,29 +82,8 @@ func (m *Message) children() []Node {
 }
 
 func parseMessage(f *fields, n *Node) *Message {
-	m := new(Message)
-	for i := range n.Attrs {
-		switch a := &n.Attrs[i]; a.Name {
-		case "id":
-			m.ID = f.text(n, a)
-		case "to":
-			m.To = f.address(n, a)
-		case "from":
-			m.From = f.address(n, a)
-		case "participant":
-			m.Participant = f.address(n, a)
-		case "type":
-			m.Type = one(f, n, a, TextMessage, MediaMessage, ReactionMessage, PollMessage)
-		case "notify":
-			m.Notify = a.Value
-		case "t":
-			m.Timestamp = f.time(n, a)
-		case "offline":
-			m.Offline = int(f.number(n, a, 1, maxCount))
-		case "phash":
-			m.PHash = a.Value
-		}
-	}
+	m, r := new(Message), f.attrs(n)
+	readMessage(&r, m)
 	for i := range n.Children {
 		switch c := &n.Children[i]; c.Tag {
 		case "enc":
@@ -117,11 +96,41 @@ func parseMessage(f *fields, n *Node) *Message {
 			m.Participants = parseParticipants(f, c)
 		}
 	}
-	f.require(n, m.ID != "", "@id")
-	f.require(n, m.Type != "", "@type")
-	f.require(n, present(m.To) || present(m.From), "@to")
-	f.require(n, len(m.Enc)+len(m.Participants) > 0, "enc")
+	m.check(f)
 	return m
+}
+
+// readMessage reads the attributes of m.
+func readMessage(r *attrReader, m *Message) {
+	for r.next() {
+		switch r.name {
+		case "id":
+			m.ID = r.filled()
+		case "to":
+			m.To = r.address()
+		case "from":
+			m.From = r.address()
+		case "participant":
+			m.Participant = r.address()
+		case "type":
+			m.Type = oneOf(r, TextMessage, MediaMessage, ReactionMessage, PollMessage)
+		case "notify":
+			m.Notify = r.value()
+		case "t":
+			m.Timestamp = r.time()
+		case "offline":
+			m.Offline = int(r.number(1, maxCount))
+		case "phash":
+			m.PHash = r.value()
+		}
+	}
+}
+
+func (m *Message) check(f *fields) {
+	f.require("message", m.ID != "", "@id")
+	f.require("message", m.Type != "", "@type")
+	f.require("message", present(m.To) || present(m.From), "@to")
+	f.require("message", len(m.Enc)+len(m.Participants) > 0, "enc")
 }
 
 func parseParticipants(f *fields, n *Node) []To {
@@ -131,7 +140,7 @@ func parseParticipants(f *fields, n *Node) []To {
 			to = append(to, parseTo(f, c))
 		}
 	}
-	f.require(n, len(to) > 0, "to")
+	f.require(n.Tag, len(to) > 0, "to")
 	return to
 }
 
@@ -149,7 +158,7 @@ func parseTo(f *fields, n *Node) (to To) {
 			encs++
 		}
 	}
-	f.require(n, present(to.Address), "@jid")
-	f.require(n, encs == 1, "enc")
+	f.require(n.Tag, present(to.Address), "@jid")
+	f.require(n.Tag, encs == 1, "enc")
 	return to
 }

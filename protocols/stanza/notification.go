@@ -139,7 +139,7 @@ func parseConsentChanged(f *fields, n *Node) Event {
 			return ConsentChanged{Given: parseBool(f, n, a)}
 		}
 	}
-	f.require(n, false, "@given")
+	f.require(n.Tag, false, "@given")
 	return nil
 }
 
@@ -149,7 +149,7 @@ func parseRevoked(f *fields, n *Node) Event {
 			return RevokedAgreement{Integrator: uint16(f.number(n, a, 1, 1<<16-1))}
 		}
 	}
-	f.require(n, false, "@integrator")
+	f.require(n.Tag, false, "@integrator")
 	return nil
 }
 
@@ -174,8 +174,8 @@ func parseNotification(node Node) (*Notification, error) {
 			t.Offline = int(f.number(n, a, 1, maxCount))
 		}
 	}
-	f.require(n, t.ID != "", "@id")
-	f.require(n, t.Type != "", "@type")
+	f.require(n.Tag, t.ID != "", "@id")
+	f.require(n.Tag, t.Type != "", "@type")
 	for i := range n.Children {
 		c := &n.Children[i]
 		if parse := eventParser(t.Type, c.Tag); parse != nil {

@@ -92,32 +92,42 @@ func (r *Retry) node() Node {
 }
 
 func parseReceipt(f *fields, n *Node) *Receipt {
-	r := new(Receipt)
-	for i := range n.Attrs {
-		switch a := &n.Attrs[i]; a.Name {
-		case "id":
-			r.ID = f.text(n, a)
-		case "to":
-			r.To = f.address(n, a)
-		case "from":
-			r.From = f.address(n, a)
-		case "participant":
-			r.Participant = f.address(n, a)
-		case "type":
-			r.Type = one(f, n, a, Read, RetryAsk, Sender)
-		case "t":
-			r.Timestamp = f.time(n, a)
-		case "offline":
-			r.Offline = int(f.number(n, a, 1, maxCount))
-		}
-	}
-	f.require(n, r.ID != "", "@id")
-	f.require(n, present(r.To) || present(r.From), "@to")
+	a := f.attrs(n)
+	r := readReceipt(&a)
 	if len(n.Children) > 0 {
 		r.parseChildren(f, n)
 	}
-	f.require(n, r.Type != RetryAsk || r.Retry != nil, "retry")
+	r.check(f)
 	return r
+}
+
+func readReceipt(a *attrReader) *Receipt {
+	r := new(Receipt)
+	for a.next() {
+		switch a.name {
+		case "id":
+			r.ID = a.filled()
+		case "to":
+			r.To = a.address()
+		case "from":
+			r.From = a.address()
+		case "participant":
+			r.Participant = a.address()
+		case "type":
+			r.Type = oneOf(a, Read, RetryAsk, Sender)
+		case "t":
+			r.Timestamp = a.time()
+		case "offline":
+			r.Offline = int(a.number(1, maxCount))
+		}
+	}
+	a.f.require(a.tag, r.ID != "", "@id")
+	a.f.require(a.tag, present(r.To) || present(r.From), "@to")
+	return r
+}
+
+func (r *Receipt) check(f *fields) {
+	f.require("receipt", r.Type != RetryAsk || r.Retry != nil, "retry")
 }
 
 func (r *Receipt) parseChildren(f *fields, n *Node) {
@@ -142,7 +152,7 @@ func (r *Receipt) parseChildren(f *fields, n *Node) {
 			r.Keys = parseKeys(f, c, oneKey)
 		}
 	}
-	f.require(n, r.Type != RetryAsk || registered, "registration")
+	f.require(n.Tag, r.Type != RetryAsk || registered, "registration")
 }
 
 func parseItems(f *fields, n *Node) []string {
@@ -153,10 +163,10 @@ func parseItems(f *fields, n *Node) []string {
 			continue
 		}
 		id, _ := c.Attr("id")
-		f.require(c, id != "", "@id")
+		f.require(c.Tag, id != "", "@id")
 		ids = append(ids, id)
 	}
-	f.require(n, len(ids) > 0, "item")
+	f.require(n.Tag, len(ids) > 0, "item")
 	return ids
 }
 
@@ -174,8 +184,8 @@ func parseRetry(f *fields, n *Node) *Retry {
 			r.Version = int(f.number(n, a, 1, 255))
 		}
 	}
-	f.require(n, r.Count != 0, "@count")
-	f.require(n, r.ID != "", "@id")
-	f.require(n, r.Version != 0, "@v")
+	f.require(n.Tag, r.Count != 0, "@count")
+	f.require(n.Tag, r.ID != "", "@id")
+	f.require(n.Tag, r.Version != 0, "@v")
 	return r
 }

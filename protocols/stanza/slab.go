@@ -1,6 +1,9 @@
 package stanza
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // slab hands out slices that share few allocations. Each chunk is at least twice
 // as large as the one before, up to a limit, so what is allocated is at most
@@ -41,19 +44,23 @@ func (s *slab[T]) reset() {
 // arena holds many short strings in few allocations.
 type arena struct {
 	chunk strings.Builder
+	size  int // of the chunks to come; 0 means arenaChunk
 	// scratch is room for one string under construction: the longest packed one.
 	scratch [2 * maxPacked]byte
 }
 
-// Size of an arena's chunks in bytes.
-const arenaChunk = 192
+// Sizes of an arena's chunks in bytes: for one stanza and for many.
+const (
+	arenaChunk  = 192
+	sharedChunk = 1024
+)
 
 // add returns b as a string.
 func (a *arena) add(b []byte) string {
 	start := a.chunk.Len()
 	if a.chunk.Cap()-start < len(b) {
 		a.chunk.Reset() // the strings handed out keep the old chunk
-		a.chunk.Grow(max(len(b), arenaChunk))
+		a.chunk.Grow(max(len(b), cmp.Or(a.size, arenaChunk)))
 		start = 0
 	}
 	a.chunk.Write(b)

@@ -69,23 +69,33 @@ func (e *Enc) attributes(b attributes) {
 }
 
 func parseEnc(f *fields, n *Node) Enc {
-	e := Enc{Payload: n.Data}
-	for i := range n.Attrs {
-		switch a := &n.Attrs[i]; a.Name {
+	r := f.attrs(n)
+	e := readEnc(&r)
+	e.Payload = n.Data
+	e.check(f, n.Tag)
+	return e
+}
+
+func readEnc(r *attrReader) (e Enc) {
+	for r.next() {
+		switch r.name {
 		case "v":
-			e.Version = int(f.number(n, a, 1, 255))
+			e.Version = int(r.number(1, 255))
 		case "type":
-			e.Type = a.Value
+			e.Type = r.value()
 		case "mediatype":
-			e.MediaType = a.Value
+			e.MediaType = r.value()
 		case "count":
-			e.Count = int(f.number(n, a, 1, MaxRetry))
+			e.Count = int(r.number(1, MaxRetry))
 		}
 	}
-	f.require(n, e.Version != 0, "@v")
-	f.require(n, e.Type != "", "@type")
-	f.require(n, len(e.Payload) > 0, "data")
 	return e
+}
+
+func (e *Enc) check(f *fields, tag string) {
+	f.require(tag, e.Version != 0, "@v")
+	f.require(tag, e.Type != "", "@type")
+	f.require(tag, len(e.Payload) > 0, "data")
 }
 
 func encNodes(encs []Enc) []Node {
