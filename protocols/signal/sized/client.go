@@ -23,7 +23,7 @@ type client struct {
 	random         uint64     // state of the generator of base and ratchet keys
 	rotations      uint32     // signed prekeys made, less one
 	oneTime        oneTimeKeys
-	sessions       map[protocols.Address]*session
+	sessions       sessions
 	changed        []*session // those whose changed is set
 	changedClient  bool
 	changedOneTime bool
@@ -183,13 +183,10 @@ func (c *client) Establish(_ time.Time, peer protocols.Address, p protocols.Bund
 // install makes st the current session with peer.
 func (c *client) install(peer protocols.Address, st state) protocols.Notice {
 	notice := protocols.SessionStarted
-	s := c.sessions[peer]
+	s := c.sessions.with(peer)
 	if s == nil {
 		s = &session{peer: peer, current: st}
-		if c.sessions == nil {
-			c.sessions = make(map[protocols.Address]*session)
-		}
-		c.sessions[peer] = s
+		c.sessions.add(s)
 	} else {
 		if s.identity != st.remote {
 			notice |= protocols.IdentityChanged
@@ -213,14 +210,14 @@ func (c *client) touch(s *session) {
 func (c *client) Established(peer protocols.Address) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sessions[peer] != nil
+	return c.sessions.with(peer) != nil
 }
 
 // Seal implements [protocols.Client].
 func (c *client) Seal(peer protocols.Address, plaintext []byte) (protocols.Sealed, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.sessions[peer]
+	s := c.sessions.with(peer)
 	if s == nil {
 		return protocols.Sealed{}, fmt.Errorf(Name+": seal to %s: %w", peer, protocols.ErrNoSession)
 	}

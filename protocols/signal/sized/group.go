@@ -142,7 +142,7 @@ func (c *client) change(id protocols.GroupID, add []protocols.Member, remove []p
 	slices.Sort(to)
 	var missing []protocols.Address
 	for _, a := range to {
-		if _, ok := sessions[a]; !ok && c.sessions[a] == nil {
+		if _, ok := sessions[a]; !ok && c.sessions.with(a) == nil {
 			missing = append(missing, a)
 		}
 	}
@@ -176,7 +176,7 @@ func (c *client) change(id protocols.GroupID, add []protocols.Member, remove []p
 
 // sealTo seals a content to one member, with which there is a session.
 func (c *client) sealTo(id protocols.GroupID, a protocols.Address, content []byte) protocols.Envelope {
-	return protocols.Envelope{To: []protocols.Address{a}, Group: id, Sealed: c.seal(c.sessions[a], content)}
+	return protocols.Envelope{To: []protocols.Address{a}, Group: id, Sealed: c.seal(c.sessions.with(a), content)}
 }
 
 // plan checks a change against the group.
@@ -213,7 +213,7 @@ func (c *client) reach(add []protocols.Member) (map[protocols.Address]bundle, er
 		if err != nil {
 			return nil, fmt.Errorf("add %s: %w", m.Address, err)
 		}
-		if s := c.sessions[m.Address]; s == nil || s.identity != b.identity {
+		if s := c.sessions.with(m.Address); s == nil || s.identity != b.identity {
 			sessions[m.Address] = b
 		}
 	}
@@ -295,7 +295,7 @@ func (c *client) sealGroup(id protocols.GroupID, plaintext []byte) ([]protocols.
 	var to []int
 	var missing []protocols.Address
 	for i, m := range g.members {
-		switch s := c.sessions[m.address]; {
+		switch s := c.sessions.with(m.address); {
 		case s == nil:
 			missing = append(missing, m.address)
 		case m.holds == 0 || m.holds != s.current.base:
@@ -316,7 +316,7 @@ func (c *client) sealGroup(id protocols.GroupID, plaintext []byte) ([]protocols.
 		for _, i := range to {
 			m := &g.members[i]
 			out = append(out, c.sealTo(id, m.address, encoded))
-			m.holds = c.sessions[m.address].current.base
+			m.holds = c.sessions.with(m.address).current.base
 		}
 	}
 	s := protocols.Sealed{Type: typeSenderKey, Version: encVersion, Payload: g.own.seal(c.layout, plaintext)}

@@ -59,7 +59,7 @@ func (c *client) receive(r *reception, peer protocols.Address, s protocols.Seale
 
 // receiveMessage finds the state that opens a SignalMessage.
 func (c *client) receiveMessage(r *reception) (err error) {
-	r.session = c.sessions[r.peer]
+	r.session = c.sessions.with(r.peer)
 	if r.session == nil {
 		return protocols.ErrNoSession
 	}
@@ -70,7 +70,7 @@ func (c *client) receiveMessage(r *reception) (err error) {
 // receivePreKey opens a PreKeySignalMessage with the state that an earlier one
 // with the same base key began, or begins one.
 func (c *client) receivePreKey(r *reception, m *preKeyMessage) (err error) {
-	if s := c.sessions[r.peer]; s != nil {
+	if s := c.sessions.with(r.peer); s != nil {
 		if i, ok := s.withBase(m.base); ok {
 			r.session, r.index = s, i
 			return c.receiveRepeated(r, m)

@@ -223,10 +223,7 @@ func (c *client) restoreRecord(kind, name string, value []byte) bool {
 		if s == nil {
 			return false
 		}
-		if c.sessions == nil {
-			c.sessions = make(map[protocols.Address]*session)
-		}
-		c.sessions[s.peer] = s
+		c.sessions.add(s)
 		return true
 	case keyGroup:
 		g := parseGroup(name, c.address, value)

@@ -3,6 +3,7 @@ package sized
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 )
@@ -64,6 +65,30 @@ type session struct {
 	changed  bool   // since it was last exported
 	current  state
 	archived []state // latest first
+}
+
+// sessions are those of a client, by peer. Most clients have few, for which a map
+// would take more memory than a session.
+type sessions []*session
+
+func (s sessions) find(peer protocols.Address) (int, bool) {
+	return slices.BinarySearchFunc(s, peer, func(s *session, peer protocols.Address) int {
+		return strings.Compare(string(s.peer), string(peer))
+	})
+}
+
+// with returns the session with peer, or nil.
+func (s sessions) with(peer protocols.Address) *session {
+	if i, ok := s.find(peer); ok {
+		return s[i]
+	}
+	return nil
+}
+
+// add takes in a session with a peer that none is with.
+func (s *sessions) add(x *session) {
+	i, _ := s.find(x.peer)
+	*s = slices.Insert(*s, i, x)
 }
 
 // agreement is the secret of X3DH (Sections 3.3 and 3.4) between the keys that
