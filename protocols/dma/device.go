@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -304,8 +303,11 @@ func (d *Device) peer(addr ident.Address) *peer {
 			}
 		}
 	}
-	addr.User = strings.Clone(addr.User) // which may be part of a frame
-	p := &peer{addr: addr, name: protocols.Address(addr.String())}
+	name := addr.String()
+	if own, err := ident.ParseAddress(name); err == nil {
+		addr = own // whose user is a part of name and of no frame
+	}
+	p := &peer{addr: addr, name: protocols.Address(name)}
 	d.peers = append(d.peers, p)
 	switch {
 	case d.byAddress != nil:
