@@ -240,28 +240,35 @@ func (w *world) newDevice(u *user, g *gatekeeper, addr ident.Address) error {
 	}
 	d := &device{
 		label: name, user: u, gk: g, addr: addr,
-		config: dma.DeviceConfig{
-			Address: addr, Client: client, Rand: des.NewStream(w.k.Seed(), "device/"+name),
-			Batch: w.sc.Devices.Prekeys.Batch, RotateEvery: time.Duration(w.sc.Devices.Prekeys.SignedRotation),
-			Window: g.cfg.Mailbox.Window, ResendAfter: time.Duration(w.sc.Devices.ResendAfter),
-			Volatile: w.sc.Faults.Crashes.Device.Every.IsZero(), Room: &w.room,
-		},
-		store: newStore(w.sc.Faults.Crashes.Device),
+		rand: *des.NewStream(w.k.Seed(), "device/"+name), store: newStore(w.sc.Faults.Crashes.Device),
 	}
-	if d.machine, err = dma.NewDevice(d.config); err != nil {
+	if d.machine, err = dma.NewDevice(w.deviceConfig(d, client)); err != nil {
 		return err
 	}
 	class := scenario.DeviceGatekeeper
 	if d.proxied() {
 		class = scenario.DeviceProxy
-		d.proxyOut = w.newLink(scenario.ProxyGatekeeper, name+"/proxy/up")
-		d.proxyIn = w.newLink(scenario.ProxyGatekeeper, name+"/proxy/down")
+		d.beyond = &legs{
+			out: w.newLink(scenario.ProxyGatekeeper, name+"/proxy/up"),
+			in:  w.newLink(scenario.ProxyGatekeeper, name+"/proxy/down"),
+		}
 	}
 	d.out, d.in = w.newLink(class, name+"/up"), w.newLink(class, name+"/down")
 	u.devices = append(u.devices, d)
 	g.devices = append(g.devices, d)
 	w.devices = append(w.devices, d)
 	return nil
+}
+
+// deviceConfig returns what the machine of a device needs, whether it is its first or
+// one that is restored.
+func (w *world) deviceConfig(d *device, client protocols.Client) dma.DeviceConfig {
+	return dma.DeviceConfig{
+		Address: d.addr, Client: client, Rand: &d.rand,
+		Batch: w.sc.Devices.Prekeys.Batch, RotateEvery: time.Duration(w.sc.Devices.Prekeys.SignedRotation),
+		Window: d.gk.cfg.Mailbox.Window, ResendAfter: time.Duration(w.sc.Devices.ResendAfter),
+		Volatile: w.sc.Faults.Crashes.Device.Every.IsZero(), Room: &w.room,
+	}
 }
 
 // introduce draws who knows whom: each partner user knows some native users of

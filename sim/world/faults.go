@@ -158,10 +158,11 @@ func (w *world) restartDevice(d *device, life int) error {
 	if err != nil {
 		return err
 	}
-	if d.config.Client, err = w.adapter.Restore(cfg, dma.ClientRecords(records)); err != nil {
+	client, err := w.adapter.Restore(cfg, dma.ClientRecords(records))
+	if err != nil {
 		return err
 	}
-	if d.machine, err = dma.RestoreDevice(d.config, records); err != nil {
+	if d.machine, err = dma.RestoreDevice(w.deviceConfig(d, client), records); err != nil {
 		return err
 	}
 	d.down, d.retries = false, 0
@@ -213,7 +214,7 @@ func (w *world) cutLinks() {
 	for _, d := range w.devices {
 		if d.proxied() {
 			targets[scenario.DeviceProxy] = append(targets[scenario.DeviceProxy], cut{&d.out, &d.in})
-			targets[scenario.ProxyGatekeeper] = append(targets[scenario.ProxyGatekeeper], cut{&d.proxyOut, &d.proxyIn})
+			targets[scenario.ProxyGatekeeper] = append(targets[scenario.ProxyGatekeeper], cut{&d.beyond.out, &d.beyond.in})
 		} else {
 			targets[scenario.DeviceGatekeeper] = append(targets[scenario.DeviceGatekeeper], cut{&d.out, &d.in})
 		}

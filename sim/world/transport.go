@@ -213,7 +213,7 @@ func (w *world) accept(g *gatekeeper, p packet) {
 // toDevice sends a packet from the gatekeeper towards a device.
 func (w *world) toDevice(d *device, p packet) {
 	if d.proxied() {
-		w.transmit(&d.proxyIn, p, evArriveDown)
+		w.transmit(&d.beyond.in, p, evArriveDown)
 	} else {
 		w.transmit(&d.in, p, evArriveDevice)
 	}
@@ -305,14 +305,14 @@ func (w *world) stepProxy(pa *partner, in dma.Input) {
 	}
 	for _, dial := range out.Dials {
 		d := pa.legs[dial.Conn]
-		d.proxyOut.Reset(w.k.Now())
-		d.proxyIn.Reset(w.k.Now())
-		w.transmit(&d.proxyOut, packet{device: d, conn: dial.Conn, kind: hello}, evArriveUp)
+		d.beyond.out.Reset(w.k.Now())
+		d.beyond.in.Reset(w.k.Now())
+		w.transmit(&d.beyond.out, packet{device: d, conn: dial.Conn, kind: hello}, evArriveUp)
 	}
 	for _, s := range out.Upstream {
 		if d := pa.legs[s.Conn]; d != nil {
 			w.passedOn(pa, d.gk.name, s)
-			w.emit(&d.proxyOut, d, s, evArriveUp)
+			w.emit(&d.beyond.out, d, s, evArriveUp)
 		}
 	}
 	for _, s := range out.Sends {

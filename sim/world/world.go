@@ -140,7 +140,7 @@ type device struct {
 	gk      *gatekeeper
 	addr    ident.Address
 	machine *dma.Device
-	config  dma.DeviceConfig
+	rand    des.Rand // what the machine draws from
 	store   store
 	down    bool       // crashed
 	barred  bool       // its provider's agreement ended
@@ -155,9 +155,12 @@ type device struct {
 	awake   des.Time // until when a push keeps it connected
 	online  bool     // what the journal has last: its user is there, or it is awake
 
-	out, in           link.Link // to and from the gatekeeper or the proxy
-	proxyOut, proxyIn link.Link // between the proxy and the gatekeeper
+	out, in link.Link // to and from the gatekeeper or the proxy
+	beyond  *legs     // between the proxy and the gatekeeper; nil if the route is direct
 }
+
+// legs are the two directions of a device's connection beyond its proxy.
+type legs struct{ out, in link.Link }
 
 // name is how journals and checks call the device. A partner's user has one at each
 // gatekeeper.
