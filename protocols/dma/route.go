@@ -31,10 +31,9 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	to, why := g.mayWrite(from, m.To)
 	var frame []byte
 	if why == 0 {
-		fwd := *m
-		fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-		fwd.Participant, fwd.Offline = ident.Address{}, 0 // which are not for clients to say
-		if frame = forward(&fwd); frame == nil || to.waiting(messageEntry, from.addr) >= g.cfg.PerSender {
+		m.From, m.To, m.Timestamp = from.addr, to.addr, now.Unix()
+		m.Participant, m.Offline = ident.Address{}, 0 // which are not for clients to say
+		if frame = forward(m); frame == nil || to.waiting(messageEntry, from.addr) >= g.cfg.PerSender {
 			why = stanza.ResourceLimit
 		}
 	}
@@ -83,10 +82,9 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 	if to == nil {
 		return fmt.Errorf("dma: receipt %s: %w: no account %v", r.ID, protocols.ErrMalformed, r.To)
 	}
-	fwd := *r
-	fwd.From, fwd.To, fwd.Timestamp = from.addr, to.addr, now.Unix()
-	fwd.Participant, fwd.Offline = ident.Address{}, 0
-	frame := forward(&fwd)
+	r.From, r.To, r.Timestamp = from.addr, to.addr, now.Unix()
+	r.Participant, r.Offline = ident.Address{}, 0
+	frame := forward(r)
 	if len(r.ID) > MaxID || frame == nil {
 		return fmt.Errorf("dma: receipt: %w: id of %d bytes, want 1 to %d, and at most %d in all", protocols.ErrMalformed, len(r.ID), MaxID, maxStanza)
 	}
