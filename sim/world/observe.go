@@ -55,14 +55,12 @@ func (w *world) composed(d *device, id string, in dma.Compose) {
 // deviceEvent notes what a device reports, and has its user act on it.
 func (w *world) deviceEvent(d *device, e *dma.Event) {
 	w.digest.event(w.k.Now(), d.name(), e)
-	c := d.peer(e.Peer)
-	f := w.flights[e.ID]
 	switch e.Kind {
 	case dma.MessageSealed:
-		if f != nil {
+		if f := w.flights[e.ID]; f != nil {
 			f.content, f.plain, f.sealed, f.frame = e.Plain-e.Padding, e.Plain, e.Sealed, e.Size
-			w.learn(c, ledger.Network, ledger.Timestamp, e.ID)
-			w.learn(c, ledger.Network, ledger.Size, e.ID)
+			w.learn(f.contact, ledger.Network, ledger.Timestamp, e.ID)
+			w.learn(f.contact, ledger.Network, ledger.Size, e.ID)
 		}
 	case dma.MessageAccepted:
 		w.meter.accepted++
@@ -70,16 +68,16 @@ func (w *world) deviceEvent(d *device, e *dma.Event) {
 			w.checker.Accepted(e.ID)
 		}
 	case dma.MessageRefused:
-		w.messageRefused(d, c, e)
+		w.messageRefused(d, d.peer(e.Peer), e)
 	case dma.MessageDelivered:
-		w.delivered(d, c, f, e)
+		w.delivered(d, d.peer(e.Peer), w.flights[e.ID], e)
 	case dma.DeliveryReceipt:
 		delete(w.flights, e.ID)
 	case dma.ReadReceipt:
 		w.meter.read++
 	case dma.RetryAsked:
 		w.meter.retries++
-		if f != nil {
+		if f := w.flights[e.ID]; f != nil {
 			f.retried = true
 		}
 		if w.checker != nil {
@@ -89,13 +87,13 @@ func (w *world) deviceEvent(d *device, e *dma.Event) {
 		w.meter.givenUp++
 		w.noteMessage(d.name(), trace.Reject, e.Peer.String(), e.ID, e.Reason)
 	case dma.PingReceived:
-		if c != nil {
+		if c := d.peer(e.Peer); c != nil {
 			w.k.After(des.FromSeconds(d.gk.consent.Sample(&d.user.rand)), w, des.Event{Kind: evAnswer, Ref: c})
 		}
 	case dma.ConsentGiven:
-		c.reach = open
+		d.peer(e.Peer).reach = open
 	case dma.ConsentRefused:
-		if c != nil && c.reach == untried {
+		if c := d.peer(e.Peer); c != nil && c.reach == untried {
 			c.reach = closed
 		}
 	}
@@ -143,10 +141,9 @@ func (w *world) delivered(d *device, c *contact, f *flight, e *dma.Event) {
 // gatekeeperEvent notes what a gatekeeper reports.
 func (w *world) gatekeeperEvent(g *gatekeeper, e *dma.Event) {
 	w.digest.event(w.k.Now(), g.name, e)
-	f := w.flights[e.ID]
 	switch e.Kind {
 	case dma.Routed:
-		if f != nil {
+		if f := w.flights[e.ID]; f != nil {
 			w.routed(f, e.ID)
 			if !f.contact.to.up {
 				f.online = false
@@ -154,7 +151,7 @@ func (w *world) gatekeeperEvent(g *gatekeeper, e *dma.Event) {
 			}
 		}
 	case dma.HandedOut:
-		if f != nil && f.handed == 0 {
+		if f := w.flights[e.ID]; f != nil && f.handed == 0 {
 			f.handed = w.k.Now()
 		}
 	case dma.Dropped:

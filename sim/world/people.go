@@ -270,7 +270,7 @@ func (w *world) see(c *contact, id string, reaction bool) {
 	c.last = strings.Clone(id) // which is part of a frame
 	u := c.from.user
 	r := &reading{
-		contact: c, id: id,
+		contact: c, id: c.last,
 		react:   u.rand.Bool(float64(w.sc.Workload.ReactionShare)) && !reaction,
 		receipt: u.rand.Bool(float64(w.sc.Workload.ReadReceiptShare)) && !reaction,
 	}
