@@ -20,14 +20,14 @@ type Edit struct {
 	base  *Tree
 	owner *persist.Owner
 	put   []NodeIndex            // nodes whose keys are new
-	own   map[NodeIndex]struct{} // parents whose unmerged list no snapshot shares
+	grown map[NodeIndex]struct{} // parents whose unmerged list grew
 }
 
 // Edit begins to stage changes.
 func (t *Tree) Edit() *Edit { return t.edit() }
 
 func (t *Tree) edit() *Edit {
-	return &Edit{t: *t, base: t, owner: new(persist.Owner), own: map[NodeIndex]struct{}{}}
+	return &Edit{t: *t, base: t, owner: new(persist.Owner), grown: map[NodeIndex]struct{}{}}
 }
 
 // Tree checks the result as Check does, hashes what changed and returns the new
@@ -37,6 +37,7 @@ func (e *Edit) Tree() (*Tree, error) {
 		return nil, err
 	}
 	e.truncate() // after a NextLeaf that was not filled
+	e.clip()
 	t := e.t
 	t.rehash()
 	e.t, e.owner = Tree{}, nil
@@ -262,26 +263,32 @@ func (e *Edit) setParent(n NodeIndex, p parent) {
 	}
 	pg, level, place := e.open(n, d, 0)
 	*pg.parent(level, place) = p
-	delete(e.own, n)
 	if !p.blank() {
 		e.t.index.addParent(e.owner, n, &p)
 		e.put = append(e.put, n)
 	}
 }
 
-// addUnmerged enters a leaf into the unmerged leaves of n, which is p so far. A
-// list that snapshots may share is copied first.
+// addUnmerged enters a leaf into the unmerged leaves of n, which is p so far. Lists
+// of a finished tree have no room to grow in place (see clip), so one that
+// snapshots share is copied here, and one that is this Edit's alone seldom is.
 func (e *Edit) addUnmerged(n NodeIndex, p parent, i uint32) {
 	at, found := slices.BinarySearch(p.unmerged, i)
 	if found {
 		return // only in a tree that is not valid
 	}
-	if _, ok := e.own[n]; !ok {
-		p.unmerged = append(make([]uint32, 0, len(p.unmerged)+1), p.unmerged...)
-		e.own[n] = struct{}{}
-	}
 	pg, level, place := e.open(n, 0, 0)
 	pg.parent(level, place).unmerged = slices.Insert(p.unmerged, at, i)
+	e.grown[n] = struct{}{}
+}
+
+// clip takes from the lists that grew the room to grow in place.
+func (e *Edit) clip() {
+	for n := range e.grown {
+		if p := e.t.parentAt(n); p != nil {
+			p.unmerged = slices.Clip(p.unmerged)
+		}
+	}
 }
 
 // blankPath blanks the direct path of a leaf.

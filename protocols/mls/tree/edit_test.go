@@ -219,4 +219,8 @@ func TestConcurrentEdits(t *testing.T) {
 	if got := mustMarshal(t, base); !bytes.Equal(got, want) {
 		t.Error("the tree changed")
 	}
+	root := base.parentAt(Root(base.width))
+	if len(root.unmerged) != 5 || cap(root.unmerged) != 5 {
+		t.Errorf("the root has %d unmerged leaves and room for %d, want 5 and 5", len(root.unmerged), cap(root.unmerged))
+	}
 }

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
@@ -40,35 +39,25 @@ func full(t testing.TB, s suite.Suite, n int) population {
 	t.Helper()
 	p := blanks(t, s, n)
 	e := p.tree.Edit()
+	pairs := map[NodeIndex]suite.KeyPair{}
 	for k := range n {
-		i := LeafIndex(k)
-		path, err := e.NewPath(i, p.clients[k].leaf, p.clients[k].signer.Private, groupID)
+		path, err := e.NewPath(LeafIndex(k), p.clients[k].leaf, p.clients[k].signer.Private, groupID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.clients[k].leaf = path.Leaf()
-		p.clients[k].pair = path.pair
-		for _, v := range path.Private().nodes {
-			first, last := v.node.leaves()
-			for j := first; j <= last && int(j) < n; j++ {
-				p.private[j] = p.private[j].with(v)
-			}
+		p.clients[k].leaf, p.clients[k].pair = path.Leaf(), path.pair
+		for j, node := range path.nodes {
+			pairs[node] = path.pairs[j]
 		}
-		p.private[i].pair = path.pair
 	}
 	p.tree = mustTree(t, e)
-	return p
-}
-
-// with returns the keys with those of one node set.
-func (v *Private) with(k nodeKey) *Private {
-	for j := range v.nodes {
-		if v.nodes[j].node == k.node {
-			v.nodes[j] = k
-			return v
+	for k := range n {
+		v := NewPrivate(LeafIndex(k), p.clients[k].pair)
+		path, _ := p.tree.FilteredDirectPath(v.leaf)
+		for _, node := range path {
+			v.nodes = append(v.nodes, nodeKey{node, pairs[node]})
 		}
+		p.private[v.leaf] = v
 	}
-	v.nodes = append(v.nodes, k)
-	slices.SortFunc(v.nodes, func(a, b nodeKey) int { return a.node.Level() - b.node.Level() })
-	return v
+	return p
 }

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -95,14 +96,21 @@ func scanParent(r *wire.Reader, b []byte) (p parent) {
 	r.Opaque()
 	r.Opaque()
 	to := r.Offset()
-	r.Vector(func() {
-		v := r.Uint32()
-		if n := len(p.unmerged); n > 0 && p.unmerged[n-1] >= v {
-			r.Fail(fmt.Errorf("unmerged leaf %d after %d, want ascending order", v, p.unmerged[n-1]))
-			return
+	list := r.Opaque()
+	if len(list)%4 != 0 {
+		r.Fail(wire.ErrTruncated)
+		return p
+	}
+	if len(list) > 0 {
+		p.unmerged = make([]uint32, len(list)/4)
+	}
+	for k := range p.unmerged {
+		v := binary.BigEndian.Uint32(list[4*k:])
+		if k > 0 && p.unmerged[k-1] >= v {
+			r.Fail(fmt.Errorf("unmerged leaf %d after %d, want ascending order", v, p.unmerged[k-1]))
 		}
-		p.unmerged = append(p.unmerged, v)
-	})
+		p.unmerged[k] = v
+	}
 	if r.Err() == nil {
 		p.keys = b[from:to:to]
 	}
