@@ -98,14 +98,3 @@ func CommonAncestor(a, b LeafIndex) NodeIndex {
 	k := bits.Len32(uint32(a ^ b))
 	return NodeIndex(a>>k<<(k+1)) + 1<<k - 1
 }
-
-// childToward returns the child of p on the way to n, which lies below p, and the
-// other child.
-func childToward(p, n NodeIndex) (child, other NodeIndex) {
-	left, _ := p.Left()
-	right, _ := p.Right()
-	if n < p {
-		return left, right
-	}
-	return right, left
-}

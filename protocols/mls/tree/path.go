@@ -205,3 +205,6 @@ func (p *Path) Erase() {
 	}
 	clear(p.commit)
 }
+
+// Format hides the secrets from every verb of package fmt.
+func (p Path) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "path of leaf %d", p.sender) }

@@ -201,8 +201,5 @@ func (v *Private) Erase(keep *Private) {
 
 func same(a, b suite.KeyPair) bool { return bytes.Equal(a.Public, b.Public) }
 
-// String hides the keys.
-func (v *Private) String() string { return fmt.Sprintf("private keys of leaf %d", v.leaf) }
-
-// GoString hides the keys.
-func (v *Private) GoString() string { return v.String() }
+// Format hides the keys from every verb of package fmt.
+func (v Private) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "private keys of leaf %d", v.leaf) }
