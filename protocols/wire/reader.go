@@ -151,8 +151,9 @@ func (r *Reader) Optional(read func()) bool {
 	return false
 }
 
-// length reads the length of a vector and checks that its bytes are there.
-func (r *Reader) length() int {
+// Length reads the length of a vector, for those who look at it before its bytes
+// are there. What follows is read as if it were not a vector.
+func (r *Reader) Length() int {
 	offset := r.Offset()
 	first := r.Uint8()
 	n, size := int(first&0x3f), 1<<(first>>6)
@@ -164,15 +165,22 @@ func (r *Reader) length() int {
 	case 2:
 		n = n<<8 | int(r.Uint8())
 	}
-	switch {
-	case r.err != nil:
-		return 0
-	case LengthSize(n) != size:
+	if r.err == nil && LengthSize(n) != size {
 		r.failAt(offset, ErrNotMinimal)
-	case n > len(r.s):
-		r.failAt(offset, ErrTruncated)
-	default:
-		return n
 	}
-	return 0
+	if r.err != nil {
+		return 0
+	}
+	return n
+}
+
+// length reads the length of a vector and checks that its bytes are there.
+func (r *Reader) length() int {
+	offset := r.Offset()
+	n := r.Length()
+	if r.err == nil && n > len(r.s) {
+		r.failAt(offset, ErrTruncated)
+		return 0
+	}
+	return n
 }

@@ -36,9 +36,13 @@ func TestDeserializationVectors(t *testing.T) {
 		if got, err := w.Bytes(); err != nil || !bytes.Equal(got, header) {
 			t.Errorf("length %d is written as %x, %v, want %x", c.Length, got, err, header)
 		}
+		r := NewReader(header)
+		if got := r.Length(); got != c.Length || r.Done() != nil {
+			t.Errorf("header %x is of %d bytes, %v, want %d", header, got, r.Done(), c.Length)
+		}
 		// The bytes themselves are not there, which must be noticed at the offset of
 		// the length and not before the length was understood.
-		r := NewReader(header)
+		r = NewReader(header)
 		r.Opaque()
 		if want := ErrTruncated; c.Length > 0 && !errors.Is(r.Err(), want) {
 			t.Errorf("header %x: %v, want %v", header, r.Err(), want)
@@ -342,5 +346,22 @@ func TestAllocations(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("writing and reading allocate %v times, want 0", n)
+	}
+}
+
+// TestLengthRefuses reads lengths that no writer writes.
+func TestLengthRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		header string
+		want   error
+	}{
+		{"", ErrTruncated}, {"40", ErrTruncated}, {"800000", ErrTruncated},
+		{"403f", ErrNotMinimal}, {"80003fff", ErrNotMinimal}, {"c000000000000000", ErrLength},
+	} {
+		r := NewReader(must(t, tt.header))
+		if got := r.Length(); got != 0 || !errors.Is(r.Err(), tt.want) {
+			t.Errorf("header %s: length %d, %v, want %v", tt.header, got, r.Err(), tt.want)
+		}
 	}
 }
