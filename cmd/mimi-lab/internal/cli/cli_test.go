@@ -291,6 +291,20 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptConformance interrupts a check, which then counts whole files alone.
+func TestInterruptConformance(t *testing.T) {
+	t.Parallel()
+	dir := vectorstest.Dir(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out bytes.Buffer
+	code := cli.Run(ctx, world(&out), []string{"conformance", "run", "mls", "tree-math", "--dir", dir})
+	got := out.String()
+	if code != 130 || !strings.Contains(got, "Interrupted after 0 of 1 files.") || strings.Contains(got, "passed in") {
+		t.Errorf("exit code %d with %q, want 130", code, got)
+	}
+}
+
 // TestInterruptFetch interrupts a fetch in the middle of a file, which leaves no
 // trace.
 func TestInterruptFetch(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors"
 	"github.com/mimi-lab/mimi-lab/protocols/vectors/cache"
 )
 
@@ -26,6 +27,21 @@ which commit, and its SHA-256. They are looked for in the folder that
 MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.`,
 		Example: `  mimi-lab vectors list`,
 	}, newList(t), newFetch(t), newVerify(t))
+}
+
+// Folder returns where a command looks for vectors: in dir if that is set, or in the
+// folder that the environment names, or in the user's own. The hint says how to
+// get what is missing there.
+func Folder(t *term.IO, dir string) (folder, hint string, err error) {
+	if dir == "" {
+		dir = t.Getenv(vectors.Env)
+	}
+	const get = `"mimi-lab vectors fetch%s" gets them.`
+	if dir != "" {
+		return dir, fmt.Sprintf(get, " --dir "+command.Quote(dir)), nil
+	}
+	dir, err = ownDir()
+	return dir, fmt.Sprintf(get, ""), err
 }
 
 // ownDir returns the user's own folder of vectors.

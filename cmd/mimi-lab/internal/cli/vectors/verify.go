@@ -77,18 +77,9 @@ type problem struct {
 }
 
 func runVerify(o *verifyOptions) error {
-	dir := o.Dir
-	if dir == "" {
-		dir = o.IO.Getenv(vectors.Env)
-	}
-	fetch := "mimi-lab vectors fetch"
-	if dir != "" {
-		fetch += " --dir " + command.Quote(dir)
-	} else {
-		var err error
-		if dir, err = ownDir(); err != nil {
-			return err
-		}
+	dir, fetch, err := Folder(o.IO, o.Dir)
+	if err != nil {
+		return err
 	}
 	v := verify(dir)
 	good := v.OK == v.Files
@@ -101,7 +92,7 @@ func runVerify(o *verifyOptions) error {
 		v.print(o.IO)
 	}
 	if !good {
-		return exit.Failuref(`"`+fetch+`" gets them.`, "%s: of %d files, %d missing and %d changed", dir, v.Files, v.Missing, v.Changed)
+		return exit.Failuref(fetch, "%s: of %d files, %d missing and %d changed", dir, v.Files, v.Missing, v.Changed)
 	}
 	return nil
 }

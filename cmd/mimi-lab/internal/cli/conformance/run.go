@@ -1,0 +1,269 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	vectorscli "github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/vectors"
+	mls "github.com/mimi-lab/mimi-lab/protocols/mls/conformance"
+	"github.com/mimi-lab/mimi-lab/protocols/vectors"
+)
+
+// runOptions are those of the command conformance run.
+type runOptions struct {
+	IO    *term.IO
+	Dir   string
+	Quiet bool
+	JSON  bool
+}
+
+func newRun(t *term.IO) *cobra.Command {
+	o := &runOptions{IO: t}
+	c := &cobra.Command{
+		Use:   "run PROTOCOL [FILE...]",
+		Short: "Check a protocol against its vectors",
+		Long: `Check a protocol against its vectors: against all files, or against those that
+are named. The vectors are looked for in the folder that --dir or else
+MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.
+
+A case passes if everything in it was verified. One that fails is printed with
+what differed, and the exit code is 3; so it is if a case was skipped. A file
+that is not as it was published is checked all the same, and named.`,
+		Example:           `  mimi-lab conformance run mls tree-math welcome`,
+		Annotations:       map[string]string{"vectors": "reads"},
+		Args:              command.Args(1, 1000, "the name of a protocol"),
+		ValidArgsFunction: complete,
+		RunE: func(c *cobra.Command, args []string) error {
+			p, files, err := choose(args)
+			if err != nil {
+				return err
+			}
+			return runRun(c.Context(), o, p, files)
+		},
+	}
+	c.Flags().StringVar(&o.Dir, "dir", "", "folder of vectors")
+	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress, and print nothing if all cases pass")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object that names every failure")
+	return c
+}
+
+// choose finds the protocol and the files that the arguments name, all files if they
+// name none.
+func choose(args []string) (protocol, []string, error) {
+	all := protocols()
+	at := slices.IndexFunc(all, func(p protocol) bool { return p.source.Name == args[0] })
+	const hint = `"mimi-lab conformance list" lists them.`
+	if at < 0 {
+		return protocol{}, nil, command.Unknown("protocol", args[0], names(), hint)
+	}
+	p := all[at]
+	var known, files []string
+	for _, f := range p.files {
+		known = append(known, f.Name)
+	}
+	for _, arg := range args[1:] {
+		name := strings.TrimSuffix(strings.TrimPrefix(arg, p.source.Name+"/"), ".json")
+		if !slices.Contains(known, name) {
+			return protocol{}, nil, command.Unknown("file", arg, known, hint)
+		}
+		if !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	if files == nil {
+		files = known
+	}
+	return p, files, nil
+}
+
+// complete completes the names of a protocol and of its files.
+func complete(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return names(), cobra.ShellCompDirectiveNoFileComp
+	}
+	_, files, err := choose(args[:1])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return slices.Contains(args[1:], f) }), cobra.ShellCompDirectiveNoFileComp
+}
+
+// input is a file as it was read.
+type input struct {
+	name      string
+	cases     *mls.Vectors
+	bytes     int
+	published bool
+}
+
+func runRun(ctx context.Context, o *runOptions, p protocol, files []string) error {
+	dir, hint, err := vectorscli.Folder(o.IO, o.Dir)
+	if err != nil {
+		return err
+	}
+	var inputs []input
+	for _, name := range files {
+		in, err := load(dir, p.source.Name, name)
+		if err != nil {
+			return exit.Failuref(hint, "%s: %w", dir, err)
+		}
+		inputs = append(inputs, in)
+	}
+	res := o.check(ctx, dir, p, inputs)
+	bad := res.Passed != res.Cases
+	if o.JSON {
+		if err := o.IO.JSON(res); err != nil {
+			return err
+		}
+	} else if bad || !o.Quiet {
+		res.print(o.IO, len(inputs))
+	}
+	switch {
+	case bad:
+		return exit.Violationf("", "%s: of %d cases, %d failed and %d were skipped", p.source.Name, res.Cases, res.Failed, res.Skipped)
+	case !res.Complete:
+		return ctx.Err()
+	}
+	return nil
+}
+
+// maxBytes bounds a file that is not one of those published, which are smaller.
+const maxBytes = 64 << 20
+
+// load reads a file and takes it apart.
+func load(dir, protocol, name string) (input, error) {
+	file := protocol + "/" + name + ".json"
+	b, err := vectors.Read(os.DirFS(dir), file)
+	in := input{name: name, published: err == nil}
+	var changed *vectors.MismatchError
+	if errors.As(err, &changed) {
+		b, err = readBounded(filepath.Join(dir, filepath.FromSlash(file)))
+	}
+	if err != nil {
+		return in, err
+	}
+	in.bytes = len(b)
+	in.cases, err = mls.Read(name, b)
+	return in, err
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && len(b) > maxBytes {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxBytes)
+	}
+	return b, err
+}
+
+// check verifies the files one after the other, until ctx is cancelled. What is in
+// the result is whole files.
+func (o *runOptions) check(ctx context.Context, dir string, p protocol, inputs []input) checked {
+	res := checked{Protocol: p.source.Name, Dir: dir, Files: []checkedFile{}, Failures: []failure{}}
+	total, done := 0, 0
+	for _, in := range inputs {
+		total += in.bytes
+	}
+	progress := o.IO.Progress("checking", o.Quiet)
+	defer progress.Done()
+	for _, in := range inputs {
+		start := o.IO.Now()
+		outcomes, ok := checkFile(ctx, in, func(share float64) {
+			progress.Set(float64(done)+share*float64(in.bytes), float64(total))
+		})
+		if !ok {
+			return res
+		}
+		res.add(in, outcomes, o.IO.Now().Sub(start))
+		done += in.bytes
+	}
+	res.Complete = true
+	return res
+}
+
+// checkFile verifies the cases of a file on all cores. It reports false if it was
+// interrupted.
+func checkFile(ctx context.Context, in input, progress func(share float64)) ([]mls.Outcome, bool) {
+	outcomes := make([]mls.Outcome, in.cases.Len())
+	var next, finished atomic.Int64
+	var wait sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(outcomes)) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(outcomes) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				outcomes[i] = in.cases.Check(i)
+				progress(float64(finished.Add(1)) / float64(len(outcomes)))
+			}
+		})
+	}
+	wait.Wait()
+	return outcomes, int(finished.Load()) == len(outcomes)
+}
+
+// checked is what the command found, as JSON.
+type checked struct {
+	Protocol string `json:"protocol"`
+	Dir      string `json:"dir"`
+	Complete bool   `json:"complete"`
+	tally
+	Files    []checkedFile `json:"files"`
+	Failures []failure     `json:"failures"`
+}
+
+// tally counts cases.
+type tally struct {
+	Cases   int     `json:"cases"`
+	Passed  int     `json:"passed"`
+	Failed  int     `json:"failed"`
+	Skipped int     `json:"skipped"`
+	Seconds float64 `json:"seconds"`
+}
+
+type checkedFile struct {
+	Name      string `json:"name"`
+	Published bool   `json:"published"` // false if the file is not as it was published
+	tally
+}
+
+// failure is one thing that differs; a case may have several.
+type failure struct {
+	File  string `json:"file"`
+	Case  int    `json:"case"`  // from 0
+	Suite int    `json:"suite"` // the number of the cipher suite, 0 if the case has none
+	What  string `json:"what"`
+}
+
+func (res *checked) add(in input, outcomes []mls.Outcome, took time.Duration) {
+	var r mls.Result
+	for _, out := range outcomes {
+		r.Add(out)
+	}
+	t := tally{r.Cases, r.Passed, r.Failed, r.Skipped, took.Seconds()}
+	res.Files = append(res.Files, checkedFile{in.name, in.published, t})
+	res.Cases += t.Cases
+	res.Passed += t.Passed
+	res.Failed += t.Failed
+	res.Skipped += t.Skipped
+	res.Seconds += t.Seconds
+	for _, f := range r.Failures {
+		res.Failures = append(res.Failures, failure{in.name, f.Case, int(f.Suite), f.What})
+	}
+}
