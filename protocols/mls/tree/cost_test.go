@@ -126,7 +126,7 @@ func TestOperations(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		check(name, got, suite.OpHPKEOpen, 1)
+		check(name, got, suite.OpHPKEOpenWith, 1)
 		check(name, got, suite.OpKeyDerive, above)
 		check(name, got, suite.OpExpand, 2*above)
 		check(name, got, suite.OpHash, 0)
@@ -142,7 +142,7 @@ func TestOperations(t *testing.T) {
 		if _, err := after.VerifyLeaves(groupID, nil); err != nil {
 			t.Fatal(err)
 		}
-	}), suite.OpVerify, members)
+	}), suite.OpVerifyBatched, members)
 
 	memo := NewVerified(members)
 	for k, want := range []int64{members, 0} {
@@ -150,6 +150,6 @@ func TestOperations(t *testing.T) {
 			if _, err := after.VerifyLeaves(groupID, memo); err != nil {
 				t.Fatal(err)
 			}
-		}), suite.OpVerify, want)
+		}), suite.OpVerifyBatched, want)
 	}
 }

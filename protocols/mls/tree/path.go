@@ -151,48 +151,33 @@ func (p *Path) SecretFor(i LeafIndex) (pathSecret []byte, ok bool) {
 // which ascend. t is the tree with the path, context the encoding of the provisional
 // GroupContext.
 func (p *Path) Encrypt(t *Tree, context []byte, exclude []LeafIndex) (*message.UpdatePath, error) {
-	var list []sealing
-	ends := make([]int, len(p.nodes))
+	info := labeled.EncryptContext(nil, labelPath, context)
+	var jobs []suite.SealJob
+	ends := make([]int, len(p.nodes)) // of each node's jobs
 	var resolution []NodeIndex
 	for k := range p.nodes {
 		resolution = without(t.resolve(resolution[:0], p.copath[k]), exclude)
 		for _, n := range resolution {
-			list = append(list, sealing{n, t.encryptionKeyOf(n), p.secrets[k]})
+			jobs = append(jobs, suite.SealJob{Public: t.encryptionKeyOf(n), Info: info, Plaintext: p.secrets[k]})
 		}
-		ends[k] = len(list)
+		ends[k] = len(jobs)
 	}
-	sealed, err := sealAll(t.suite, labeled.EncryptContext(nil, labelPath, context), list)
-	if err != nil {
-		return nil, err
+	if err := suite.SealMany(t.suite, jobs); err != nil {
+		return nil, fmt.Errorf("tree: path secrets of leaf %d: %w", p.sender, err)
+	}
+	sealed := make([]message.HPKECiphertext, len(jobs))
+	for k := range jobs {
+		sealed[k] = message.HPKECiphertext{KEMOutput: jobs[k].Enc, Ciphertext: jobs[k].Ciphertext}
 	}
 	out := &message.UpdatePath{LeafNode: *p.leaf, Nodes: make([]message.UpdatePathNode, len(p.nodes))}
 	from := 0
 	for k := range p.nodes {
+		var err error
 		out.Nodes[k], err = message.NewUpdatePathNode(p.pairs[k].Public, sealed[from:ends[k]])
 		if err != nil {
 			return nil, fmt.Errorf("tree: ciphertexts of node %d: %w", p.nodes[k], err)
 		}
 		from = ends[k]
-	}
-	return out, nil
-}
-
-// sealing is a secret to be encrypted to a node.
-type sealing struct {
-	to     NodeIndex
-	public []byte
-	secret []byte
-}
-
-// sealAll encrypts secrets, all with the same info.
-func sealAll(s suite.Suite, info []byte, list []sealing) ([]message.HPKECiphertext, error) {
-	out := make([]message.HPKECiphertext, len(list))
-	for k, x := range list {
-		enc, ciphertext, err := s.SealBase(x.public, info, nil, x.secret)
-		if err != nil {
-			return nil, fmt.Errorf("tree: path secret for node %d: %w", x.to, err)
-		}
-		out[k] = message.HPKECiphertext{KEMOutput: enc, Ciphertext: ciphertext}
 	}
 	return out, nil
 }

@@ -56,16 +56,13 @@ func (v *Private) Rebase(t *Tree) (*Private, error) {
 	return next, nil
 }
 
-// key returns the private key of a node in t, nil if it is not known.
-func (v *Private) key(t *Tree, n NodeIndex) suite.PrivateKey {
-	pair := v.pair
+// key returns the key pair of a node in t, and whether it is known.
+func (v *Private) key(t *Tree, n NodeIndex) (pair suite.KeyPair, ok bool) {
+	pair = v.pair
 	if n != v.leaf.Node() {
 		pair = v.at(n)
 	}
-	if pair.Private == nil || !bytes.Equal(pair.Public, t.encryptionKeyOf(n)) {
-		return nil
-	}
-	return pair.Private
+	return pair, pair.Private != nil && bytes.Equal(pair.Public, t.encryptionKeyOf(n))
 }
 
 func (v *Private) at(n NodeIndex) suite.KeyPair {
@@ -115,12 +112,13 @@ func (v *Private) open(t *Tree, sender LeafIndex, p *message.UpdatePath, copath 
 		return 0, nil, &CountError{"ciphertexts", copath[k], got, len(resolution)}
 	}
 	for j, n := range resolution {
-		key := v.key(t, n)
-		if key == nil {
+		pair, ok := v.key(t, n)
+		if !ok {
 			continue
 		}
 		c := p.Nodes[k].Secret(j)
-		pathSecret, err = labeled.Decrypt(t.suite, key, labelPath, context, c.KEMOutput, c.Ciphertext)
+		info := labeled.EncryptContext(nil, labelPath, context)
+		pathSecret, err = suite.OpenBaseWith(t.suite, c.KEMOutput, pair, info, nil, c.Ciphertext)
 		if err != nil {
 			return 0, nil, fmt.Errorf("%w: ciphertext for node %d: %w", ErrPathSecret, n, err)
 		}

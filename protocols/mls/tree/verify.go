@@ -110,54 +110,55 @@ func (v *Verified) add(key [32]byte) {
 // and few enough that what is signed takes little memory.
 const batch = 512
 
-// signed is a leaf's signature as it is verified.
-type signed struct {
-	leaf      LeafIndex
-	key       [32]byte // in Verified
-	public    []byte
-	message   []byte
-	signature []byte
+// pending are leaves whose signatures are to be verified, by position.
+type pending struct {
+	leaves     []LeafIndex
+	keys       [][32]byte // in Verified
+	signatures []suite.Signature
+	arena      []byte // what is signed
+}
+
+// verify verifies them, has memo remember them, and forgets them.
+func (p *pending) verify(s suite.Suite, memo *Verified) (bad LeafIndex, err error) {
+	if k, err := suite.VerifyBatch(s, p.signatures); err != nil {
+		return p.leaves[k], fmt.Errorf("%w: leaf %d: %w", ErrSignature, p.leaves[k], err)
+	}
+	for _, key := range p.keys {
+		memo.add(key)
+	}
+	p.leaves, p.keys, p.signatures, p.arena = p.leaves[:0], p.keys[:0], p.signatures[:0], p.arena[:0]
+	return 0, nil
 }
 
 // VerifyLeaves checks the signatures of all leaves of a group (RFC 9420, Section
 // 7.3), but not of those that memo, which may be nil, remembers. The error is an
-// ErrSignature, and bad is a leaf with such a signature.
+// ErrSignature, and bad is a leaf with such a signature. Signatures are accepted as
+// suite.VerifyBatch accepts them.
 func (t *Tree) VerifyLeaves(groupID []byte, memo *Verified) (bad LeafIndex, err error) {
 	h := newHasher(t.suite)
-	var pending []signed
-	var arena []byte // of what is signed, for one batch
-	flush := func() error {
-		k, err := verifyAll(t.suite, pending)
-		if err != nil {
-			bad = pending[k].leaf
-			return fmt.Errorf("%w: leaf %d: %w", ErrSignature, bad, err)
-		}
-		for i := range pending {
-			memo.add(pending[i].key)
-		}
-		pending, arena = pending[:0], arena[:0]
-		return nil
-	}
+	var p pending
 	for i := range t.leaves {
 		l := t.leafAt(i)
-		start := len(arena)
-		arena = appendSigned(arena, l, groupID, i)
-		s := signed{leaf: i, public: l.signatureKey(), message: arena[start:len(arena):len(arena)]}
-		_, s.signature = l.unsigned()
+		start := len(p.arena)
+		p.arena = appendSigned(p.arena, l, groupID, i)
+		_, signature := l.unsigned()
+		s := suite.Signature{Public: l.signatureKey(), Message: slices.Clip(p.arena[start:]), Signature: signature}
 		if memo != nil {
-			s.key = h.verifiedKey(&s)
-			if memo.has(s.key) {
-				arena = arena[:start]
+			key := h.verifiedKey(&s)
+			if memo.has(key) {
+				p.arena = p.arena[:start]
 				continue
 			}
+			p.keys = append(p.keys, key)
 		}
-		if pending = append(pending, s); len(pending) == batch {
-			if err := flush(); err != nil {
+		p.leaves, p.signatures = append(p.leaves, i), append(p.signatures, s)
+		if len(p.leaves) == batch {
+			if bad, err := p.verify(t.suite, memo); err != nil {
 				return bad, err
 			}
 		}
 	}
-	return bad, flush()
+	return p.verify(t.suite, memo)
 }
 
 // appendSigned appends what a leaf's signature is over (RFC 9420, Section 7.2; see
@@ -177,25 +178,15 @@ func appendSigned(dst []byte, l *leaf, groupID []byte, i LeafIndex) []byte {
 }
 
 // verifiedKey returns the name of a signature in Verified.
-func (h *hasher) verifiedKey(s *signed) (key [32]byte) {
+func (h *hasher) verifiedKey(s *suite.Signature) (key [32]byte) {
 	w := wire.NewWriter(h.buf[:0])
 	w.Uint16(uint16(h.s.ID()))
-	w.Opaque(s.public)
-	w.Opaque(s.message)
-	w.Opaque(s.signature)
+	w.Opaque(s.Public)
+	w.Opaque(s.Message)
+	w.Opaque(s.Signature)
 	var sum [64]byte
 	copy(key[:], h.sum(sum[:0], w))
 	return key
-}
-
-// verifyAll verifies signatures and returns the position of one that is not valid.
-func verifyAll(s suite.Suite, list []signed) (bad int, err error) {
-	for i := range list {
-		if err := s.Verify(list[i].public, list[i].message, list[i].signature); err != nil {
-			return i, err
-		}
-	}
-	return 0, nil
 }
 
 // VerifyListed checks that each leaf's own capabilities list its credential type
