@@ -118,7 +118,8 @@ func writeBlanks(w *wire.Writer, n *int) {
 }
 
 // FromPages reads a tree from all its pages, in any order, and hashes it. It keeps
-// slices of their data.
+// slices of their data. Pages are a store's own and not a stranger's: a single one
+// far to the right makes a wide tree, which takes long to hash.
 func FromPages(s suite.Suite, pages []Page) (*Tree, error) {
 	e := newTree(s).edit()
 	seen := map[[2]uint32]bool{}
