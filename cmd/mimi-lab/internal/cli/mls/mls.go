@@ -1,4 +1,5 @@
-// Package mls serves and plays MLS groups.
+// Package mls looks at MLS messages and ratchet trees, and serves and plays MLS
+// groups.
 package mls
 
 import (
@@ -11,9 +12,11 @@ import (
 // New makes the noun mls.
 func New(t *term.IO) *cobra.Command {
 	return command.Noun(&cobra.Command{
-		Use:     "mls",
-		Short:   "Play MLS groups with other implementations",
-		Long:    `Play MLS groups (RFC 9420) with other implementations.`,
-		Example: `  mimi-lab mls interop --suite 1 --scenario welcome_join`,
-	}, newServe(t), newInterop(t))
+		Use:   "mls",
+		Short: "Look at MLS messages, play groups with other implementations",
+		Long: `Look at MLS messages and ratchet trees (RFC 9420, also with the extensions of
+draft-ietf-mls-extensions-10), and play MLS groups with other implementations.`,
+		Example: `  echo 000300000002 | mimi-lab mls show --type Proposal
+  mimi-lab mls interop --suite 1 --scenario welcome_join`,
+	}, newShow(t), newTree(t), newServe(t), newInterop(t))
 }

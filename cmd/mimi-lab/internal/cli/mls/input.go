@@ -1,0 +1,129 @@
+package mls
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+)
+
+// encoding is how bytes are written down.
+type encoding string
+
+const (
+	autoEncoding   encoding = "auto"
+	hexEncoding    encoding = "hex"
+	base64Encoding encoding = "base64"
+	binaryEncoding encoding = "binary"
+)
+
+// Set takes the value of a flag; with String and Type it makes encoding one.
+func (e *encoding) Set(s string) error {
+	for _, known := range []encoding{autoEncoding, hexEncoding, base64Encoding, binaryEncoding} {
+		if encoding(s) == known {
+			*e = known
+			return nil
+		}
+	}
+	return errors.New("want auto, hex, base64 or binary")
+}
+
+func (e *encoding) String() string { return string(*e) }
+
+// Type is what the help calls a value of the flag.
+func (e *encoding) Type() string { return "encoding" }
+
+// maxBytes is the longest message that is looked at: more than the ratchet tree of
+// 100 000 members has.
+const maxBytes = 64 << 20
+
+// maxText is the longest file: maxBytes in hexadecimal, in lines.
+const maxText = 2*maxBytes + maxBytes/8
+
+// input returns the bytes of the one argument, a file, or of standard input if it
+// is "-" or missing, and how they were encoded.
+func input(t *term.IO, args []string, e encoding) ([]byte, encoding, error) {
+	in, name := t.In, "standard input"
+	if len(args) > 0 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return nil, e, exit.Failuref("Name a file that exists, or leave it out to read standard input.", "%w", err)
+		}
+		defer f.Close()
+		in, name = f, args[0]
+	} else if t.InTTY {
+		return nil, e, exit.Usagef("Name a file, or send the message through a pipe.", "no message on standard input, which is a terminal")
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	if err != nil {
+		return nil, e, exit.Failuref("", "read %s: %w", name, err)
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, e, exit.Usagef("The command reads a file or what is piped into it.", "nothing to read: %s is empty", name)
+	}
+	if e == autoEncoding {
+		e = guess(b)
+	}
+	text := len(b)
+	b, err = decode(b, e)
+	if err != nil {
+		return nil, e, exit.Usagef(fmt.Sprintf("It was read as %s; --encoding says otherwise.", e), "%s: %w", name, err)
+	}
+	if len(b) > maxBytes || text > maxText {
+		return nil, e, exit.Usagef("", "%s is longer than %d MiB, want at most that", name, maxBytes>>20)
+	}
+	return b, e, nil
+}
+
+// guess tells the encoding by what the bytes look like. Nothing of MLS is all
+// letters: there is a small number, which is a control character, near its start.
+func guess(b []byte) encoding {
+	text := func(c rune) bool { return c > 0x7e || c < ' ' && !strings.ContainsRune("\t\r\n", c) }
+	switch {
+	case bytes.ContainsFunc(b, text):
+		return binaryEncoding
+	case strings.Trim(squeeze(b), "0123456789abcdefABCDEF") == "":
+		return hexEncoding
+	}
+	return base64Encoding
+}
+
+// squeeze takes the white space out.
+func squeeze(b []byte) string { return string(bytes.Join(bytes.Fields(b), nil)) }
+
+// decode decodes hexadecimal, or base64 of either alphabet with or without padding
+// (RFC 4648, Sections 4, 5 and 8). Where it fails, white space does not count.
+func decode(b []byte, e encoding) ([]byte, error) {
+	switch e {
+	case hexEncoding:
+		s := squeeze(b)
+		if i := strings.IndexFunc(s, notHex); i >= 0 {
+			return nil, fmt.Errorf("not hexadecimal: %q at character %d, want 0-9 or a-f", s[i:i+1], i)
+		}
+		if len(s)%2 != 0 {
+			return nil, fmt.Errorf("not hexadecimal: %d digits, want an even number", len(s))
+		}
+		return hex.DecodeString(s)
+	case base64Encoding:
+		s := strings.TrimRight(squeeze(b), "=")
+		s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+		out, err := base64.RawStdEncoding.DecodeString(s)
+		if i := base64.CorruptInputError(0); errors.As(err, &i) {
+			if int(i) < len(s) && len(s)%4 != 1 {
+				return nil, fmt.Errorf("not base64: %q at character %d, want a letter, digit or one of + / - _", s[i:i+1], i)
+			}
+			return nil, fmt.Errorf("not base64: %d characters, which end within a byte", len(s))
+		}
+		return out, err
+	}
+	return b, nil
+}
+
+func notHex(c rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", c) }

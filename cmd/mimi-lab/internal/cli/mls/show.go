@@ -1,0 +1,151 @@
+package mls
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/layout"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/outline"
+)
+
+// showOptions are those of the command mls show.
+type showOptions struct {
+	IO       *term.IO
+	Args     []string
+	Encoding encoding
+	Type     string
+	Full     bool
+	JSON     bool
+}
+
+func newShow(t *term.IO) *cobra.Command {
+	o := &showOptions{IO: t, Encoding: autoEncoding}
+	c := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Show what is in an MLS message, field by field",
+		Long: `Show what is in an MLS message, in the field names of RFC 9420: an MLSMessage,
+or on its own one of
+  ` + kindNames() + `.
+It comes from FILE, or from standard input if that is "-" or left out: in
+hexadecimal, in base64 or as it is.
+
+Lines with an arrow are not in the message but follow from it: what is in known
+extensions, references, and whether signatures verify where no more than the
+message is needed. A check that fails exits with 1.`,
+		Example: `  echo 00010002057061727479000000000000002a010003aabbcc0411223344 \
+    | mimi-lab mls show
+  echo AAMAAAAC | mimi-lab mls show --type Proposal --json`,
+		Args: command.Args(0, 1, "a file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.Args = args
+			return runShow(o)
+		},
+	}
+	c.Flags().Var(&o.Encoding, "encoding", "how it is written: auto, hex, base64 or binary")
+	c.Flags().StringVar(&o.Type, "type", "", "which struct it is (default: the one that fits)")
+	c.Flags().BoolVar(&o.Full, "full", false, "shorten nothing")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object, bytes in hexadecimal")
+	return c
+}
+
+// kindNames lists the structs besides MLSMessage, in indented lines.
+func kindNames() string {
+	var names []string
+	for _, k := range layout.Kinds()[1:] {
+		names = append(names, string(k))
+	}
+	return strings.Join(term.Wrap(strings.Join(names, ", "), columns-4), "\n  ")
+}
+
+// shown is what the command says of a message, as JSON.
+type shown struct {
+	ReadAs   layout.Kind   `json:"read_as"`
+	Encoding encoding      `json:"encoding"`
+	Bytes    int           `json:"bytes"`
+	Content  *outline.Node `json:"content"`
+	Problems []string      `json:"problems,omitempty"` // fields whose check failed
+}
+
+func runShow(o *showOptions) error {
+	kind, err := parseKind(o.Type)
+	if err != nil {
+		return err
+	}
+	b, e, err := input(o.IO, o.Args, o.Encoding)
+	if err != nil {
+		return err
+	}
+	if kind == "" {
+		if kind, err = guessKind(b, e); err != nil {
+			return err
+		}
+	}
+	m, err := layout.Read(b, kind)
+	if err != nil {
+		return exit.Usagef(readAs(e), "not well-formed: %w", err)
+	}
+	if o.JSON {
+		err = o.IO.JSON(shown{m.Kind, e, len(b), m.Fields, m.Problems})
+	} else {
+		fmt.Fprintf(o.IO.Out, "%s, %s, read from %s\n\n", m.Kind, outline.Size(len(b)), e)
+		err = m.Fields.Write(o.IO.Out, outline.Style{Columns: columns, Full: o.Full, Paint: painter(o.IO)})
+	}
+	if err != nil {
+		return err
+	}
+	if len(m.Problems) > 0 {
+		return exit.Failuref("", "well-formed, but not valid: %s", strings.Join(m.Problems, ", "))
+	}
+	return nil
+}
+
+// columns is how wide output for people is.
+const columns = 80
+
+// parseKind returns the struct that --type names, "" if it names none.
+func parseKind(name string) (layout.Kind, error) {
+	if name == "" {
+		return "", nil
+	}
+	if k, ok := layout.ParseKind(name); ok {
+		return k, nil
+	}
+	var names []string
+	for _, k := range layout.Kinds() {
+		names = append(names, string(k))
+	}
+	return "", command.Unknown("type", name, names, "There are "+strings.Join(names, ", ")+".")
+}
+
+// guessKind finds out what b is.
+func guessKind(b []byte, e encoding) (layout.Kind, error) {
+	kind, err := layout.Guess(b)
+	var g *layout.GuessError
+	if errors.As(err, &g) && len(g.Fits) > 0 {
+		return "", exit.Usagef("--type says which one it is.", "ambiguous: %w", err)
+	}
+	if err != nil {
+		return "", exit.Usagef("--type tries one of them alone. "+readAs(e), "%s: %w", outline.Size(len(b)), err)
+	}
+	return kind, nil
+}
+
+// readAs is the hint for bytes that make no sense, which another encoding may give
+// them.
+func readAs(e encoding) string {
+	return fmt.Sprintf("It was read as %s; --encoding says otherwise.", e)
+}
+
+// painter colours an outline.
+func painter(t *term.IO) func(outline.Part, string) string {
+	styles := map[outline.Part]term.Style{
+		outline.PartName: term.Name, outline.PartDerived: term.Faint, outline.PartGood: term.Good, outline.PartBad: term.Bad,
+	}
+	return func(p outline.Part, s string) string { return t.Paint(styles[p], s) }
+}
