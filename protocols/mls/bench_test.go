@@ -3,12 +3,12 @@ package mls
 import (
 	"crypto/sha256"
 	"fmt"
-	"runtime"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
-	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // The benchmarks are of suite 1 with basic credentials, on one core unless GOMAXPROCS
@@ -184,22 +184,55 @@ func benchCommit(b *testing.B, n int, from, to *Group) {
 	})
 }
 
-// fullGroup returns two members of a group of n with a full tree: every second
-// member commits once, which needs the state of no one else but theirs.
+// fullGroup returns the first and the last member of a group of n with a full tree,
+// n even. The tree is filled with one path per pair of leaves, which no one else has
+// to process: the last member's is the last, so that it knows all keys of its path,
+// and the first one's commits are for it to open.
 func fullGroup(tb testing.TB, n int) (first, last *Group) {
 	tb.Helper()
-	c, w := joined(tb, n)
-	shared := &Shared{}
-	cfg := *c.cfg
-	cfg.Shared = shared
-	c.cfg = &cfg
-	all := make([]*Group, n)
-	all[0] = c.creator
-	for i := 1; i < n; i++ {
-		all[i] = c.member(tb, w, i-1, JoinOptions{})
+	c := newCrowd(tb, n)
+	groupID := []byte("full")
+	t := c.creator.Tree()
+	e := t.Edit()
+	for _, k := range c.keys {
+		if _, err := e.Add(&k.Public.LeafNode); err != nil {
+			tb.Fatal(err)
+		}
 	}
-	_ = all
-	return all[0], all[n-1]
+	t, err := e.Tree()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var own *tree.Private
+	for i := n - 1; i >= -1; i -= 2 {
+		leaf := tree.LeafIndex(i) // n-1, n-3, ... 1
+		if i == -1 {
+			leaf = tree.LeafIndex(n - 1) // and the last once more
+		}
+		e := t.Edit()
+		p, err := e.NewPath(leaf, t.Leaf(leaf), c.ids[leaf].Signer.Private, groupID)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if t, err = e.Tree(); err != nil {
+			tb.Fatal(err)
+		}
+		own = p.Private()
+	}
+	s := c.cfg.Suite
+	context := message.GroupContext{Suite: s.ID(), GroupID: groupID, Epoch: 1, TreeHash: t.Hash(), ConfirmedTranscriptHash: []byte("filled")}
+	secret := make([]byte, s.ID().Sizes().Hash)
+	tag := schedule.ConfirmationTag(s, schedule.EpochOf(s, secret).Confirmation, context.ConfirmedTranscriptHash)
+	snap, err := newSnapshot(s, context, t, tag)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	member := func(leaf int, p *tree.Private) *Group {
+		g := &Group{PublicGroup: PublicGroup{cfg: c.cfg, now: snap}}
+		g.enter(&secrets{own: tree.LeafIndex(leaf), signer: c.ids[leaf].Signer.Private, private: p, epoch: schedule.EpochOf(s, secret)})
+		return g
+	}
+	return member(0, tree.NewPrivate(0, c.creator.private.LeafKey())), member(n-1, own)
 }
 
 func BenchmarkApplication(b *testing.B) {
@@ -238,14 +271,3 @@ func BenchmarkApplication(b *testing.B) {
 		}
 	})
 }
-
-// heap returns the live heap in bytes.
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-var _ = wire.MaxLength
