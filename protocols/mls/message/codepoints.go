@@ -1,5 +1,7 @@
 package message
 
+import "github.com/mimi-lab/mimi-lab/protocols/wire"
+
 // CodePoints are the numbers of what draft-ietf-mls-extensions-10 defines. They are
 // not in the registries for good yet, and implementations differ: a group is run
 // with one set of them.
@@ -37,4 +39,10 @@ func (c *CodePoints) orDefault() *CodePoints {
 		return &DefaultCodePoints
 	}
 	return c
+}
+
+// Proposal reads a proposal whose type is a number of c.
+func (c *CodePoints) Proposal(r *wire.Reader) (p Proposal) {
+	p.read(r, c.orDefault())
+	return p
 }
