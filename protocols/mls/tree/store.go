@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -146,6 +147,7 @@ func (e *Edit) readPage(pg Page) error {
 		return fmt.Errorf("%w: page %d of level %d is beyond any tree", ErrFormat, pg.Number, pg.Level)
 	}
 	r := wire.NewReader(pg.Data)
+	last := false
 	for place := 0; !r.Empty(); place++ {
 		if place == pageKids-1 {
 			r.Fail(fmt.Errorf("%d nodes, want at most %d", place+1, pageKids-1))
@@ -156,7 +158,10 @@ func (e *Edit) readPage(pg Page) error {
 			r.Fail(fmt.Errorf("node %d is beyond any tree", n))
 			break
 		}
-		r.Optional(func() { e.readNode(r, pg.Data, n) })
+		last = r.Optional(func() { e.readNode(r, pg.Data, n) })
+	}
+	if r.Err() == nil && !last {
+		r.Fail(errors.New("it ends with a blank node"))
 	}
 	if err := r.Err(); err != nil {
 		return fmt.Errorf("%w: page %d of level %d: %w", ErrFormat, pg.Number, pg.Level, err)
