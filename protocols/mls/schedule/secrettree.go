@@ -99,6 +99,9 @@ func NewSecretTree(s suite.Suite, encryptionSecret []byte, leaves uint32, lim Li
 	}
 }
 
+// Leaves returns how many leaves the tree has.
+func (t *SecretTree) Leaves() uint32 { return t.leaves }
+
 // Next returns the next key of a ratchet and consumes it: what a sender takes
 // for a message. It fails with [ErrExhausted] after 2^32 of them.
 func (t *SecretTree) Next(leaf uint32, r Ratchet) (Key, error) {
