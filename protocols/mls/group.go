@@ -123,14 +123,32 @@ func (c *Config) found(leaf *message.LeafNode, pair suite.KeyPair, signer suite.
 	return g, nil
 }
 
-// enter makes secrets the group's, which has the epoch's public state already.
+// enter makes secrets the group's, which has the epoch's public state already. It
+// overwrites what the secret tree and the exporter tree were made of, so that only
+// they say what is left (RFC 9420, Section 9.2).
 func (g *Group) enter(s *secrets) {
 	g.own, g.signer, g.private, g.epoch = s.own, s.signer, s.private, s.epoch
 	g.keys = schedule.NewSecretTree(g.cfg.Suite, s.epoch.Encryption, g.now.tree.Width(), g.cfg.Limits)
 	g.exporter = schedule.NewExporterTree(g.cfg.Suite, s.epoch.ApplicationExport)
+	clear(s.epoch.Encryption)
+	clear(s.epoch.ApplicationExport)
+	s.epoch.Encryption, s.epoch.ApplicationExport = nil, nil
 	g.resumption = append([]resumption{{g.Epoch(), s.epoch.Resumption}}, g.resumption...)
-	if most := g.cfg.resumptionEpochs(); len(g.resumption) > most {
-		g.resumption = g.resumption[:most]
+	g.journal.touchEpoch(g.Epoch())
+	most := max(g.cfg.resumptionEpochs(), 1)
+	for i, r := range g.resumption {
+		if i == 0 || i >= most {
+			g.journal.touch(recordName{kind: recordResumption, number: r.epoch})
+		}
+	}
+	g.resumption = g.resumption[:min(len(g.resumption), most)]
+	g.dropUpdates()
+}
+
+// dropUpdates forgets the own Updates of an epoch that has ended.
+func (g *Group) dropUpdates() {
+	for i := range g.updates {
+		g.journal.touch(recordName{kind: recordUpdate, number: uint64(i)})
 	}
 	g.updates = nil
 }
@@ -157,12 +175,19 @@ func (g *Group) ResumptionPSK(epoch uint64) ([]byte, bool) {
 
 // Export derives a secret of n bytes from the epoch (Section 8.5).
 func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
+	if g.removed {
+		return nil, ErrRemoved
+	}
 	return schedule.Export(g.cfg.Suite, g.epoch.Exporter, label, context, n)
 }
 
 // SafeExport returns the epoch's secret for a component, once
 // (draft-ietf-mls-extensions-10, Exported Secrets).
 func (g *Group) SafeExport(id message.ComponentID) ([]byte, error) {
+	if g.removed {
+		return nil, ErrRemoved
+	}
+	g.journal.touch(recordName{kind: recordExporter})
 	return g.exporter.SafeExport(uint16(id))
 }
 
@@ -183,23 +208,62 @@ func (g *Group) Merge(s *Staged) error {
 		return ErrRemoved
 	}
 	old := pastEpoch{g.now, g.epoch.SenderData, g.keys}
-	if err := g.PublicGroup.Merge(s); err != nil {
+	if err := g.PublicGroup.merge(s); err != nil {
 		return err
 	}
+	for _, k := range []recordKind{recordContext, recordMember, recordPrivate, recordExporter} {
+		g.journal.touch(recordName{kind: k})
+	}
+	g.journal.touchEpoch(old.snap.context.Epoch)
 	g.cfg.Shared.keepEpoch(g.now)
 	if s.removed {
-		g.removed = true
-		return nil
-	}
-	if s.secrets.consume != nil {
-		s.secrets.consume()
-	}
-	if n := g.cfg.PastEpochs; n > 0 {
+		g.leave(old)
+	} else {
+		if s.secrets.consume != nil {
+			s.secrets.consume()
+		}
 		g.past = append([]pastEpoch{old}, g.past...)
-		g.past = g.past[:min(n, len(g.past))]
+		g.forget(g.cfg.PastEpochs)
+		g.enter(s.secrets)
 	}
-	g.enter(s.secrets)
+	g.journal.advance(old.snap.tree, g.now)
+	g.journal.prune(g.oldest())
 	return nil
+}
+
+// forget overwrites the secrets of all past epochs but the latest n.
+func (g *Group) forget(n int) {
+	n = max(n, 0)
+	for len(g.past) > n {
+		last := len(g.past) - 1
+		e := &g.past[last]
+		g.journal.touchEpoch(e.snap.context.Epoch)
+		e.keys.Wipe()
+		clear(e.senderData)
+		g.past = g.past[:last]
+	}
+}
+
+// leave overwrites a removed member's secrets, but for those of resumption, which
+// may let it come back.
+func (g *Group) leave(old pastEpoch) {
+	g.removed = true
+	g.past = append([]pastEpoch{old}, g.past...)
+	g.forget(0)
+	g.exporter.Wipe()
+	g.epoch.Resumption = nil // the list of them has it
+	g.epoch.Wipe()
+	g.dropUpdates()
+	g.signer, g.private, g.keys, g.exporter = nil, nil, nil, nil
+}
+
+// oldest returns the earliest epoch of which anything but the resumption secret is
+// kept.
+func (g *Group) oldest() uint64 {
+	if n := len(g.past); n > 0 {
+		return g.past[n-1].snap.context.Epoch
+	}
+	return g.Epoch()
 }
 
 // pskSecret looks pre-shared keys up and combines them (Section 8.4).

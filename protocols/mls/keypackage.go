@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -162,4 +163,61 @@ func (c *Config) IsLastResort(k *message.KeyPackage) bool {
 // Message returns the KeyPackage as an MLSMessage, for a server to hand out.
 func (k *KeyPackage) Message() ([]byte, error) {
 	return wire.Marshal(&message.Message{KeyPackage: &k.Public})
+}
+
+// keyPackageVersion is that of a stored KeyPackage.
+const keyPackageVersion = 1
+
+// Marshal returns the KeyPackage with its private keys, for a store that keeps it
+// secret:
+//
+//	struct {
+//	    uint8 version = 1;
+//	    KeyPackage public;
+//	    opaque init<V>, leaf<V>, signer<V>; // private keys
+//	} StoredKeyPackage;
+func (k *KeyPackage) Marshal() ([]byte, error) {
+	w := wire.NewWriter(nil)
+	w.Uint8(keyPackageVersion)
+	k.Public.MarshalTLS(w)
+	for _, private := range []suite.PrivateKey{k.Init.Private, k.Leaf.Private, k.Signer.Private} {
+		w.Opaque(private)
+	}
+	b, err := w.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("mls: storing a KeyPackage: %w", err)
+	}
+	return b, nil
+}
+
+// UnmarshalKeyPackage returns the KeyPackage that Marshal stored. That the private
+// keys are those of the public ones is checked for the signer alone, which is all
+// that costs little. Errors wrap [ErrState].
+func (c *Config) UnmarshalKeyPackage(b []byte) (*KeyPackage, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	k := new(KeyPackage)
+	r := wire.NewReader(bytes.Clone(b))
+	if version := r.Uint8(); r.Err() == nil && version != keyPackageVersion {
+		r.Fail(fmt.Errorf("version %d, want %d", version, keyPackageVersion))
+	}
+	k.Public.UnmarshalTLS(r)
+	k.Init = suite.KeyPair{Private: r.Opaque(), Public: k.Public.InitKey}
+	k.Leaf = suite.KeyPair{Private: r.Opaque(), Public: k.Public.LeafNode.EncryptionKey}
+	k.Signer = suite.KeyPair{Private: r.Opaque(), Public: k.Public.LeafNode.SignatureKey}
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("%w: KeyPackage: %w", ErrState, err)
+	}
+	if k.Public.Suite != c.Suite.ID() {
+		return nil, fmt.Errorf("%w: KeyPackage of suite %d, want %d", ErrState, k.Public.Suite, c.Suite.ID())
+	}
+	public, err := c.Suite.SignerPublicKey(k.Signer.Private)
+	if err != nil || !bytes.Equal(public, k.Signer.Public) {
+		return nil, fmt.Errorf("%w: KeyPackage with another signer's private key", ErrState)
+	}
+	if k.Ref, err = k.Public.Ref(c.Suite); err != nil {
+		return nil, fmt.Errorf("%w: KeyPackage: %w", ErrState, err)
+	}
+	return k, nil
 }

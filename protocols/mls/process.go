@@ -102,7 +102,10 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 		}
 		return nil, fail(CheckDecrypt, "generation %d of leaf %d: %w", sd.Generation, sd.LeafIndex, err) // 6.3-1
 	}
-	consume := func() { at.keys.Consume(sd.LeafIndex, schedule.RatchetFor(p.ContentType), sd.Generation) }
+	consume := func() {
+		g.journal.touch(recordName{kind: recordKeys, number: p.Epoch})
+		at.keys.Consume(sd.LeafIndex, schedule.RatchetFor(p.ContentType), sd.Generation)
+	}
 	if p.ContentType == message.ContentApplication {
 		return g.openApplication(at, c, key, sd, consume)
 	}
@@ -118,6 +121,46 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 	}
 	consume()
 	return r, nil
+}
+
+// Sender says who a message claims to be from, before it is processed: the sender
+// and, if it is a member, its credential. Nothing changes, and nothing is verified
+// but that a PrivateMessage's sender data decrypt.
+func (g *Group) Sender(m *message.Message) (message.Sender, message.Credential, error) {
+	var none message.Credential
+	if g.removed {
+		return message.Sender{}, none, ErrRemoved
+	}
+	if m.Public != nil {
+		s := m.Public.Content.Sender
+		if s.Type != message.SenderMember {
+			return s, none, nil
+		}
+		return g.memberSender(g.now.tree, s.Index)
+	}
+	if m.Private == nil {
+		return message.Sender{}, none, fail(CheckGroup, "%v is no message to a group", m.WireFormat())
+	}
+	if !bytes.Equal(m.Private.GroupID, g.GroupID()) { // 6-1
+		return message.Sender{}, none, fail(CheckGroup, "message for group %x, this is %x", m.Private.GroupID, g.GroupID())
+	}
+	at, err := g.epochOf(m.Private)
+	if err != nil {
+		return message.Sender{}, none, err
+	}
+	sd, err := schedule.OpenSenderData(g.cfg.Suite, at.senderData, m.Private)
+	if err != nil { // 6.3-1
+		return message.Sender{}, none, fail(CheckDecrypt, "sender data: %w", err)
+	}
+	return g.memberSender(at.snap.tree, sd.LeafIndex)
+}
+
+func (g *Group) memberSender(t *tree.Tree, leaf uint32) (message.Sender, message.Credential, error) {
+	c, ok := t.Credential(tree.LeafIndex(leaf))
+	if !ok { // 6-5
+		return message.Sender{}, c, fail(CheckSenderMember, "sender is leaf %d, which is blank", leaf)
+	}
+	return message.Member(leaf), c, nil
 }
 
 // epochOf returns the epoch that a PrivateMessage belongs to: the current one or,

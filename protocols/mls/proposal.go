@@ -32,15 +32,17 @@ type cache struct {
 	order []Committed
 }
 
-func (c *cache) add(p Committed) {
+// add keeps a proposal and reports whether it is new.
+func (c *cache) add(p Committed) bool {
 	if c.byRef == nil {
 		c.byRef = make(map[string]int)
 	}
 	if _, ok := c.byRef[string(p.Ref)]; ok {
-		return
+		return false
 	}
 	c.byRef[string(p.Ref)] = len(c.order)
 	c.order = append(c.order, p)
+	return true
 }
 
 func (c *cache) get(ref message.ProposalRef) (Committed, bool) {
@@ -63,8 +65,15 @@ func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (*
 	if err != nil {
 		return nil, err
 	}
-	g.cache.add(*p)
+	g.keepProposal(*p)
 	return &Received{*p, c.Content.AuthenticatedData}, nil
+}
+
+// keepProposal keeps a proposal that was checked.
+func (g *PublicGroup) keepProposal(p Committed) {
+	if g.cache.add(p) {
+		g.journal.touch(recordName{kind: recordProposal, number: uint64(len(g.cache.order) - 1)})
+	}
 }
 
 // checkProposal checks a proposal that was sent by itself: its signature, and what

@@ -82,7 +82,7 @@ func (g *Group) Propose(now time.Time, p message.Proposal, o SendOptions) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	g.cache.add(*known)
+	g.keepProposal(*known)
 	return b, nil
 }
 
@@ -103,6 +103,7 @@ func (g *Group) ProposeUpdate(now time.Time, o LeafChange, send SendOptions) ([]
 	}
 	b, err := g.Propose(now, message.Proposal{Type: message.ProposalUpdate, Body: &message.Update{LeafNode: *leaf}}, send)
 	if err == nil {
+		g.journal.touch(recordName{kind: recordUpdate, number: uint64(len(g.updates))})
 		g.updates = append(g.updates, pendingUpdate{pair, signer})
 	}
 	return b, err
@@ -156,6 +157,7 @@ func (g *Group) protect(c *message.AuthenticatedContent) ([]byte, error) {
 		if g.cfg.Padding != nil {
 			padding = g.cfg.Padding(len(c.Content.Application))
 		}
+		g.journal.touch(recordName{kind: recordKeys, number: g.Epoch()})
 		m.Private, err = schedule.Protect(g.cfg.Suite, g.keys, g.epoch.SenderData, c, padding)
 	}
 	if err != nil {

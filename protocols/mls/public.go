@@ -26,6 +26,7 @@ type PublicGroup struct {
 	cache cache
 	// succession is set while the first Commit of a successor is made.
 	succession *succession
+	journal    *journal // nil until the state is asked for
 }
 
 // snapshot is one epoch's public state. It is immutable, and members in one
@@ -88,7 +89,12 @@ func (g *PublicGroup) ReInit() *message.ReInit { return g.now.reInit }
 func (g *PublicGroup) Proposals() []Committed { return slices.Clone(g.cache.order) }
 
 // ClearProposals forgets the proposals received in this epoch.
-func (g *PublicGroup) ClearProposals() { g.cache = cache{} }
+func (g *PublicGroup) ClearProposals() {
+	for i := range g.cache.order {
+		g.journal.touch(recordName{kind: recordProposal, number: uint64(i)})
+	}
+	g.cache = cache{}
+}
 
 // Stage checks a proposal or Commit in a PublicMessage, without membership and
 // confirmation tags. It returns a [*Received] or a [*Staged]. A proposal is kept
@@ -113,11 +119,23 @@ func (g *PublicGroup) Stage(now time.Time, m *message.PublicMessage) (Event, err
 
 // Merge makes a staged Commit the group's state.
 func (g *PublicGroup) Merge(s *Staged) error {
+	old := g.now
+	if err := g.merge(s); err != nil {
+		return err
+	}
+	g.journal.touch(recordName{kind: recordContext})
+	g.journal.advance(old.tree, g.now)
+	g.journal.prune(g.Epoch())
+	return nil
+}
+
+// merge is Merge without the journal's part that depends on past epochs.
+func (g *PublicGroup) merge(s *Staged) error {
 	if s.stage.base != g.now {
 		return ErrStale
 	}
+	g.ClearProposals()
 	g.now = s.stage.next
-	g.cache = cache{}
 	return nil
 }
 
