@@ -33,7 +33,7 @@ func TestByNameUnknown(t *testing.T) {
 	if err == nil {
 		t.Fatal("found an adapter that does not exist")
 	}
-	for _, want := range []string{"carrier-pigeon", "signal-v3", "signal-v3-sized"} {
+	for _, want := range []string{"carrier-pigeon", "mls", "signal-v3", "signal-v3-sized"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
 		}

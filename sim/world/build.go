@@ -225,6 +225,15 @@ func (w *world) clientConfig(addr ident.Address, life int) (protocols.Config, er
 	return cfg, err
 }
 
+// keyForm returns how an adapter's key material is written in stanzas, which have
+// fields for that of Signal alone.
+func keyForm(a protocols.Adapter) dma.KeyForm {
+	if strings.HasPrefix(a.Name(), "signal-") {
+		return dma.SignalKeys
+	}
+	return dma.OpaqueKeys
+}
+
 func (w *world) newDevice(u *user, g *gatekeeper, addr ident.Address) error {
 	cfg, err := w.clientConfig(addr, 0)
 	if err != nil {
@@ -264,7 +273,7 @@ func (w *world) newDevice(u *user, g *gatekeeper, addr ident.Address) error {
 // one that is restored.
 func (w *world) deviceConfig(d *device, client protocols.Client) dma.DeviceConfig {
 	return dma.DeviceConfig{
-		Address: d.addr, Client: client, Rand: &d.rand,
+		Address: d.addr, Client: client, Keys: keyForm(w.adapter), Rand: &d.rand,
 		Batch: w.sc.Devices.Prekeys.Batch, RotateEvery: time.Duration(w.sc.Devices.Prekeys.SignedRotation),
 		Window: d.gk.cfg.Mailbox.Window, ResendAfter: time.Duration(w.sc.Devices.ResendAfter),
 		Volatile: w.sc.Faults.Crashes.Device.Every.IsZero(), Room: &w.room,
