@@ -131,13 +131,18 @@ type GroupClient interface {
 	// Change adds and removes members. The change is pending until Settle says
 	// what became of it; a second Change before that returns [ErrPending]. An
 	// impossible change, such as to add a member again, is the caller's fault and
-	// an error that wraps no sentinel.
+	// an error that wraps no sentinel; whether a client can remove itself is up to
+	// the protocol (an MLS client can't: RFC 9420, Section 12.2). A change of nobody
+	// renews the client's keys in the group where a protocol can do that, and is
+	// impossible elsewhere.
 	//
 	// A protocol that sends in pairwise sessions returns a
 	// [MissingSessionsError] if some are missing, here and from SealGroup.
 	Change(now time.Time, g GroupID, add []Member, remove []Address) ([]Envelope, error)
 	// Settle merges the pending change if it was accepted and drops it if not.
-	// Without a pending change it does nothing.
+	// Without a pending change it does nothing. Of changes that members propose at
+	// the same time one is accepted: the others take it by OpenGroup and drop their
+	// own, in either order.
 	Settle(g GroupID, accepted bool) error
 	// Members returns the addresses of the group's members, sorted.
 	Members(g GroupID) ([]Address, error)
@@ -148,6 +153,10 @@ type GroupClient interface {
 	// that carried no plaintext returns an [Opened] whose Plaintext is nil; an
 	// empty plaintext is not nil. A change of members takes effect at once, and a
 	// member removed forgets the group.
+	//
+	// Changes are to be taken in the order in which they were accepted, as a hub
+	// hands them out. A message that comes before a change which it needs is an
+	// error that is [Retryable] and opens once the change was taken.
 	OpenGroup(now time.Time, g GroupID, peer Address, s Sealed) (Opened, error)
 }
 
