@@ -18,8 +18,7 @@ func load(t testing.TB, name string, sets ...string) *scenario.Scenario {
 	return &openFile(t, name, sets...).Points()[0].Scenario
 }
 
-// openFile opens a scenario with the first adapter of this build, which is a real one
-// unless the tag nogpl leaves it out.
+// openFile opens a scenario with the first adapter of this build, which is a real one.
 func openFile(t testing.TB, name string, sets ...string) *scenario.File {
 	t.Helper()
 	f, err := scenario.Open(name, append([]string{"adapter=" + adapters.All()[0].Name()}, sets...)...)
@@ -31,18 +30,23 @@ func openFile(t testing.TB, name string, sets ...string) *scenario.File {
 
 func TestFaultySmallHoldsItsPromises(t *testing.T) {
 	t.Parallel()
-	sc := load(t, "faulty-small")
-	for seed := range uint64(20) {
-		out, err := Simulate(sc, "", 0, seed, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if out.Violated > 0 {
-			t.Errorf("seed %d: %d violations, first %v", seed, out.Violated, out.Violations[0])
-		}
-		if out.Messages == 0 {
-			t.Errorf("seed %d: nobody wrote anything", seed)
-		}
+	for _, a := range adapters.All() {
+		t.Run(a.Name(), func(t *testing.T) {
+			t.Parallel()
+			sc := load(t, "faulty-small", "adapter="+a.Name())
+			for seed := range uint64(20) {
+				out, err := Simulate(sc, "", 0, seed, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if out.Violated > 0 {
+					t.Errorf("seed %d: %d violations, first %v", seed, out.Violated, out.Violations[0])
+				}
+				if out.Messages == 0 {
+					t.Errorf("seed %d: nobody wrote anything", seed)
+				}
+			}
+		})
 	}
 }
 
