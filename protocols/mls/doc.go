@@ -30,6 +30,9 @@
 // wire), labeled (labelled cryptography), tree (ratchet trees and TreeKEM) and
 // schedule (the key schedule and the secret tree).
 //
-// It does not store anything, does not fetch KeyPackages or certificates, and does
-// not decide who may do what: see [Config].
+// State is exported as named records of which a Commit changes O(log N): see [Record],
+// [Group.Changes] and [Restore].
+//
+// It does not store anything itself, does not fetch KeyPackages or certificates, and
+// does not decide who may do what: see [Config].
 package mls
