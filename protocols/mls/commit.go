@@ -24,8 +24,9 @@ type CommitOptions struct {
 	Path bool
 	Leaf LeafChange // takes effect with a path
 	AAD  []byte     // authenticated data
-	// Info says what the GroupInfo of the Welcome holds.
-	Info GroupInfoOptions
+	// GroupInfo asks for a GroupInfo of the next epoch though no one is added.
+	GroupInfo bool
+	Info      GroupInfoOptions // what a GroupInfo holds
 }
 
 // Pending is a Commit of one's own, to be merged when it is known to be accepted.
@@ -33,7 +34,7 @@ type Pending struct {
 	Staged
 	Message   []byte             // the Commit, an MLSMessage
 	Welcome   []byte             // an MLSMessage for all new members, nil if there are none
-	GroupInfo *message.GroupInfo // of the next epoch
+	GroupInfo *message.GroupInfo // of the next epoch, if it adds members or was asked for
 }
 
 // author is who makes a Commit: a member, or one who joins by it.
@@ -186,8 +187,10 @@ func (g *PublicGroup) build(now time.Time, a *author, all []Committed, o CommitO
 		return nil, nil, err
 	}
 	p := &Pending{Staged: Staged{stage: st, secrets: own}}
-	if p.GroupInfo, err = g.cfg.groupInfo(st.next, own, o.Info); err != nil {
-		return nil, nil, err
+	if len(st.added) > 0 || o.GroupInfo {
+		if p.GroupInfo, err = g.cfg.groupInfo(st.next, own, o.Info); err != nil {
+			return nil, nil, err
+		}
 	}
 	if len(st.added) > 0 {
 		if p.Welcome, err = g.cfg.welcome(st, path, member, joinerSecret, p.GroupInfo); err != nil {

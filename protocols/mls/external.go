@@ -20,6 +20,7 @@ type ExternalOptions struct {
 	SelfRemoves []*message.PublicMessage // pending ones, to be committed along
 	Leaf        LeafOptions
 	AAD         []byte
+	GroupInfo   bool // asks for a GroupInfo of the epoch that it begins
 	Info        GroupInfoOptions
 }
 
@@ -75,7 +76,7 @@ func JoinExternal(cfg *Config, now time.Time, id *Identity, info *message.GroupI
 		psk:    func(ids []message.PreSharedKeyID) ([]byte, error) { return cfg.pskSecret(ids, noPSK) },
 		format: message.WirePublicMessage,
 	}
-	p, c, err := g.build(now, a, all, CommitOptions{AAD: o.AAD, Info: o.Info, Path: true})
+	p, c, err := g.build(now, a, all, CommitOptions{AAD: o.AAD, GroupInfo: o.GroupInfo, Info: o.Info, Path: true})
 	if err != nil {
 		return nil, err
 	}
