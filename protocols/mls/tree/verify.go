@@ -108,7 +108,7 @@ func (v *Verified) add(key [32]byte) {
 
 // batch is how many signatures are verified at once: enough for what batches save,
 // and few enough that what is signed takes little memory.
-const batch = 512
+const batch = 4096
 
 // pending are leaves whose signatures are to be verified, by position.
 type pending struct {
