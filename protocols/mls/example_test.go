@@ -1,0 +1,107 @@
+package mls_test
+
+import (
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+)
+
+// client is a configuration with an identity.
+func client(name string) (*mls.Config, *mls.Identity) {
+	s, err := suite.NewStd(suite.X25519AES128GCMSHA256Ed25519)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := &mls.Config{Suite: s, PublicHandshake: true}
+	id, err := mls.NewIdentity(s, []byte(name))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return cfg, id
+}
+
+// must ends the example at an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}
+
+// Alice makes a group and adds Bob, who joins by the Welcome and reads what she
+// writes.
+func Example() {
+	now := time.Now()
+	aliceCfg, alice := client("alice")
+	bobCfg, bob := client("bob")
+
+	group := must(mls.New(aliceCfg, now, alice, []byte("a group"), mls.GroupOptions{}))
+	key := must(bobCfg.NewKeyPackage(now, bob, mls.LeafOptions{}))
+	commit := must(group.Commit(now, mls.CommitOptions{Proposals: []message.Proposal{mls.AddProposal(key.Public)}}))
+	// The delivery service accepts the Commit; only then Alice merges it.
+	if err := group.Merge(&commit.Staged); err != nil {
+		log.Fatal(err)
+	}
+
+	welcome := must(message.Parse(commit.Welcome, nil))
+	staged := must(mls.OpenWelcome(bobCfg, now, welcome.Welcome, []*mls.KeyPackage{key}, mls.JoinOptions{}))
+	fmt.Printf("%s invites Bob\n", staged.Tree().Leaf(staged.Sender()).Credential.Identity)
+	bobs := staged.Join()
+
+	sent := must(group.Protect([]byte("hello"), mls.SendOptions{}))
+	event := must(bobs.Process(now, sent))
+	fmt.Printf("Bob reads %q\n", event.(*mls.Application).Data)
+	// Output:
+	// alice invites Bob
+	// Bob reads "hello"
+}
+
+// Charlie joins without being asked, by an external Commit.
+func ExampleJoinExternal() {
+	now := time.Now()
+	aliceCfg, alice := client("alice")
+	charlieCfg, charlie := client("charlie")
+	group := must(mls.New(aliceCfg, now, alice, []byte("a group"), mls.GroupOptions{}))
+
+	info := must(group.GroupInfo(mls.GroupInfoOptions{External: true}))
+	external := must(mls.JoinExternal(charlieCfg, now, charlie, info, mls.ExternalOptions{}))
+
+	staged := must(group.Process(now, external.Message)).(*mls.Staged)
+	fmt.Printf("a %v from leaf %d\n", staged.Committer().Type, staged.Leaf())
+	if err := group.Merge(staged); err != nil {
+		log.Fatal(err)
+	}
+	charlies := external.Join()
+	fmt.Println(string(charlies.EpochAuthenticator()) == string(group.EpochAuthenticator()))
+	// Output:
+	// a new_member_commit from leaf 1
+	// true
+}
+
+// A hub follows a group without its secrets.
+func ExamplePublicGroup() {
+	now := time.Now()
+	aliceCfg, alice := client("alice")
+	bobCfg, bob := client("bob")
+	hubCfg, _ := client("hub")
+	group := must(mls.New(aliceCfg, now, alice, []byte("a group"), mls.GroupOptions{}))
+	hub := must(mls.NewPublicGroup(hubCfg, now, must(group.GroupInfo(mls.GroupInfoOptions{})), nil))
+
+	key := must(bobCfg.NewKeyPackage(now, bob, mls.LeafOptions{}))
+	commit := must(group.Commit(now, mls.CommitOptions{Proposals: []message.Proposal{mls.AddProposal(key.Public)}}))
+
+	m := must(message.Parse(commit.Message, nil))
+	staged := must(hub.Stage(now, m.Public)).(*mls.Staged)
+	fmt.Printf("epoch %d adds leaf %v\n", staged.Epoch(), staged.Added())
+	if err := hub.Merge(staged); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(hub.Tree().Members(), "members")
+	// Output:
+	// epoch 1 adds leaf [1]
+	// 2 members
+}
