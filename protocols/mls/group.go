@@ -269,11 +269,11 @@ func (g *Group) oldest() uint64 {
 // pskSecret looks pre-shared keys up and combines them (Section 8.4).
 func (g *Group) pskSecret(ids []message.PreSharedKeyID) ([]byte, error) {
 	return g.cfg.pskSecret(ids, func(id *message.PreSharedKeyID) ([]byte, bool) {
+		if s := g.succession; s != nil && isSuccession(id) {
+			return s.secret, true // first: the group may have the identifier of the old one
+		}
 		if id.Type == message.PSKResumption && string(id.GroupID) == string(g.GroupID()) {
 			return g.ResumptionPSK(id.Epoch)
-		}
-		if s := g.succession; s != nil && isSuccession(id) {
-			return s.secret, true
 		}
 		return nil, false
 	})

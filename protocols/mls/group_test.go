@@ -300,7 +300,7 @@ func TestSuccessors(t *testing.T) {
 	if !bytes.Equal(sw.Join().EpochAuthenticator(), sub.EpochAuthenticator()) {
 		t.Fatal("branch: members disagree")
 	}
-	w.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("new"), 3, nil)}})
+	w.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("group"), 3, nil)}})
 	if _, err := w.groups["0"].Protect(nil, SendOptions{}); !errors.Is(err, CheckReInitClosed) {
 		t.Fatalf("message after a ReInit: %v", err)
 	}

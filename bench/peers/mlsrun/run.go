@@ -20,6 +20,7 @@ type Options struct {
 	Steps     int           // of deep_random
 	Members   int           // of deep_random, at most
 	Seed      uint64        // of deep_random
+	Deals     int           // ways to deal out the actors; 0 means all, so that every pair meets
 	Timeout   time.Duration // of one call
 	// Progress is called before each game with how many are done of how many.
 	Progress func(done, all int)
@@ -103,13 +104,17 @@ func Run(ctx context.Context, peers []*Peer, o Options) (*Report, error) {
 	if len(o.Suites) == 0 {
 		return nil, errors.New("the peers have no suite in common")
 	}
+	deals := len(peers) * len(peers)
+	if o.Deals > 0 {
+		deals = min(deals, o.Deals)
+	}
 	var plan []part
 	for i := range o.Scenarios {
 		s := &o.Scenarios[i]
 		for index := range s.parts {
 			for _, id := range o.Suites {
 				for _, mode := range o.Modes {
-					for deal := range len(peers) * len(peers) {
+					for deal := range deals {
 						plan = append(plan, part{s, index, id, mode, deal})
 					}
 				}

@@ -131,7 +131,7 @@ var reinits = []namedPart{
 	}},
 	{"other suite", func(t *table) {
 		t.create("alice", "bob", "charlie")
-		t.reinit("alice", "bob", "charlie", reinitOptions{suite: true, groupID: true})
+		t.reinit("alice", "bob", "charlie", reinitOptions{suite: true})
 	}},
 	{"other extensions, tree beside", func(t *table) {
 		t.create("alice", "bob")

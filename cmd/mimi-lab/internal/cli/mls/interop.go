@@ -26,6 +26,7 @@ type interopOptions struct {
 	Mode      string
 	Steps     int
 	Members   int
+	Deals     int
 	Seed      uint64
 	JSON      bool
 	Quiet     bool
@@ -64,6 +65,7 @@ The scenarios:
 	f.StringVar(&o.Mode, "handshake", "both", "how handshakes are sent: public, private or both")
 	f.IntVar(&o.Steps, "steps", 30, "changes in a game of deep_random")
 	f.IntVar(&o.Members, "members", 10, "members of a group in deep_random, at most")
+	f.IntVar(&o.Deals, "deals", 0, "ways to deal the actors out; 0 lets every pair meet")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of deep_random")
 	f.BoolVar(&o.JSON, "json", false, "print a JSON object")
 	f.BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress")
@@ -80,7 +82,7 @@ func scenarioList() string {
 
 // plan turns the flags into what to play.
 func (o *interopOptions) plan() (mlsrun.Options, error) {
-	p := mlsrun.Options{Steps: o.Steps, Members: o.Members, Seed: o.Seed, Timeout: time.Minute}
+	p := mlsrun.Options{Steps: o.Steps, Members: o.Members, Deals: o.Deals, Seed: o.Seed, Timeout: time.Minute}
 	switch o.Mode {
 	case "both":
 	case "public", "private":
@@ -93,6 +95,9 @@ func (o *interopOptions) plan() (mlsrun.Options, error) {
 	}
 	if o.Members < 2 || o.Members > 10_000 {
 		return p, exit.Usagef("", "--members %d: want 2 to 10000", o.Members)
+	}
+	if o.Deals < 0 {
+		return p, exit.Usagef("", "--deals %d: want 0 or more", o.Deals)
 	}
 	for _, s := range o.Suites {
 		if s > 0xffff {
