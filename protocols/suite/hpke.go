@@ -33,6 +33,7 @@ type hpkeRoom struct {
 	shared  [64]byte               // shared_secret
 	secret  [64]byte               // secret, of the key schedule
 	context [2 * maxKEMPublic]byte // kem_context, then key_schedule_context
+	info    [64]byte               // info_hash
 	out     [64]byte               // key, base_nonce or exporter_secret
 }
 
@@ -68,21 +69,25 @@ func (s *std) agree(m *mac, ours dhKey, theirs dhPoint, enc, recipient []byte) e
 	return nil
 }
 
+// infoHash appends info_hash to dst (RFC 9180, Section 5.1).
+func (s *std) infoHash(m *mac, dst, info []byte) []byte {
+	return m.labeledExtract(dst, nil, hpkeTable[s.id].hpke, "info_hash", info)
+}
+
 // schedule is the first part of KeySchedule: it puts secret and
 // key_schedule_context into m (RFC 9180, Section 5.1).
-func (s *std) schedule(m *mac, info []byte) (secret, context []byte) {
+func (s *std) schedule(m *mac, infoHash []byte) (secret, context []byte) {
 	t := &hpkeTable[s.id]
-	context = append(append(m.context[:0], modeBase), t.pskIDHash...)
-	context = m.labeledExtract(context, nil, t.hpke, "info_hash", info)
+	context = append(append(append(m.context[:0], modeBase), t.pskIDHash...), infoHash...)
 	secret = m.labeledExtract(m.secret[:0], m.shared[:s.id.Sizes().Hash], t.hpke, "secret", nil)
 	return secret, context
 }
 
 // messageKey is the part of KeySchedule that encryption needs, for the one
 // message with sequence number 0. The nonce is in m.out.
-func (s *std) messageKey(m *mac, info []byte) (_ cipher.AEAD, nonce []byte, err error) {
+func (s *std) messageKey(m *mac, infoHash []byte) (_ cipher.AEAD, nonce []byte, err error) {
 	size, id := s.id.Sizes(), hpkeTable[s.id].hpke
-	secret, context := s.schedule(m, info)
+	secret, context := s.schedule(m, infoHash)
 	aead, err := s.AEAD(m.labeledExpand(m.out[:0], secret, id, "key", context, size.AEADKey))
 	return aead, m.labeledExpand(m.out[:0], secret, id, "base_nonce", context, size.AEADNonce), err
 }
@@ -91,7 +96,7 @@ func (s *std) messageKey(m *mac, info []byte) (_ cipher.AEAD, nonce []byte, err 
 // Sections 5.1 and 5.3).
 func (s *std) export(m *mac, info, exporterContext []byte, n int) []byte {
 	id := hpkeTable[s.id].hpke
-	secret, context := s.schedule(m, info)
+	secret, context := s.schedule(m, s.infoHash(m, m.info[:0], info))
 	exporter := m.labeledExpand(m.out[:0], secret, id, "exp", context, s.id.Sizes().Hash)
 	return m.labeledExpand(make([]byte, 0, n), exporter, id, "sec", exporterContext, n)
 }
@@ -138,16 +143,16 @@ func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []b
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.seal(m, ephemeral, recipient, info, aad, plaintext)
+	return s.seal(m, ephemeral, recipient, s.infoHash(m, m.info[:0], info), aad, plaintext)
 }
 
-// seal is SealBase with a given ephemeral key.
-func (s *std) seal(m *mac, ephemeral dhKey, recipient dhPoint, info, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
+// seal is SealBase with a given ephemeral key and the hash of the info.
+func (s *std) seal(m *mac, ephemeral dhKey, recipient dhPoint, infoHash, aad, plaintext []byte) (enc, ciphertext []byte, err error) {
 	enc, err = s.encap(m, ephemeral, recipient)
 	if err != nil {
 		return nil, nil, err
 	}
-	aead, nonce, err := s.messageKey(m, info)
+	aead, nonce, err := s.messageKey(m, infoHash)
 	if err != nil {
 		return nil, nil, fmt.Errorf("suite: sealing: %w", err)
 	}
@@ -174,12 +179,13 @@ func (s *std) SealMany(jobs []SealJob) error {
 	if err != nil {
 		return failJobs(jobs, 0, err)
 	}
+	common := s.commonInfo(jobs)
 	errs := make([]error, n)
 	procs := runtime.GOMAXPROCS(0)
 	block := min((n+procs-1)/procs, sealBlock)
 	parallel((n+block-1)/block, func(i int) {
 		from, to := i*block, min((i+1)*block, n)
-		s.sealJobs(jobs[from:to], ikm[from*size:to*size], errs[from:to])
+		s.sealJobs(jobs[from:to], ikm[from*size:to*size], common, errs[from:to])
 	})
 	for i, err := range errs {
 		if err != nil {
@@ -189,8 +195,26 @@ func (s *std) SealMany(jobs []SealJob) error {
 	return nil
 }
 
-// sealJobs does the jobs with the ephemeral keys that ikm determines.
-func (s *std) sealJobs(jobs []SealJob, ikm []byte, errs []error) {
+// commonInfo returns the hash of the info if all jobs have the same slice of it, and
+// else nil. A Welcome is sealed to each new member with all of its GroupInfo as
+// info (RFC 9420, Section 12.4.3.1): hashed for each, that would cost time in
+// proportion to the square of a group's size.
+func (s *std) commonInfo(jobs []SealJob) []byte {
+	first := jobs[0].Info
+	for i := range jobs {
+		info := jobs[i].Info
+		if len(info) != len(first) || len(info) > 0 && &info[0] != &first[0] {
+			return nil
+		}
+	}
+	m := s.newMAC()
+	defer s.putMAC(m)
+	return s.infoHash(m, nil, first)
+}
+
+// sealJobs does the jobs with the ephemeral keys that ikm determines. common is the
+// hash of the info of all jobs, nil if each has its own.
+func (s *std) sealJobs(jobs []SealJob, ikm, common []byte, errs []error) {
 	m := s.newMAC()
 	defer s.putMAC(m)
 	keys := make([]dhKey, len(jobs))
@@ -201,7 +225,11 @@ func (s *std) sealJobs(jobs []SealJob, ikm []byte, errs []error) {
 		j := &jobs[i]
 		recipient, err := s.parsePublic(j.Public)
 		if err == nil {
-			j.Enc, j.Ciphertext, err = s.seal(m, keys[i], recipient, j.Info, j.AAD, j.Plaintext)
+			hash := common
+			if hash == nil {
+				hash = s.infoHash(m, m.info[:0], j.Info)
+			}
+			j.Enc, j.Ciphertext, err = s.seal(m, keys[i], recipient, hash, j.AAD, j.Plaintext)
 		}
 		errs[i] = err
 	}
@@ -226,7 +254,7 @@ func (s *std) open(enc []byte, private PrivateKey, public, info, aad, ciphertext
 	if err := s.decap(m, enc, private, public); err != nil {
 		return nil, err
 	}
-	aead, nonce, err := s.messageKey(m, info)
+	aead, nonce, err := s.messageKey(m, s.infoHash(m, m.info[:0], info))
 	if err != nil {
 		return nil, fmt.Errorf("suite: opening: %w", err)
 	}
