@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -160,14 +161,14 @@ func (g *Group) OwnLeaf() tree.LeafIndex { return g.own }
 func (g *Group) Removed() bool { return g.removed }
 
 // EpochAuthenticator returns a value that members of one epoch share, to compare
-// (Section 8.7).
-func (g *Group) EpochAuthenticator() []byte { return g.epoch.Authenticator }
+// (Section 8.7). Once the client is removed there is none.
+func (g *Group) EpochAuthenticator() []byte { return bytes.Clone(g.epoch.Authenticator) }
 
 // ResumptionPSK returns an epoch's resumption secret, if it is kept (Section 8.6).
 func (g *Group) ResumptionPSK(epoch uint64) ([]byte, bool) {
 	for _, r := range g.resumption {
 		if r.epoch == epoch {
-			return r.secret, true
+			return bytes.Clone(r.secret), true
 		}
 	}
 	return nil, false
