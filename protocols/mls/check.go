@@ -21,22 +21,20 @@ func (c Check) Error() string { return "check " + string(c) }
 // The checks. README.md of this package lists them with their tests.
 const (
 	// Message framing (Section 6).
-	CheckGroup          Check = "6-1"   // group_id is the group's
-	CheckEpoch          Check = "6-2"   // epoch is the current one; for an application message one that is kept
-	CheckApplication    Check = "6-3"   // application data comes in a PrivateMessage from a member
-	CheckExternalPublic Check = "6-4"   // external senders send PublicMessages
-	CheckSenderMember   Check = "6-5"   // a member sender is a leaf of the tree
-	CheckSenderContent  Check = "6-6"   // new_member_commit sends a commit, new_member_proposal and external a proposal
-	CheckSignature      Check = "6.1-1" // the signature on the FramedContent
-	CheckConfirmation   Check = "6.1-2" // the confirmation tag
-	CheckMembership     Check = "6.2-1" // the membership tag
-	CheckDecrypt        Check = "6.3-1" // the PrivateMessage decrypts
-	CheckGeneration     Check = "6.3-2" // its key was not used and is within the window
+	CheckGroup         Check = "6-1"   // group_id is the group's
+	CheckEpoch         Check = "6-2"   // epoch is the current one; for an application message one that is kept
+	CheckApplication   Check = "6-3"   // application data comes in a PrivateMessage from a member
+	CheckSenderMember  Check = "6-5"   // a member sender is a leaf of the tree
+	CheckSenderContent Check = "6-6"   // new_member_commit sends a commit, new_member_proposal and external a proposal
+	CheckSignature     Check = "6.1-1" // the signature on the FramedContent
+	CheckConfirmation  Check = "6.1-2" // the confirmation tag
+	CheckMembership    Check = "6.2-1" // the membership tag
+	CheckDecrypt       Check = "6.3-1" // the PrivateMessage decrypts
+	CheckGeneration    Check = "6.3-2" // its key was not used and is within the window
 
 	// Leaf nodes (Section 7.2, 7.3).
 	CheckCapabilitiesOwn  Check = "7.2-1"  // capabilities list the leaf's own credential type
 	CheckLifetimeRange    Check = "7.2-2"  // the lifetime is no longer than the application allows
-	CheckCapabilitiesList Check = "7.2-3"  // capabilities list no default types
 	CheckLeafCredential   Check = "7.3-1"  // the credential is valid
 	CheckLeafSignature    Check = "7.3-2"  // the leaf's signature
 	CheckLeafRequired     Check = "7.3-3"  // required_capabilities are supported
@@ -61,7 +59,7 @@ const (
 	// KeyPackages (Section 10.1).
 	CheckKeyPackageSuite      Check = "10.1-1" // version and cipher suite are the group's
 	CheckKeyPackageSignature  Check = "10.1-2" // the KeyPackage's signature
-	CheckKeyPackageInitKey    Check = "10.1-3" // init_key differs from encryption_key, both are keys
+	CheckKeyPackageInitKey    Check = "10.1-3" // init_key differs from encryption_key
 	CheckKeyPackageExtensions Check = "10-1"   // the KeyPackage's extensions are in its leaf's capabilities
 
 	// Group creation (Section 11).
@@ -100,8 +98,8 @@ const (
 	CheckReference       Check = "12.4-1"     // a proposal referred to is known
 	CheckPathRequired    Check = "12.4-2"     // the path is there if it must be
 	CheckPathShape       Check = "12.4.2-1"   // the path has the nodes and ciphertexts that the tree asks for
-	CheckPathLeafKey     Check = "12.4.2-2"   // its leaf has a new encryption_key
-	CheckPathKeys        Check = "12.4.2-3"   // its keys are new
+	CheckPathLeafKey     Check = "12.4.2-2"   // its leaf has another encryption_key than the committer's leaf so far
+	CheckPathKeys        Check = "12.4.2-3"   // its keys are new to the tree and to each other
 	CheckReInitClosed    Check = "12.4.2-4"   // a reinitialised group is not used any more
 	CheckExternalPath    Check = "12.4.3.2-1" // an external Commit has a path
 	CheckExternalByValue Check = "12.4.3.2-2" // and no proposals by reference
@@ -126,7 +124,7 @@ const (
 	CheckExtensionTwice Check = "13.4-1" // an extension type occurs once in a list
 
 	// draft-ietf-mls-extensions-10.
-	CheckSelfRemove        Check = "ext-self-remove-1"   // by reference, in a PublicMessage, of a member that does not commit
+	CheckSelfRemove        Check = "ext-self-remove-1"   // a SelfRemove is a member's, in a PublicMessage, and committed by reference
 	CheckAppDataUnknown    Check = "ext-app-data-1"      // the component is known
 	CheckAppDataList       Check = "ext-app-data-2"      // one remove or only updates per component
 	CheckAppDataRemove     Check = "ext-app-data-3"      // what is removed is there

@@ -363,6 +363,15 @@ func (g *PublicGroup) authorize(l *list, committer message.Sender, joiner *messa
 	return nil
 }
 
+// pathError is treeError for an UpdatePath, whose keys have a rule of their own.
+func pathError(err error) error {
+	var dup *tree.DuplicateKeyError
+	if errors.As(err, &dup) && dup.Kind == tree.EncryptionKey { // 12.4.2-3
+		return &Error{CheckPathKeys, err}
+	}
+	return treeError(err)
+}
+
 // treeError turns an error of package tree into the check that failed.
 func treeError(err error) error {
 	var dup *tree.DuplicateKeyError

@@ -170,9 +170,8 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 			return fail(CheckSenderContent, "%v from an %v sender", f.Type, f.Sender.Type)
 		}
 	}
-	if c.WireFormat != message.WirePublicMessage { // 6-4
-		return fail(CheckExternalPublic, "%v from a %v sender", c.WireFormat, f.Sender.Type)
-	}
+	// That others than members send PublicMessages (Section 12.1.8) needs no check:
+	// the sender of a PrivateMessage is a leaf index.
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -154,13 +155,16 @@ func (g *PublicGroup) applyPath(now time.Time, st *stage, sigs *signatures) (*tr
 		}
 	} else {
 		at.replaces = st.before.Leaf(st.leaf)
+		if bytes.Equal(st.path.LeafNode.EncryptionKey, at.replaces.EncryptionKey) { // 12.4.2-2
+			return nil, fail(CheckPathLeafKey, "leaf of the path has the encryption_key that %s has", leafName(st.leaf))
+		}
 	}
 	at.index = st.leaf
-	if err := g.cfg.checkLeaf(&st.path.LeafNode, at, sigs); err != nil { // 12.4.2-2 is 7.3-8 here
+	if err := g.cfg.checkLeaf(&st.path.LeafNode, at, sigs); err != nil {
 		return nil, err
 	}
 	if err := e.ApplyPath(st.leaf, st.path, st.added); err != nil {
-		return nil, treeError(err)
+		return nil, pathError(err)
 	}
 	t, err := e.Tree()
 	if err != nil {

@@ -1,0 +1,165 @@
+package mls
+
+import (
+	"errors"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+)
+
+// notes is a component of the rows.
+const notes message.ComponentID = 0x8001
+
+// withNotes knows a component that keeps what it is told unless that is "bad".
+func withNotes(c *Config) {
+	c.Components = map[message.ComponentID]Component{
+		notes: {
+			Update: func(_ []byte, updates [][]byte) ([]byte, error) {
+				last := updates[len(updates)-1]
+				if string(last) == "bad" {
+					return nil, errors.New("bad note")
+				}
+				return last, nil
+			},
+			Ephemeral: func(data []byte) error {
+				if string(data) == "bad" {
+					return errors.New("bad data")
+				}
+				return nil
+			},
+		},
+		notes + 1: {},
+	}
+}
+
+// dictionaryOf is a GroupContext whose app_data_dictionary holds entries.
+func dictionaryOf(c *Config, more message.Extensions, d ...message.ComponentData) message.Extensions {
+	list := message.AppDataDictionary(d)
+	return append(message.Extensions{{Type: c.points().AppDataDictionary, Data: must(&list)}}, more...)
+}
+
+// framed is a GroupContext with the safe_aad component.
+func framed(c *Config) message.Extensions {
+	return dictionaryOf(c, nil, message.ComponentData{Component: c.points().SafeAAD, Data: []byte{0}})
+}
+
+// wireFormats encodes a list of wire formats.
+func wireFormats(list ...message.WireFormat) []byte {
+	f := message.WireFormats(list)
+	return must(&f)
+}
+
+func appData(c *Config, id message.ComponentID, remove bool, data string) message.Proposal {
+	p := c.AppDataProposal(id, []byte(data))
+	if remove {
+		p.Body = &message.AppDataUpdate{Component: id, Op: message.AppDataRemove}
+	}
+	return p
+}
+
+func ephemeral(c *Config, id message.ComponentID, data string) message.Proposal {
+	return message.Proposal{Type: c.points().AppEphemeral, Body: &message.AppEphemeral{Component: id, Data: []byte(data)}}
+}
+
+// extensionRows break the rules of draft-ietf-mls-extensions-10.
+var extensionRows = []row{
+	{check: CheckSelfRemove, name: "by value", run: func(x *scene) error { return x.commitOf(x.cfg.SelfRemoveProposal()) }},
+	{check: CheckSelfRemove, name: "of one who joins", run: func(x *scene) error {
+		return x.external2(x.outsiders(x.cfg.SelfRemoveProposal()))
+	}},
+	{check: CheckSelfRemove, name: "in a PrivateMessage", run: func(x *scene) error {
+		p := x.cfg.SelfRemoveProposal()
+		return x.forge(forgery{private: true, proposal: &p})
+	}},
+	{check: CheckAppDataUnknown, name: "committed", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, 0x9999, false, "x"))
+	}},
+	{check: CheckAppDataUnknown, name: "proposed", config: withNotes, run: func(x *scene) error {
+		p := appData(x.cfg, 0x9999, true, "")
+		return x.forge(forgery{proposal: &p})
+	}},
+	{check: CheckAppDataList, name: "update and remove", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, notes, false, "x"), appData(x.cfg, notes, true, ""))
+	}},
+	{check: CheckAppDataList, name: "two removes", config: withNotes, extensions: func(c *Config) message.Extensions {
+		return dictionaryOf(c, nil, message.ComponentData{Component: notes, Data: []byte("note")})
+	}, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, notes, true, ""), appData(x.cfg, notes, true, ""))
+	}},
+	{check: CheckAppDataRemove, config: withNotes, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, notes, true, ""))
+	}},
+	{check: CheckAppDataRejected, name: "by the component", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, notes, false, "good"), appData(x.cfg, notes, false, "bad"))
+	}},
+	{check: CheckAppDataRejected, name: "no updates", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, notes+1, false, "x"))
+	}},
+	{check: CheckAppDataExtensions, name: "added", config: withNotes, extensions: func(c *Config) message.Extensions {
+		return requiring(message.RequiredCapabilities{Proposals: []message.ProposalType{c.points().AppDataUpdate}})(c)
+	}, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, x.to.Context().Extensions)))
+	}},
+	{check: CheckAppDataExtensions, name: "removed", config: withNotes, extensions: func(c *Config) message.Extensions {
+		return dictionaryOf(c, requiring(message.RequiredCapabilities{Proposals: []message.ProposalType{c.points().AppDataUpdate}})(c))
+	}, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(x.to.Context().Extensions[1:]))
+	}},
+	{check: CheckAppEphemeral, name: "unknown", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ephemeral(x.cfg, 0x9999, "x"))
+	}},
+	{check: CheckAppEphemeral, name: "proposed", config: withNotes, run: func(x *scene) error {
+		p := ephemeral(x.cfg, 0x9999, "x")
+		return x.forge(forgery{proposal: &p})
+	}},
+	{check: CheckAppEphemeral, name: "rejected", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ephemeral(x.cfg, notes, "bad"))
+	}},
+	{check: CheckAppEphemeral, name: "takes none", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ephemeral(x.cfg, notes+1, "x"))
+	}},
+	{check: CheckSafeAAD, name: "commit", extensions: framed, aad: []byte{0}, run: func(x *scene) error {
+		return x.forge(forgery{content: func(c *message.FramedContent) { c.AuthenticatedData = []byte("free text") }})
+	}},
+	{check: CheckSafeAAD, name: "order", extensions: framed, aad: []byte{0}, run: func(x *scene) error {
+		items := message.AppDataDictionary{{Component: 9}, {Component: 3}}
+		return x.forge(forgery{private: true, data: []byte("x"), content: func(c *message.FramedContent) { c.AuthenticatedData = must(items) }})
+	}},
+	{check: CheckSafeAAD, name: "a component twice", extensions: framed, aad: []byte{0}, run: func(x *scene) error {
+		items := message.AppDataDictionary{{Component: 9}, {Component: 9}}
+		p := RemoveProposal(3)
+		return x.forge(forgery{proposal: &p, content: func(c *message.FramedContent) { c.AuthenticatedData = must(items) }})
+	}},
+	{check: CheckSafeAAD, name: "own message", extensions: framed, aad: []byte{0}, run: func(x *scene) error {
+		_, err := x.to.Protect([]byte("x"), SendOptions{AAD: []byte("free text")})
+		return err
+	}},
+	{check: CheckDictionary, name: "leaf", run: func(x *scene) error {
+		d := message.AppDataDictionary{{Component: 9}, {Component: 3}}
+		return x.update(func(l *message.LeafNode) {
+			l.Extensions = message.Extensions{{Type: x.cfg.points().AppDataDictionary, Data: must(d)}}
+		})
+	}},
+	{check: CheckDictionary, name: "GroupContext", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().AppDataDictionary, Data: []byte{7}}}))
+	}},
+	{check: CheckWireFormats, name: "member", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().RequiredWireFormats, Data: wireFormats(0xf001)}}))
+	}},
+	{check: CheckWireFormats, name: "new member", run: func(x *scene) error {
+		k := x.keyPackage("9")
+		k.Public.LeafNode.Extensions = message.Extensions{{Type: x.cfg.points().SupportedWireFormats, Data: wireFormats(0xf002)}}
+		resign(x.t, x.cfg.Suite, k)
+		required := message.Extensions{{Type: x.cfg.points().RequiredWireFormats, Data: wireFormats(0xf001)}}
+		return x.commitOf(AddProposal(k.Public), ExtensionsProposal(required))
+	}},
+	{check: CheckWireFormats, name: "malformed in a leaf", extensions: func(c *Config) message.Extensions {
+		return message.Extensions{{Type: c.points().RequiredWireFormats, Data: wireFormats(message.WirePublicMessage)}}
+	}, run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) {
+			l.Extensions = message.Extensions{{Type: x.cfg.points().SupportedWireFormats, Data: []byte{3, 0}}}
+		})
+	}},
+	{check: CheckWireFormats, name: "malformed", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().RequiredWireFormats, Data: []byte{3, 0}}}))
+	}},
+}

@@ -1,0 +1,428 @@
+package mls
+
+import (
+	"errors"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+)
+
+// psk returns a PreSharedKey proposal, with a nonce unless id has one.
+func (x *scene) psk(id message.PreSharedKeyID) message.Proposal {
+	x.t.Helper()
+	if id.Nonce != nil {
+		return message.Proposal{Type: message.ProposalPSK, Body: &message.PreSharedKey{PSK: id}}
+	}
+	p, err := x.cfg.PSKProposal(id)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return p
+}
+
+// resumptionPSK names a resumption secret of the scene's group.
+func resumptionPSK(usage message.ResumptionPSKUsage, epoch uint64) message.PreSharedKeyID {
+	return message.PreSharedKeyID{Type: message.PSKResumption, Usage: usage, GroupID: []byte("group"), Epoch: epoch}
+}
+
+// anyPSK makes a secret of any list, so that a Commit is right but for the list.
+func (x *scene) anyPSK([]message.PreSharedKeyID) ([]byte, error) {
+	return make([]byte, x.cfg.Suite.ID().Sizes().Hash), nil
+}
+
+// commitPSK lets the insider commit pre-shared keys that others may not know.
+func (x *scene) commitPSK(ids ...message.PreSharedKeyID) error {
+	x.t.Helper()
+	f := forgery{psk: x.anyPSK}
+	for _, id := range ids {
+		f.all = append(f.all, x.mine(x.psk(id)))
+	}
+	return x.forge(f)
+}
+
+// withServer is a GroupContext with one external sender.
+func withServer(c *Config) message.Extensions {
+	pair, err := c.Suite.DeriveSigner(make([]byte, 32))
+	if err != nil {
+		panic(err)
+	}
+	list := message.ExternalSenders{{SignatureKey: pair.Public, Credential: message.BasicCredential([]byte("server"))}}
+	return message.Extensions{{Type: message.ExtensionExternalSenders, Data: must(&list)}}
+}
+
+// server sends a proposal as the external sender of withServer.
+func (x *scene) server(index uint32, p message.Proposal) []byte {
+	x.t.Helper()
+	pair, err := x.cfg.Suite.DeriveSigner(make([]byte, 32))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	b, err := x.cfg.ExternalProposal(x.to.GroupID(), x.to.Epoch(), index, &Identity{Signer: pair}, p)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return b
+}
+
+// proposalRows break the rules of RFC 9420, Sections 5.3.1, 8.4 and 12.1.
+var proposalRows = []row{
+	{check: CheckPSKNonce, name: "committed", run: func(x *scene) error {
+		id := resumptionPSK(message.ResumptionApplication, 1)
+		id.Nonce = make([]byte, 31)
+		return x.commitPSK(id)
+	}},
+	{check: CheckPSKNonce, name: "proposed", run: func(x *scene) error {
+		id := resumptionPSK(message.ResumptionApplication, 1)
+		id.Nonce = []byte{}
+		p := x.psk(id)
+		return x.forge(forgery{proposal: &p})
+	}},
+	{check: CheckPSKAvailable, name: "external", run: func(x *scene) error {
+		return x.commitPSK(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("unknown")})
+	}},
+	{check: CheckPSKAvailable, name: "an epoch that is to come", run: func(x *scene) error {
+		return x.commitPSK(resumptionPSK(message.ResumptionApplication, 99))
+	}},
+	{check: CheckPSKReInit, run: func(x *scene) error { return x.commitPSK(resumptionPSK(message.ResumptionReInit, 2)) }},
+	{check: CheckPSKBranch, run: func(x *scene) error { return x.commitPSK(resumptionPSK(message.ResumptionBranch, 2)) }},
+	{check: CheckRemoved, name: "blank leaf", run: func(x *scene) error { return x.commitOf(RemoveProposal(blankLeaf)) }},
+	{check: CheckRemoved, name: "proposed", run: func(x *scene) error {
+		p := RemoveProposal(1 << 31)
+		return x.forge(forgery{proposal: &p})
+	}},
+	{check: CheckReInitVersion, run: func(x *scene) error {
+		p := ReInitProposal([]byte("next"), 1, nil)
+		p.Body.(*message.ReInit).Version = 0
+		return x.commitOf(p)
+	}},
+	{check: CheckExternalType, name: "update", extensions: withServer, run: func(x *scene) error {
+		return x.refuse(x.server(0, *x.updateOf(x.in, nil)))
+	}},
+	{check: CheckExternalType, name: "external_init", extensions: withServer, run: func(x *scene) error {
+		return x.refuse(x.server(0, message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}}))
+	}},
+	{check: CheckExternalType, name: "self_remove", extensions: withServer, run: func(x *scene) error {
+		return x.refuse(x.server(0, x.cfg.SelfRemoveProposal()))
+	}},
+	{check: CheckExternalType, name: "custom", extensions: withServer, run: func(x *scene) error {
+		return x.refuse(x.server(0, message.Proposal{Type: 0xf001, Body: &message.Custom{}}))
+	}},
+	{check: CheckExternalSender, name: "no senders", run: func(x *scene) error { return x.refuse(x.server(0, RemoveProposal(3))) }},
+	{check: CheckExternalSender, name: "no such sender", extensions: withServer, run: func(x *scene) error {
+		return x.refuse(x.server(1, RemoveProposal(3)))
+	}},
+	{check: CheckExternalSender, name: "malformed", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: message.ExtensionExternalSenders, Data: []byte{9}}}))
+	}},
+	{check: CheckNewMemberAdd, run: func(x *scene) error {
+		p := RemoveProposal(3)
+		b, err := x.cfg.outside(x.to.GroupID(), x.to.Epoch(), message.Sender{Type: message.SenderNewMemberProposal}, &p, x.identity("9").Signer.Private)
+		if err != nil {
+			return err
+		}
+		return x.refuse(b)
+	}},
+	{check: CheckSignature, name: "an add that another signs", run: func(x *scene) error {
+		p := AddProposal(x.keyPackage("9").Public)
+		b, err := x.cfg.outside(x.to.GroupID(), x.to.Epoch(), message.Sender{Type: message.SenderNewMemberProposal}, &p, x.in.signer)
+		if err != nil {
+			return err
+		}
+		return x.refuse(b)
+	}},
+}
+
+// listRows break the rules of RFC 9420, Section 12.2.
+var listRows = []row{
+	{check: CheckListUpdateOwn, name: "by value", run: func(x *scene) error { return x.commitOf(*x.updateOf(x.in, nil)) }},
+	{check: CheckListUpdateOwn, name: "by reference", run: func(x *scene) error {
+		c := x.received("1", forgery{proposal: x.updateOf(x.in, nil)})
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckListRemoveOwn, name: "by value", run: func(x *scene) error { return x.commitOf(RemoveProposal(1)) }},
+	{check: CheckListRemoveOwn, name: "by reference", run: func(x *scene) error {
+		p := RemoveProposal(1)
+		c := x.received("2", forgery{proposal: &p})
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckListRemoveOwn, name: "self_remove", run: func(x *scene) error {
+		p := x.cfg.SelfRemoveProposal()
+		c := x.received("1", forgery{proposal: &p})
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckListLeafTwice, name: "two removes", run: func(x *scene) error { return x.commitOf(RemoveProposal(3), RemoveProposal(3)) }},
+	{check: CheckListLeafTwice, name: "update and remove", run: func(x *scene) error {
+		c := x.received("3", forgery{proposal: x.updateOf(x.groups["3"], nil)})
+		return x.forge(forgery{all: []Committed{c, x.mine(RemoveProposal(3))}})
+	}},
+	{check: CheckListLeafTwice, name: "two updates", run: func(x *scene) error {
+		a := x.received("3", forgery{proposal: x.updateOf(x.groups["3"], nil)})
+		b := x.received("3", forgery{proposal: x.updateOf(x.groups["3"], nil)})
+		return x.forge(forgery{all: []Committed{a, b}})
+	}},
+	{check: CheckListLeafTwice, name: "one proposal twice", run: func(x *scene) error {
+		c := x.received("3", forgery{proposal: x.updateOf(x.groups["3"], nil)})
+		return x.forge(forgery{all: []Committed{c, c}})
+	}},
+	{check: CheckListLeafTwice, name: "self_remove and remove", run: func(x *scene) error {
+		p := x.cfg.SelfRemoveProposal()
+		c := x.received("3", forgery{proposal: &p})
+		return x.forge(forgery{all: []Committed{c, x.mine(RemoveProposal(3))}})
+	}},
+	{check: CheckListAddTwice, name: "one KeyPackage", run: func(x *scene) error {
+		p := AddProposal(x.keyPackage("9").Public)
+		return x.commitOf(p, p)
+	}},
+	{check: CheckListAddTwice, name: "one signature key", run: func(x *scene) error {
+		return x.commitOf(AddProposal(x.keyPackage("9").Public), AddProposal(x.keyPackage("9").Public))
+	}},
+	{check: CheckListAddTwice, name: "one client", config: sameIdentity, run: func(x *scene) error {
+		a := x.keyPackage("9")
+		delete(x.ids, "9")
+		return x.commitOf(AddProposal(a.Public), AddProposal(x.keyPackage("9").Public))
+	}},
+	{check: CheckListAddMember, name: "one signature key", run: func(x *scene) error {
+		return x.commitOf(AddProposal(x.keyPackage("2").Public))
+	}},
+	{check: CheckListAddMember, name: "one client", config: sameIdentity, run: func(x *scene) error {
+		delete(x.ids, "2")
+		return x.commitOf(AddProposal(x.keyPackage("2").Public))
+	}},
+	{check: CheckListPSKTwice, run: func(x *scene) error {
+		id := resumptionPSK(message.ResumptionApplication, 2)
+		return x.commitPSK(id, id)
+	}},
+	{check: CheckListExtensions, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(nil), ExtensionsProposal(nil))
+	}},
+	{check: CheckListReInitAlone, run: func(x *scene) error {
+		return x.commitOf(ReInitProposal([]byte("next"), 1, nil), AddProposal(x.keyPackage("9").Public))
+	}},
+	{check: CheckListExternalInit, name: "committed", run: func(x *scene) error {
+		return x.commitOf(message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}})
+	}},
+	{check: CheckListSupported, run: func(x *scene) error {
+		return x.commitOf(message.Proposal{Type: 0xf001, Body: &message.Custom{Data: []byte("new")}})
+	}},
+	{check: CheckListExternal, name: "no external_init", run: func(x *scene) error {
+		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), true, forgery{}))
+	}},
+	{check: CheckListExternal, name: "two external_init", run: func(x *scene) error {
+		p := message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}}
+		return x.external2(x.outsiders(p))
+	}},
+	{check: CheckListExternal, name: "add", run: func(x *scene) error {
+		return x.external2(x.outsiders(AddProposal(x.keyPackage("8").Public)))
+	}},
+	{check: CheckListExternal, name: "group_context_extensions", run: func(x *scene) error {
+		return x.external2(x.outsiders(ExtensionsProposal(nil)))
+	}},
+	{check: CheckListExternal, name: "two removes", config: authenticated, run: func(x *scene) error {
+		return x.external2(x.outsiders(RemoveProposal(2)), x.outsiders(RemoveProposal(3)))
+	}},
+	{check: CheckListExternal, name: "kem_output that is none", run: func(x *scene) error {
+		p := message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: []byte{1}}}
+		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), true, forgery{all: []Committed{x.outsiders(p)}}))
+	}},
+	{check: CheckListApplication, config: func(c *Config) {
+		c.Authorize = func(p *Proposed) error {
+			for _, c := range p.Proposals {
+				if r, ok := c.Proposal.Body.(*message.Remove); ok && r.Removed == 3 && p.Committer.Index == 1 {
+					return errors.New("1 may not remove 3")
+				}
+			}
+			return nil
+		}
+	}, run: func(x *scene) error { return x.commitOf(RemoveProposal(3)) }},
+	{check: CheckListUpdateSender, run: func(x *scene) error { return x.external2(x.outsiders(*x.updateOf(x.in, nil))) }},
+	{check: CheckRequired, name: "extension", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(requiring(message.RequiredCapabilities{Extensions: []message.ExtensionType{0xf001}})(x.cfg)))
+	}},
+	{check: CheckRequired, name: "proposal", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(requiring(message.RequiredCapabilities{Proposals: []message.ProposalType{0xf001}})(x.cfg)))
+	}},
+	{check: CheckRequired, name: "credential", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(requiring(message.RequiredCapabilities{Credentials: []message.CredentialType{2}})(x.cfg)))
+	}},
+	{check: CheckRequired, name: "extension that is used", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: 0xf001}}))
+	}},
+	{check: CheckRequired, name: "malformed", run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: message.ExtensionRequiredCapabilities, Data: []byte{1}}}))
+	}},
+}
+
+// sameIdentity takes leaves with one identity for one client.
+func sameIdentity(c *Config) {
+	c.SameClient = func(a, b *message.LeafNode) bool {
+		return string(a.Credential.Identity) == string(b.Credential.Identity)
+	}
+}
+
+// external2 lets "9" commit from outside with more proposals.
+func (x *scene) external2(more ...Committed) error {
+	x.t.Helper()
+	return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), false, forgery{all: more}))
+}
+
+// commitRows break the rules of RFC 9420, Sections 7.5, 7.9 and 12.4.
+var commitRows = []row{
+	{check: CheckPathDecrypt, name: "ciphertext", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) {
+			for i := range p.Nodes {
+				p.Nodes[i] = x.reseal(&p.Nodes[i], func(c *message.HPKECiphertext) { c.Ciphertext[0] ^= 1 })
+			}
+		}})
+	}},
+	{check: CheckPathDecrypt, name: "kem_output", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) {
+			for i := range p.Nodes {
+				p.Nodes[i] = x.reseal(&p.Nodes[i], func(c *message.HPKECiphertext) { c.KEMOutput = nil })
+			}
+		}})
+	}},
+	{check: CheckParentHash, name: "leaf of a path", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.LeafNode.ParentHash[0] ^= 1 }})
+	}},
+	{check: CheckParentHash, name: "no parent hash", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.LeafNode.ParentHash = nil }})
+	}},
+	{check: CheckReference, name: "unknown", run: func(x *scene) error {
+		c := x.mine(RemoveProposal(3))
+		c.Ref = make([]byte, 32)
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckReference, name: "own commit", run: func(x *scene) error {
+		_, err := x.to.Commit(now, CommitOptions{References: []message.ProposalRef{make([]byte, 32)}})
+		return err
+	}},
+	{check: CheckReference, name: "of an epoch that is over", run: func(x *scene) error {
+		p := AddProposal(x.keyPackage("9").Public)
+		c := x.received("2", forgery{proposal: &p})
+		x.commit("2", CommitOptions{References: []message.ProposalRef{}})
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckReference, name: "an update that its member forgot", run: func(x *scene) error {
+		p := x.updateOf(x.to, nil) // "0" never sent it
+		c := x.received("0", forgery{proposal: p})
+		x.to.cache.add(c)
+		defer x.to.ClearProposals()
+		return x.forge(forgery{all: []Committed{c}})
+	}},
+	{check: CheckPathRequired, name: "empty commit", run: func(x *scene) error { return x.forge(forgery{noPath: true}) }},
+	{check: CheckPathRequired, name: "remove", run: func(x *scene) error {
+		return x.forge(forgery{noPath: true, all: []Committed{x.mine(RemoveProposal(3))}})
+	}},
+	{check: CheckPathRequired, name: "update", run: func(x *scene) error {
+		c := x.received("3", forgery{proposal: x.updateOf(x.groups["3"], nil)})
+		return x.forge(forgery{noPath: true, all: []Committed{c}})
+	}},
+	{check: CheckPathRequired, name: "group_context_extensions", run: func(x *scene) error {
+		return x.forge(forgery{noPath: true, all: []Committed{x.mine(ExtensionsProposal(nil))}})
+	}},
+	{check: CheckPathRequired, name: "self_remove", run: func(x *scene) error {
+		p := x.cfg.SelfRemoveProposal()
+		c := x.received("3", forgery{proposal: &p})
+		return x.forge(forgery{noPath: true, all: []Committed{c}})
+	}},
+	{check: CheckPathRequired, name: "a custom proposal beside an add", config: func(c *Config) { c.Proposals = []message.ProposalType{0xf001} }, run: func(x *scene) error {
+		custom := message.Proposal{Type: 0xf001, Body: &message.Custom{}}
+		return x.forge(forgery{noPath: true, all: []Committed{x.mine(AddProposal(x.keyPackage("9").Public)), x.mine(custom)}})
+	}},
+	{check: CheckPathShape, name: "a node less", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes = p.Nodes[:1] }})
+	}},
+	{check: CheckPathShape, name: "a node more", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes = append(p.Nodes, p.Nodes[0]) }})
+	}},
+	{check: CheckPathShape, name: "a ciphertext less", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) {
+			p.Nodes[1] = message.UpdatePathNode{EncryptionKey: p.Nodes[1].EncryptionKey}
+		}})
+	}},
+	{check: CheckPathLeafKey, run: func(x *scene) error {
+		return x.path(func(l *message.LeafNode) { l.EncryptionKey = x.in.private.LeafKey().Public })
+	}},
+	{check: CheckPathKeys, name: "leaf", run: func(x *scene) error {
+		return x.path(func(l *message.LeafNode) { l.EncryptionKey = x.to.private.LeafKey().Public })
+	}},
+	{check: CheckPathKeys, name: "node", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = x.to.private.LeafKey().Public }})
+	}},
+	{check: CheckPathKeys, name: "a node's key so far", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = x.to.Tree().EncryptionKey(3) }})
+	}},
+	{check: CheckPathKeys, name: "a key twice", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = p.Nodes[0].EncryptionKey }})
+	}},
+	{check: CheckPathKeys, name: "a new member's key", run: func(x *scene) error {
+		k := x.keyPackage("9")
+		return x.forge(forgery{
+			all:  []Committed{x.mine(AddProposal(k.Public))},
+			path: func(p *message.UpdatePath) { p.Nodes[0].EncryptionKey = k.Leaf.Public },
+		})
+	}},
+	{check: CheckReInitClosed, name: "commit", run: func(x *scene) error {
+		x.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("next"), 1, nil)}})
+		return x.forge(forgery{})
+	}},
+	{check: CheckReInitClosed, name: "proposal", run: func(x *scene) error {
+		x.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("next"), 1, nil)}})
+		p := RemoveProposal(3)
+		return x.forge(forgery{proposal: &p})
+	}},
+	{check: CheckReInitClosed, name: "own calls", run: func(x *scene) error {
+		x.commit("2", CommitOptions{Proposals: []message.Proposal{ReInitProposal([]byte("next"), 1, nil)}})
+		_, e1 := x.to.Commit(now, CommitOptions{})
+		_, e2 := x.to.Propose(now, RemoveProposal(3), SendOptions{})
+		_, e3 := x.to.ProposeUpdate(now, LeafChange{}, SendOptions{})
+		_, e4 := x.to.Protect(nil, SendOptions{})
+		_, e5 := x.to.GroupInfo(GroupInfoOptions{})
+		for _, err := range []error{e1, e2, e3, e4} {
+			if !errors.Is(err, CheckReInitClosed) {
+				return err
+			}
+		}
+		return e5
+	}},
+	{check: CheckExternalPath, run: func(x *scene) error {
+		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), false, forgery{noPath: true}))
+	}},
+	{check: CheckExternalByValue, name: "received", run: func(x *scene) error {
+		p := AddProposal(x.keyPackage("8").Public)
+		return x.external2(x.received("2", forgery{proposal: &p}))
+	}},
+	{check: CheckExternalPub, name: "none", run: func(x *scene) error { return x.joinExternal(GroupInfoOptions{}) }},
+	{check: CheckExternalPub, name: "malformed", run: func(x *scene) error {
+		return x.joinExternal(GroupInfoOptions{Extensions: message.Extensions{{Type: message.ExtensionExternalPub, Data: []byte{4, 1}}}})
+	}},
+	{check: CheckExternalPub, name: "no key", run: func(x *scene) error {
+		return x.joinExternal(GroupInfoOptions{Extensions: message.Extensions{{Type: message.ExtensionExternalPub, Data: []byte{1, 1}}}})
+	}},
+}
+
+// joinExternal lets "9" join by an external Commit, with a GroupInfo of the insider.
+func (x *scene) joinExternal(o GroupInfoOptions) error {
+	x.t.Helper()
+	info, err := x.in.GroupInfo(o)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	_, err = JoinExternal(x.cfg, now, x.identity("9"), info, ExternalOptions{})
+	return err
+}
+
+// reseal changes all ciphertexts of a node.
+func (x *scene) reseal(n *message.UpdatePathNode, change func(*message.HPKECiphertext)) message.UpdatePathNode {
+	x.t.Helper()
+	list := make([]message.HPKECiphertext, n.Len())
+	for i := range list {
+		list[i] = n.Secret(i)
+		list[i].Ciphertext = append([]byte{}, list[i].Ciphertext...)
+		change(&list[i])
+	}
+	out, err := message.NewUpdatePathNode(n.EncryptionKey, list)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return out
+}
