@@ -20,6 +20,9 @@ func (c Check) Error() string { return "check " + string(c) }
 
 // The checks. README.md of this package lists them with their tests.
 const (
+	// Keys and credentials (Sections 5.1.1, 5.3.1).
+	CheckKey Check = "5.1.1-1" // keys are keys of the suite: of its length, and such that one can encrypt to them
+
 	// Message framing (Section 6).
 	CheckGroup         Check = "6-1"   // group_id is the group's
 	CheckEpoch         Check = "6-2"   // epoch is the current one; for an application message one that is kept

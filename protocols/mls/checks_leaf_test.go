@@ -71,6 +71,34 @@ func requiring(r message.RequiredCapabilities) func(*Config) message.Extensions 
 // leafRows break the rules of RFC 9420, Sections 7.2 and 7.3, where a leaf may come
 // in: by an Update, a KeyPackage and a path. Leaves of a tree are in welcomeRows.
 var leafRows = []row{
+	{check: CheckKey, name: "encryption_key of an update", run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) { l.EncryptionKey = l.EncryptionKey[:31] })
+	}},
+	{check: CheckKey, name: "encryption_key of a KeyPackage", run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.LeafNode.EncryptionKey = append(k.LeafNode.EncryptionKey, 0) })
+	}},
+	{check: CheckKey, name: "init_key", run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.InitKey = nil })
+	}},
+	{check: CheckKey, name: "signature_key", run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.LeafNode.SignatureKey = k.LeafNode.SignatureKey[1:] })
+	}},
+	{check: CheckKey, name: "leaf of a path", run: func(x *scene) error {
+		return x.path(func(l *message.LeafNode) { l.EncryptionKey = []byte{1} })
+	}},
+	{check: CheckKey, name: "node of a path", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = []byte{1} }})
+	}},
+	{check: CheckKey, name: "init_key of low order", run: func(x *scene) error {
+		k := x.keyPackage("9")
+		k.Public.InitKey = make([]byte, 32)
+		before := fingerprint(x.to)
+		_, err := x.to.Commit(now, CommitOptions{Proposals: []message.Proposal{AddProposal(resign(x.t, x.cfg.Suite, k).Public)}})
+		if fingerprint(x.to) != before {
+			x.t.Fatal("state changed")
+		}
+		return err
+	}},
 	{check: CheckCapabilitiesOwn, name: "update", run: func(x *scene) error {
 		return x.update(func(l *message.LeafNode) { l.Capabilities.Credentials = nil })
 	}},

@@ -215,6 +215,12 @@ var welcomeRows = []row{
 			return list
 		}})
 	}},
+	{check: CheckKey, name: "welcome", run: func(x *scene) error {
+		return x.welcome(welcomeForgery{nodes: func(list []node) []node {
+			list[3].parent.EncryptionKey = []byte{1}
+			return list
+		}})
+	}},
 	{check: CheckLeafSignatureKey, name: "welcome", run: func(x *scene) error {
 		return x.welcome(welcomeForgery{nodes: x.changeLeaf(0, func(l *message.LeafNode) { l.SignatureKey = x.identity("2").Signer.Public })})
 	}},

@@ -313,8 +313,8 @@ func (c *Config) welcome(st *stage, path *newPath, member, joiner []byte, info *
 		}
 		jobs[i] = suite.SealJob{Public: st.list.adds[i].InitKey, Info: context, Plaintext: b}
 	}
-	if err := suite.SealMany(s, jobs); err != nil {
-		return nil, fail(CheckKeyPackageInitKey, "sealing to a new member: %w", err)
+	if err := suite.SealMany(s, jobs); err != nil { // 5.1.1-1
+		return nil, fail(CheckKey, "sealing to a new member: %w", err)
 	}
 	for i, k := range st.list.adds {
 		ref, err := k.Ref(s)

@@ -31,6 +31,9 @@ func (c *Config) checkLeaf(l *message.LeafNode, p place, sigs *signatures) error
 	if !p.any && l.Source != p.source { // 7.3-7
 		return fail(CheckLeafSource, "%s has leaf_node_source %v, want %v", p.what, l.Source, p.source)
 	}
+	if err := c.checkLeafKeys(l, p.what); err != nil {
+		return err
+	}
 	if !slices.Contains(caps.Versions, message.MLS10) || !slices.Contains(caps.Suites, c.Suite.ID()) { // 11.1-1
 		return fail(CheckLeafSuite, "%s does not support mls10 with suite %d", p.what, c.Suite.ID())
 	}
@@ -69,6 +72,19 @@ func (c *Config) checkLeaf(l *message.LeafNode, p place, sigs *signatures) error
 		return fail(CheckLeafSignature, "%s: %w", p.what, err)
 	}
 	sigs.add(CheckLeafSignature, p.what, l.SignatureKey, message.LabelLeafNode, tbs, l.Signature) // 7.3-2
+	return nil
+}
+
+// checkLeafKeys checks that a leaf's keys can be keys of the suite. Whether one is a
+// point of its curve shows when it is used.
+func (c *Config) checkLeafKeys(l *message.LeafNode, what string) error {
+	size := c.Suite.ID().Sizes()
+	if len(l.EncryptionKey) != size.KEMPublic { // 5.1.1-1
+		return fail(CheckKey, "%s has an encryption_key of %d bytes, want %d", what, len(l.EncryptionKey), size.KEMPublic)
+	}
+	if len(l.SignatureKey) != size.SignPublic { // 5.1.1-1
+		return fail(CheckKey, "%s has a signature_key of %d bytes, want %d", what, len(l.SignatureKey), size.SignPublic)
+	}
 	return nil
 }
 
@@ -138,8 +154,8 @@ func (c *Config) checkKeyPackage(k *message.KeyPackage, p place, sigs *signature
 	if bytes.Equal(k.InitKey, k.LeafNode.EncryptionKey) { // 10.1-3
 		return fail(CheckKeyPackageInitKey, "%s has the same init_key and encryption_key", p.what)
 	}
-	if want := c.Suite.ID().Sizes().KEMPublic; len(k.InitKey) != want {
-		return fail(CheckKeyPackageInitKey, "%s has an init_key of %d bytes, want %d", p.what, len(k.InitKey), want)
+	if want := c.Suite.ID().Sizes().KEMPublic; len(k.InitKey) != want { // 5.1.1-1
+		return fail(CheckKey, "%s has an init_key of %d bytes, want %d", p.what, len(k.InitKey), want)
 	}
 	tbs, err := k.TBS()
 	if err != nil {

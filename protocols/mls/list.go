@@ -378,8 +378,10 @@ func treeError(err error) error {
 	switch {
 	case errors.As(err, &dup) && dup.Kind == tree.SignatureKey: // 7.3-9
 		return &Error{CheckLeafSignatureKey, err}
-	case errors.Is(err, tree.ErrKey): // 7.3-10, 12.4.2-3
+	case errors.As(err, &dup): // 7.3-10
 		return &Error{CheckLeafKey, err}
+	case errors.Is(err, tree.ErrKey): // 5.1.1-1
+		return &Error{CheckKey, err}
 	case errors.Is(err, tree.ErrParentHash): // 7.9.2-1
 		return &Error{CheckParentHash, err}
 	case errors.Is(err, tree.ErrPath): // 12.4.2-1
