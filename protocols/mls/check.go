@@ -21,7 +21,8 @@ func (c Check) Error() string { return "check " + string(c) }
 // The checks. README.md of this package lists them with their tests.
 const (
 	// Keys and credentials (Sections 5.1.1, 5.3.1).
-	CheckKey Check = "5.1.1-1" // keys are keys of the suite: of its length, and such that one can encrypt to them
+	CheckKey                Check = "5.1.1-1" // keys are keys of the suite: of its length, and such that one can encrypt to them
+	CheckExternalCredential Check = "5.3.1-1" // the credentials of external senders are valid
 
 	// Message framing (Section 6).
 	CheckGroup         Check = "6-1"   // group_id is the group's

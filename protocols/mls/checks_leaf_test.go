@@ -99,6 +99,10 @@ var leafRows = []row{
 		}
 		return err
 	}},
+	{check: CheckKey, name: "external sender", run: func(x *scene) error {
+		list := message.ExternalSenders{{SignatureKey: []byte{1}, Credential: message.BasicCredential([]byte("server"))}}
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: message.ExtensionExternalSenders, Data: must(&list)}}))
+	}},
 	{check: CheckCapabilitiesOwn, name: "update", run: func(x *scene) error {
 		return x.update(func(l *message.LeafNode) { l.Capabilities.Credentials = nil })
 	}},

@@ -113,6 +113,15 @@ var proposalRows = []row{
 	{check: CheckExternalSender, name: "malformed", run: func(x *scene) error {
 		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: message.ExtensionExternalSenders, Data: []byte{9}}}))
 	}},
+	{check: CheckExternalCredential, name: "commit", config: authenticated, run: func(x *scene) error {
+		list := message.ExternalSenders{{SignatureKey: make([]byte, 32), Credential: message.BasicCredential([]byte("mallory"))}}
+		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: message.ExtensionExternalSenders, Data: must(&list)}}))
+	}},
+	{check: CheckExternalCredential, name: "new group", config: authenticated, run: func(x *scene) error {
+		list := message.ExternalSenders{{SignatureKey: make([]byte, 32), Credential: message.BasicCredential([]byte("mallory"))}}
+		_, err := New(x.cfg, now, x.identity("9"), []byte("g"), GroupOptions{Extensions: message.Extensions{{Type: message.ExtensionExternalSenders, Data: must(&list)}}})
+		return err
+	}},
 	{check: CheckNewMemberAdd, run: func(x *scene) error {
 		p := RemoveProposal(3)
 		b, err := x.cfg.outside(x.to.GroupID(), x.to.Epoch(), message.Sender{Type: message.SenderNewMemberProposal}, &p, x.identity("9").Signer.Private)

@@ -256,6 +256,12 @@ var welcomeRows = []row{
 			},
 		})
 	}},
+	{check: CheckExternalCredential, name: "welcome", config: authenticated, run: func(x *scene) error {
+		list := message.ExternalSenders{{SignatureKey: make([]byte, 32), Credential: message.BasicCredential([]byte("mallory"))}}
+		return x.welcome(welcomeForgery{context: func(c *message.GroupContext) {
+			c.Extensions = message.Extensions{{Type: message.ExtensionExternalSenders, Data: must(&list)}}
+		}})
+	}},
 	{check: CheckLeafLifetime, name: "welcome", run: func(x *scene) error {
 		k := x.keyPackage("9")
 		w := forgeWelcome(x.t, x.in, k, welcomeForgery{})

@@ -90,13 +90,13 @@ func New(cfg *Config, now time.Time, id *Identity, groupID []byte, o GroupOption
 	if err := leaf.Sign(s, id.Signer.Private, groupID, 0); err != nil {
 		return nil, fmt.Errorf("mls: leaf: %w", err)
 	}
-	return cfg.found(leaf, pair, id.Signer.Private, groupID, o.Extensions)
+	return cfg.found(now, leaf, pair, id.Signer.Private, groupID, o.Extensions)
 }
 
 // found makes the group of one leaf, at epoch 0.
-func (c *Config) found(leaf *message.LeafNode, pair suite.KeyPair, signer suite.PrivateKey, groupID []byte, extensions message.Extensions) (*Group, error) {
+func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair, signer suite.PrivateKey, groupID []byte, extensions message.Extensions) (*Group, error) {
 	s := c.Suite
-	if err := c.checkContextExtensions(extensions); err != nil {
+	if err := c.checkContextExtensions(now, groupID, extensions); err != nil {
 		return nil, err
 	}
 	if err := c.checkSupport(leaf, place{what: "the creator's leaf", context: extensions}); err != nil {

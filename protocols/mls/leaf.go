@@ -199,8 +199,9 @@ func checkExtensionList(what string, list message.Extensions) error {
 }
 
 // checkContextExtensions checks extensions that a GroupContext is to have: each
-// once, and those that this package knows well-formed.
-func (c *Config) checkContextExtensions(list message.Extensions) error {
+// once, and those that this package knows well-formed; external senders are
+// authenticated.
+func (c *Config) checkContextExtensions(now time.Time, groupID []byte, list message.Extensions) error {
 	const what = "GroupContext"
 	if err := checkExtensionList(what, list); err != nil {
 		return err
@@ -209,12 +210,31 @@ func (c *Config) checkContextExtensions(list message.Extensions) error {
 		return err
 	}
 	if data, ok := list.Find(message.ExtensionExternalSenders); ok {
-		var senders message.ExternalSenders
-		if err := wire.Unmarshal(data, &senders); err != nil {
-			return fail(CheckExternalSender, "external_senders: %w", err)
+		if err := c.checkExternalSenders(data, Where{Now: now, GroupID: groupID}); err != nil {
+			return err
 		}
 	}
 	return c.checkDictionary(what, list)
+}
+
+// checkExternalSenders checks the external_senders of a GroupContext (Section
+// 12.1.8.1). Credentials are validated whenever the extension is added or updated
+// (Section 5.3.1).
+func (c *Config) checkExternalSenders(data []byte, w Where) error {
+	var senders message.ExternalSenders
+	if err := wire.Unmarshal(data, &senders); err != nil { // 12.1.8-2
+		return fail(CheckExternalSender, "external_senders: %w", err)
+	}
+	for i := range senders {
+		e := &senders[i]
+		if want := c.Suite.ID().Sizes().SignPublic; len(e.SignatureKey) != want { // 5.1.1-1
+			return fail(CheckKey, "external sender %d has a signature_key of %d bytes, want %d", i, len(e.SignatureKey), want)
+		}
+		if err := c.authenticate(&e.Credential, e.SignatureKey, w); err != nil { // 5.3.1-1
+			return fail(CheckExternalCredential, "external sender %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // leafName names a leaf for errors.

@@ -204,7 +204,14 @@ func (p *publicSnapshot) UnmarshalTLS(r *wire.Reader) {
 
 // snapshot completes it with its tree.
 func (p *publicSnapshot) snapshot(c *Config, t *tree.Tree) (*snapshot, error) {
-	if err := c.checkContextExtensions(p.context.Extensions); err != nil {
+	// Credentials of external senders were validated when they came.
+	if err := checkExtensionList("GroupContext", p.context.Extensions); err != nil {
+		return nil, err
+	}
+	if _, err := requiredCapabilities(p.context.Extensions); err != nil {
+		return nil, err
+	}
+	if err := c.checkDictionary("GroupContext", p.context.Extensions); err != nil {
 		return nil, err
 	}
 	snap, err := newSnapshot(c.Suite, p.context, t, p.tag)
