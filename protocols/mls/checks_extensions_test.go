@@ -133,6 +133,11 @@ var extensionRows = []row{
 		_, err := x.to.Protect([]byte("x"), SendOptions{AAD: []byte("free text")})
 		return err
 	}},
+	{check: CheckSafeAAD, name: "late message of an epoch that has it", config: func(c *Config) { c.PastEpochs = 1 }, extensions: framed, aad: []byte{0}, run: func(x *scene) error {
+		late := forge(x.t, x.in, forgery{private: true, data: []byte("x"), content: func(c *message.FramedContent) { c.AuthenticatedData = []byte("free text") }})
+		x.commit("2", CommitOptions{AAD: []byte{0}, Proposals: []message.Proposal{ExtensionsProposal(nil)}})
+		return x.refuse(late)
+	}},
 	{check: CheckDictionary, name: "leaf", run: func(x *scene) error {
 		d := message.AppDataDictionary{{Component: 9}, {Component: 3}}
 		return x.update(func(l *message.LeafNode) {

@@ -111,8 +111,15 @@ func (c *Config) applyComponent(d message.AppDataDictionary, id message.Componen
 }
 
 // checkAAD checks that authenticated data is framed if the group frames it.
-func (g *PublicGroup) checkAAD(data []byte) error {
-	if _, framed := g.ComponentData(g.cfg.points().SafeAAD); !framed {
+func (g *PublicGroup) checkAAD(data []byte) error { return g.checkAADOf(g.now, data) }
+
+// checkAADOf is checkAAD for a message of the epoch that snap is of.
+func (g *PublicGroup) checkAADOf(snap *snapshot, data []byte) error {
+	d, err := g.cfg.dictionary(snap.context.Extensions)
+	if err != nil {
+		return err
+	}
+	if _, framed := d.Find(g.cfg.points().SafeAAD); !framed {
 		return nil
 	}
 	var aad message.SafeAAD

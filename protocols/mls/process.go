@@ -180,7 +180,7 @@ func (g *Group) epochOf(p *message.PrivateMessage) (pastEpoch, error) {
 }
 
 func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, key []byte, sd message.SenderData, consume func()) (Event, error) {
-	if err := g.checkAAD(c.Content.AuthenticatedData); err != nil {
+	if err := g.checkAADOf(at.snap, c.Content.AuthenticatedData); err != nil {
 		return nil, err
 	}
 	if err := c.Verify(g.cfg.Suite, key, at.snap.encoded); err != nil { // 6.1-1
