@@ -117,7 +117,10 @@ func breakRule(x *scene, r *row) {
 func (x *scene) refuse(b []byte) error {
 	x.t.Helper()
 	before := fingerprint(x.to)
-	_, first := x.to.Process(now, b)
+	e, first := x.to.Process(now, b)
+	if e != nil {
+		x.t.Fatalf("a %T with %v, want nil", e, first)
+	}
 	_, err := x.to.Process(now, b)
 	if after := fingerprint(x.to); after != before {
 		x.t.Fatalf("state changed by a message that was refused with %v", err)

@@ -195,7 +195,7 @@ func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, k
 
 // stageSecrets stages a Commit: its public part and this member's secrets of the
 // next epoch (Section 12.4.2).
-func (g *Group) stageSecrets(now time.Time, c *message.AuthenticatedContent, consume func()) (*Staged, error) {
+func (g *Group) stageSecrets(now time.Time, c *message.AuthenticatedContent, consume func()) (Event, error) {
 	st, err := g.stage(now, c)
 	if err != nil {
 		return nil, err

@@ -59,8 +59,8 @@ type Received struct {
 	AAD []byte // authenticated data
 }
 
-// receive checks a proposal and keeps it.
-func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (*Received, error) {
+// receive checks a proposal and keeps it. It returns a [*Received].
+func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (Event, error) {
 	p, err := g.checkProposal(now, c)
 	if err != nil {
 		return nil, err
