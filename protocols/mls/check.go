@@ -164,6 +164,8 @@ var (
 	// ErrOwnMessage: the client's own message came back. A Commit of one's own is
 	// merged when it is known to be accepted.
 	ErrOwnMessage = errors.New("mls: message of this client's own")
+	// ErrDuplicate: the proposal was received before in this epoch.
+	ErrDuplicate = errors.New("mls: proposal was received before")
 	// ErrStale: a staged commit no longer starts from the group's state.
 	ErrStale = errors.New("mls: staged for another epoch")
 	// ErrProposalsPending: application data may not be sent while proposals wait

@@ -208,6 +208,9 @@ func (g *Group) Merge(s *Staged) error {
 	if g.removed {
 		return ErrRemoved
 	}
+	if !s.removed && (s.secrets == nil || s.secrets.own != g.own) {
+		return ErrStale // staged by another group: a tracker, or another member of the process
+	}
 	old := pastEpoch{g.now, g.epoch.SenderData, g.keys}
 	if err := g.PublicGroup.merge(s); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 	if err != nil { // 6.3-1
 		return nil, fail(CheckDecrypt, "sender data: %w", err)
 	}
-	if at.snap == g.now && tree.LeafIndex(sd.LeafIndex) == g.own {
+	if tree.LeafIndex(sd.LeafIndex) == g.own {
 		return nil, ErrOwnMessage
 	}
 	key := at.snap.tree.SignatureKey(tree.LeafIndex(sd.LeafIndex))
@@ -176,7 +176,7 @@ func (g *Group) epochOf(p *message.PrivateMessage) (pastEpoch, error) {
 			}
 		}
 	}
-	return pastEpoch{}, fail(CheckEpoch, "%v of epoch %d, the group is at %d", p.ContentType, p.Epoch, g.Epoch()) // 6-2
+	return pastEpoch{}, g.wrongEpoch(p.ContentType, p.Epoch)
 }
 
 func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, key []byte, sd message.SenderData, consume func()) (Event, error) {

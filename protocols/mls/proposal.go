@@ -65,6 +65,9 @@ func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (E
 	if err != nil {
 		return nil, err
 	}
+	if _, known := g.cache.get(p.Ref); known {
+		return nil, ErrDuplicate
+	}
 	g.keepProposal(*p)
 	return &Received{*p, c.Content.AuthenticatedData}, nil
 }

@@ -147,7 +147,7 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 		return fail(CheckGroup, "message for group %x, this is %x", f.GroupID, g.now.context.GroupID)
 	}
 	if f.Epoch != g.now.context.Epoch { // 6-2
-		return fail(CheckEpoch, "message of epoch %d, the group is at %d", f.Epoch, g.now.context.Epoch)
+		return g.wrongEpoch(f.Type, f.Epoch)
 	}
 	if g.now.reInit != nil { // 12.4.2-4
 		return fail(CheckReInitClosed, "the group has ended with a ReInit")
@@ -173,6 +173,15 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 	// That others than members send PublicMessages (Section 12.1.8) needs no check:
 	// the sender of a PrivateMessage is a leaf index.
 	return nil
+}
+
+// wrongEpoch is the error for a message of another epoch than the current one.
+func (g *PublicGroup) wrongEpoch(t message.ContentType, epoch uint64) error { // 6-2
+	when := "future"
+	if epoch < g.Epoch() {
+		when = "past"
+	}
+	return fail(CheckEpoch, "%v of %s epoch %d, the group is at %d", t, when, epoch, g.Epoch())
 }
 
 // senderKey returns the key that a sender of proposals signs with.
