@@ -209,6 +209,9 @@ var listRows = []row{
 	{check: CheckListExternalInit, name: "committed", run: func(x *scene) error {
 		return x.commitOf(message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}})
 	}},
+	{check: CheckListExternalInit, name: "proposed", run: func(x *scene) error {
+		return x.forge(forgery{proposal: &message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}}})
+	}},
 	{check: CheckListSupported, run: func(x *scene) error {
 		return x.commitOf(message.Proposal{Type: 0xf001, Body: &message.Custom{Data: []byte("new")}})
 	}},
@@ -399,6 +402,19 @@ var commitRows = []row{
 	{check: CheckExternalByValue, name: "received", run: func(x *scene) error {
 		p := AddProposal(x.keyPackage("8").Public)
 		return x.external2(x.received("2", forgery{proposal: &p}))
+	}},
+	{check: CheckExternalByValue, name: "made", run: func(x *scene) error {
+		p := RemoveProposal(3)
+		m, err := message.Parse(forge(x.t, x.in, forgery{proposal: &p}), nil)
+		if err != nil {
+			return err
+		}
+		info, err := x.to.GroupInfo(GroupInfoOptions{External: true})
+		if err != nil {
+			return err
+		}
+		_, err = JoinExternal(x.cfg, now, x.identity("9"), info, ExternalOptions{SelfRemoves: []*message.PublicMessage{m.Public}})
+		return err
 	}},
 	{check: CheckExternalPub, name: "none", run: func(x *scene) error { return x.joinExternal(GroupInfoOptions{}) }},
 	{check: CheckExternalPub, name: "malformed", run: func(x *scene) error {

@@ -104,6 +104,9 @@ func (g *PublicGroup) externalList(now time.Time, kem []byte, o ExternalOptions)
 		if err != nil {
 			return nil, err
 		}
+		if _, self := p.Proposal.Body.(*message.SelfRemove); !self { // 12.4.3.2-2
+			return nil, fail(CheckExternalByValue, "external commit of a %v proposal that was sent before", p.Proposal.Type)
+		}
 		all = append(all, *p)
 	}
 	add := func(t message.ProposalType, b message.Body) {

@@ -97,6 +97,9 @@ func (g *PublicGroup) checkProposal(now time.Time, c *message.AuthenticatedConte
 	if err := g.checkSender(p); err != nil {
 		return nil, err
 	}
+	if p.Proposal.Type == message.ProposalExternalInit { // 12.2-9
+		return nil, fail(CheckListExternalInit, "external_init from %s, sent by itself", senderName(p.Sender))
+	}
 	var sigs signatures
 	if err := g.checkBody(now, p, g.now.context.Extensions, &sigs); err != nil {
 		return nil, err
