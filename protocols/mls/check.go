@@ -129,6 +129,7 @@ const (
 
 	// draft-ietf-mls-extensions-10.
 	CheckSelfRemove        Check = "ext-self-remove-1"   // a SelfRemove is a member's, in a PublicMessage, and committed by reference
+	CheckSelfRemoveTwice   Check = "ext-self-remove-2"   // a member sends one SelfRemove in an epoch
 	CheckAppDataUnknown    Check = "ext-app-data-1"      // the component is known
 	CheckAppDataList       Check = "ext-app-data-2"      // one remove or only updates per component
 	CheckAppDataRemove     Check = "ext-app-data-3"      // what is removed is there

@@ -70,6 +70,17 @@ var extensionRows = []row{
 		p := x.cfg.SelfRemoveProposal()
 		return x.forge(forgery{private: true, proposal: &p})
 	}},
+	{check: CheckSelfRemoveTwice, run: func(x *scene) error {
+		if _, err := x.to.Propose(now, x.cfg.SelfRemoveProposal(), SendOptions{}); err != nil {
+			return err
+		}
+		before := fingerprint(x.to)
+		_, err := x.to.Propose(now, x.cfg.SelfRemoveProposal(), SendOptions{AAD: []byte("again")})
+		if fingerprint(x.to) != before {
+			x.t.Fatal("state changed")
+		}
+		return err
+	}},
 	{check: CheckAppDataUnknown, name: "committed", config: withNotes, run: func(x *scene) error {
 		return x.commitOf(appData(x.cfg, 0x9999, false, "x"))
 	}},

@@ -67,6 +67,11 @@ func (g *Group) Propose(now time.Time, p message.Proposal, o SendOptions) ([]byt
 	c := g.authenticated(message.Content{Type: message.ContentProposal, Proposal: &p}, o.AAD)
 	if _, self := p.Body.(*message.SelfRemove); self {
 		c.WireFormat = message.WirePublicMessage // draft-ietf-mls-extensions-10, SelfRemove
+		for _, known := range g.cache.order {
+			if _, self := known.Proposal.Body.(*message.SelfRemove); self && known.Sender == c.Content.Sender { // ext-self-remove-2
+				return nil, fail(CheckSelfRemoveTwice, "second self_remove of this member in epoch %d", g.Epoch())
+			}
+		}
 	}
 	if err := c.Sign(g.cfg.Suite, g.signer, g.now.encoded); err != nil {
 		return nil, fmt.Errorf("mls: proposal: %w", err)
