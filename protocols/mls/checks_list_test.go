@@ -235,6 +235,9 @@ var listRows = []row{
 		p := message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: []byte{1}}}
 		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), true, forgery{all: []Committed{x.outsiders(p)}}))
 	}},
+	{check: CheckLeafCredential, name: "resync of another client", run: func(x *scene) error {
+		return x.external2(x.outsiders(RemoveProposal(3)))
+	}},
 	{check: CheckListApplication, config: func(c *Config) {
 		c.Authorize = func(p *Proposed) error {
 			for _, c := range p.Proposals {

@@ -236,6 +236,11 @@ func (g *PublicGroup) renew(now time.Time, st *stage, a *author, own *secrets, w
 		return nil, nil, treeError(err)
 	}
 	at := place{what: "leaf of the commit's path", source: message.SourceCommit, now: now, groupID: g.GroupID(), index: st.leaf, context: st.list.extensions}
+	if a.private != nil {
+		at.replaces = st.before.Leaf(st.leaf)
+	} else if i, ok := resynced(st.list); ok {
+		at.replaces = g.now.tree.Leaf(i)
+	}
 	if err := g.cfg.checkLeaf(keys.Leaf(), at, nil); err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -16,8 +17,8 @@ type Config struct {
 	// suite of the groups; required.
 	Suite suite.Suite
 	// Authenticate says whether a credential is valid (RFC 9420, Section 5.3.1).
-	// Nil accepts basic credentials without a look at them and no others; for
-	// X.509 see [X509].
+	// Nil accepts basic credentials and no others, and as successor of one only the
+	// same; for X.509 see [X509].
 	Authenticate Authenticate
 	// Authorize says whether the application allows a list of proposals
 	// (Section 12.2). Nil allows all.
@@ -119,6 +120,9 @@ func (c *Config) authenticate(cred *message.Credential, key []byte, w Where) err
 	}
 	if cred.Type != message.CredentialBasic {
 		return fmt.Errorf("credential of type %v, and only basic ones are accepted", cred.Type)
+	}
+	if r := w.Replaces; r != nil && (r.Credential.Type != cred.Type || !bytes.Equal(r.Credential.Identity, cred.Identity)) {
+		return fmt.Errorf("credential of %q, which is to succeed that of %q", cred.Identity, r.Credential.Identity)
 	}
 	return nil
 }
