@@ -155,8 +155,19 @@ var extensionRows = []row{
 			l.Extensions = message.Extensions{{Type: x.cfg.points().AppDataDictionary, Data: must(d)}}
 		})
 	}},
+	{check: CheckDictionary, name: "KeyPackage", run: func(x *scene) error {
+		d := message.AppDataDictionary{{Component: 9}, {Component: 9}}
+		return x.add(func(k *message.KeyPackage) {
+			k.Extensions = message.Extensions{{Type: x.cfg.points().AppDataDictionary, Data: must(d)}}
+		})
+	}},
 	{check: CheckDictionary, name: "GroupContext", run: func(x *scene) error {
 		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().AppDataDictionary, Data: []byte{7}}}))
+	}},
+	{check: CheckDictionary, name: "GroupInfo", run: func(x *scene) error {
+		return x.welcome(welcomeForgery{info: func(i *message.GroupInfo) {
+			i.Extensions = append(i.Extensions, message.Extension{Type: x.cfg.points().AppDataDictionary, Data: []byte{7}})
+		}})
 	}},
 	{check: CheckWireFormats, name: "member", run: func(x *scene) error {
 		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().RequiredWireFormats, Data: wireFormats(0xf001)}}))

@@ -151,6 +151,9 @@ func (c *Config) checkKeyPackage(k *message.KeyPackage, p place, sigs *signature
 			return fail(CheckKeyPackageExtensions, "%s has extension %v, which its capabilities lack", p.what, e.Type)
 		}
 	}
+	if err := c.checkDictionary(p.what, k.Extensions); err != nil {
+		return err
+	}
 	if bytes.Equal(k.InitKey, k.LeafNode.EncryptionKey) { // 10.1-3
 		return fail(CheckKeyPackageInitKey, "%s has the same init_key and encryption_key", p.what)
 	}

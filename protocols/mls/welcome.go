@@ -229,6 +229,9 @@ func (c *Config) verifyGroupInfo(now time.Time, info *message.GroupInfo, src tre
 	if err := checkExtensionList("GroupInfo", info.Extensions); err != nil {
 		return nil, err
 	}
+	if err := c.checkDictionary("GroupInfo", info.Extensions); err != nil {
+		return nil, err
+	}
 	return snap, c.verifyEpoch(now, snap)
 }
 
