@@ -2,6 +2,7 @@ package mls
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/labeled"
@@ -59,9 +60,10 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 		return nil, err
 	}
 	me := message.Member(uint32(g.own))
-	var all []Committed
+	var all, received []Committed
 	if o.References == nil {
-		all = append(all, g.committable()...)
+		received = g.committable()
+		all = append(all, received...)
 	}
 	for _, ref := range o.References {
 		known, ok := g.cache.get(ref)
@@ -70,9 +72,11 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 		}
 		all = append(all, known)
 	}
+	held := make([]Committed, len(o.Proposals))
 	for i := range o.Proposals {
-		all = append(all, Committed{Proposal: &o.Proposals[i], Sender: me, public: g.cfg.PublicHandshake})
+		held[i] = Committed{Proposal: &o.Proposals[i], Sender: me, public: g.cfg.PublicHandshake}
 	}
+	all = append(all, held...)
 	leaf, signer := g.changedLeaf(o.Leaf)
 	a := &author{
 		sender: me, leaf: leaf, signer: g.signer, leafSigner: signer,
@@ -80,6 +84,9 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 		format: g.authenticated(message.Content{Type: message.ContentCommit}, nil).WireFormat,
 	}
 	p, c, err := g.build(now, a, all, o)
+	if err != nil && len(received) > 0 {
+		p, c, err = g.build(now, a, g.fitting(now, received, held), o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +139,32 @@ func (g *Group) committable() []Committed {
 		out = append(out, *p)
 	}
 	return out
+}
+
+// fitting returns the proposals received that go together with each other and with
+// those that the Commit is to hold, the earlier before the later, and then these.
+// A member or an external sender that proposes what can't be committed would else
+// keep all others from committing.
+func (g *Group) fitting(now time.Time, received, held []Committed) []Committed {
+	me := message.Member(uint32(g.own))
+	var out []Committed
+	for _, p := range received {
+		list := slices.Concat(out, []Committed{p}, held)
+		l, err := g.sort(now, list, me, new(signatures))
+		if err == nil {
+			_, _, err = g.apply(l)
+		}
+		if err == nil {
+			_, err = g.pskSecret(l.psks)
+		}
+		if err == nil {
+			err = g.authorize(l, me, nil)
+		}
+		if err == nil {
+			out = append(out, p)
+		}
+	}
+	return append(out, held...)
 }
 
 // build makes a Commit of an author. g is the group before it; its public part is

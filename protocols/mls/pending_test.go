@@ -1,0 +1,75 @@
+package mls
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+)
+
+// TestNoProposalBlocksCommits lets a hostile member propose what by itself is valid
+// and can't be committed, or not together: others can still commit what they like
+// and the proposals that go together.
+func TestNoProposalBlocksCommits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		config func(*Config)
+		make   func(x *scene) []message.Proposal
+		want   int // how many of them are committed
+	}{
+		{"a pre-shared key twice", func(c *Config) {
+			c.PSK = func(*message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), true }
+		}, func(x *scene) []message.Proposal {
+			id := message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("known")}
+			return []message.Proposal{x.psk(id), x.psk(id)}
+		}, 1},
+		{"a pre-shared key that no one knows", nil, func(x *scene) []message.Proposal {
+			return []message.Proposal{x.psk(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("unknown")}), RemoveProposal(3)}
+		}, 1},
+		{"two group_context_extensions", nil, func(x *scene) []message.Proposal {
+			return []message.Proposal{ExtensionsProposal(nil), ExtensionsProposal(message.Extensions{{Type: message.ExtensionApplicationID}})}
+		}, 1},
+		{"a requirement that no one meets", nil, func(x *scene) []message.Proposal {
+			req := requiring(message.RequiredCapabilities{Extensions: []message.ExtensionType{0xf001}})(x.cfg)
+			return []message.Proposal{ExtensionsProposal(req), RemoveProposal(3)}
+		}, 1},
+		{"an add of a member", nil, func(x *scene) []message.Proposal {
+			return []message.Proposal{AddProposal(x.keyPackage("2").Public), AddProposal(x.keyPackage("9").Public), AddProposal(x.keyPackage("9").Public)}
+		}, 1},
+		{"a key that is there", nil, func(x *scene) []message.Proposal {
+			return []message.Proposal{*x.updateOf(x.in, func(l *message.LeafNode) { l.EncryptionKey = x.to.private.LeafKey().Public })}
+		}, 0},
+		{"a type that no one supports", nil, func(x *scene) []message.Proposal {
+			return []message.Proposal{{Type: 0xf001, Body: &message.Custom{}}}
+		}, 0},
+		{"data that a component rejects", withNotes, func(x *scene) []message.Proposal {
+			return []message.Proposal{appData(x.cfg, notes, true, ""), appData(x.cfg, notes, false, "bad"), ephemeral(x.cfg, notes, "bad"), appData(x.cfg, notes, false, "good")}
+		}, 1},
+		{"a remove that the application refuses", func(c *Config) {
+			c.Authorize = func(p *Proposed) error {
+				for _, c := range p.Proposals {
+					if r, ok := c.Proposal.Body.(*message.Remove); ok && r.Removed == 0 {
+						return errors.New("0 stays")
+					}
+				}
+				return nil
+			}
+		}, func(x *scene) []message.Proposal {
+			return []message.Proposal{RemoveProposal(0), RemoveProposal(3)}
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			x := newScene(t, &row{config: c.config})
+			for _, p := range c.make(x) {
+				x.in.cache.add(x.received("1", forgery{proposal: &p})) // as if it had sent it
+			}
+			k := x.keyPackage("8")
+			p := x.commit("0", CommitOptions{}, k)
+			if got := len(p.Proposals()); got != c.want+1 {
+				t.Fatalf("%d proposals committed, want %d", got, c.want+1)
+			}
+		})
+	}
+}
