@@ -1,8 +1,6 @@
 package mls
 
 import (
-	"slices"
-
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -56,13 +54,11 @@ func (c *Config) applyAppData(l *list) error {
 	if err != nil {
 		return err
 	}
-	var ids []message.ComponentID
+	var ids typeSet[message.ComponentID]
 	for _, p := range l.appData {
-		if !slices.Contains(ids, p.Component) {
-			ids = append(ids, p.Component)
-		}
+		ids.add(p.Component)
 	}
-	for _, id := range ids {
+	for _, id := range ids.list {
 		if d, err = c.applyComponent(d, id, l.appData); err != nil {
 			return err
 		}
@@ -145,8 +141,9 @@ func (c *Config) checkWireFormats(l *message.LeafNode, p place) error {
 			return fail(CheckWireFormats, "%s: supported_wire_formats: %w", p.what, err)
 		}
 	}
+	set := newTypeSet(supported)
 	for _, f := range required { // ext-wire-formats-1
-		if f > message.WireKeyPackage && !slices.Contains(supported, f) {
+		if f > message.WireKeyPackage && !set.has(f) {
 			return fail(CheckWireFormats, "%s does not support wire format %v, which is required", p.what, f)
 		}
 	}

@@ -43,8 +43,9 @@ func (c *Config) checkLeaf(l *message.LeafNode, p place, sigs *signatures) error
 	if err := checkExtensionList(p.what, l.Extensions); err != nil {
 		return err
 	}
+	supported := newTypeSet(caps.Extensions)
 	for _, e := range l.Extensions { // 7.3-6
-		if !caps.SupportsExtension(e.Type) {
+		if !e.Type.IsDefault() && !supported.has(e.Type) {
 			return fail(CheckLeafExtensions, "%s has extension %v, which its capabilities lack", p.what, e.Type)
 		}
 	}
@@ -91,8 +92,9 @@ func (c *Config) checkLeafKeys(l *message.LeafNode, what string) error {
 // checkSupport checks that a leaf supports what the GroupContext asks for
 // (Sections 7.3, 13.4; draft-ietf-mls-extensions-10).
 func (c *Config) checkSupport(l *message.LeafNode, p place) error {
+	extensions := newTypeSet(l.Capabilities.Extensions)
 	for _, e := range p.context { // 13.4, second rule on GroupContext extensions
-		if !l.Capabilities.SupportsExtension(e.Type) {
+		if !e.Type.IsDefault() && !extensions.has(e.Type) {
 			return fail(CheckLeafRequired, "%s does not support extension %v of the GroupContext", p.what, e.Type)
 		}
 	}
@@ -101,17 +103,19 @@ func (c *Config) checkSupport(l *message.LeafNode, p place) error {
 		return err
 	}
 	for _, t := range req.Extensions { // 7.3-3
-		if !l.Capabilities.SupportsExtension(t) {
+		if !t.IsDefault() && !extensions.has(t) {
 			return fail(CheckLeafRequired, "%s does not support extension %v, which is required", p.what, t)
 		}
 	}
+	proposals := newTypeSet(l.Capabilities.Proposals)
 	for _, t := range req.Proposals {
-		if !l.Capabilities.SupportsProposal(t) {
+		if !t.IsDefault() && !proposals.has(t) {
 			return fail(CheckLeafRequired, "%s does not support proposal %v, which is required", p.what, t)
 		}
 	}
+	credentials := newTypeSet(l.Capabilities.Credentials)
 	for _, t := range req.Credentials {
-		if !l.Capabilities.SupportsCredential(t) {
+		if !credentials.has(t) {
 			return fail(CheckLeafRequired, "%s does not support credential %v, which is required", p.what, t)
 		}
 	}
@@ -146,8 +150,9 @@ func (c *Config) checkKeyPackage(k *message.KeyPackage, p place, sigs *signature
 	if err := checkExtensionList(p.what, k.Extensions); err != nil {
 		return err
 	}
+	supported := newTypeSet(k.LeafNode.Capabilities.Extensions)
 	for _, e := range k.Extensions { // 10-1
-		if !k.LeafNode.Capabilities.SupportsExtension(e.Type) {
+		if !e.Type.IsDefault() && !supported.has(e.Type) {
 			return fail(CheckKeyPackageExtensions, "%s has extension %v, which its capabilities lack", p.what, e.Type)
 		}
 	}
@@ -191,11 +196,10 @@ func requiredCapabilities(context message.Extensions) (r message.RequiredCapabil
 
 // checkExtensionList checks that a list has each type once (Section 13.4).
 func checkExtensionList(what string, list message.Extensions) error {
-	for i, e := range list {
-		for _, f := range list[:i] {
-			if e.Type == f.Type { // 13.4-1
-				return fail(CheckExtensionTwice, "%s has extension %v twice", what, e.Type)
-			}
+	var seen typeSet[message.ExtensionType]
+	for _, e := range list {
+		if !seen.add(e.Type) { // 13.4-1
+			return fail(CheckExtensionTwice, "%s has extension %v twice", what, e.Type)
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ type list struct {
 	ephemeral    []*message.AppEphemeral
 	appData      []*message.AppDataUpdate
 	needsPath    bool
+	seenPSKs     map[string]bool // by pskKey
 }
 
 type update struct {
@@ -119,11 +120,14 @@ func (l *list) take(p *Committed, committer message.Sender) error {
 		}
 		l.removes = append(l.removes, tree.LeafIndex(p.Sender.Index))
 	case *message.PreSharedKey:
-		for i := range l.psks { // 12.2-6
-			if samePSK(&l.psks[i], &b.PSK) {
-				return fail(CheckListPSKTwice, "pre-shared key twice in one commit")
-			}
+		key := pskKey(b.PSK)
+		if l.seenPSKs[key] { // 12.2-6
+			return fail(CheckListPSKTwice, "pre-shared key twice in one commit")
 		}
+		if l.seenPSKs == nil {
+			l.seenPSKs = make(map[string]bool)
+		}
+		l.seenPSKs[key] = true
 		l.psks, needsPath = append(l.psks, b.PSK), false
 	case *message.ReInit:
 		l.reInit, needsPath = b, false
@@ -276,16 +280,21 @@ func (g *PublicGroup) checkAdds(l *list, e *tree.Edit) error {
 // checkTypesSupported checks that those who will process the Commit support the
 // types of its proposals (Section 12.2).
 func (g *PublicGroup) checkTypesSupported(l *list) error {
+	var checked typeSet[message.ProposalType]
 	for i := range l.all {
 		t := l.all[i].Proposal.Type
-		if t.IsDefault() {
+		if t.IsDefault() || !checked.add(t) {
 			continue
 		}
 		if _, lacks := g.now.tree.UnsupportedProposal(t); !lacks {
 			continue
 		}
+		removed := make(map[tree.LeafIndex]bool, len(l.removes))
+		for _, r := range l.removes {
+			removed[r] = true
+		}
 		for i, leaf := range g.now.tree.All() { // one to be removed may lack it
-			if !slices.Contains(l.removes, i) && !leaf.Capabilities.SupportsProposal(t) { // 12.2-10
+			if !removed[i] && !leaf.Capabilities.SupportsProposal(t) { // 12.2-10
 				return fail(CheckListSupported, "%s does not support proposal %v", leafName(i), t)
 			}
 		}

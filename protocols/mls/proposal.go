@@ -1,12 +1,12 @@
 package mls
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // Committed is a proposal with its sender, as a Commit covers it.
@@ -192,10 +192,11 @@ func checkPSK(id *message.PreSharedKeyID, hash int) error {
 	return nil
 }
 
-// samePSK compares identifiers without their nonces, which are fresh each time.
-func samePSK(a, b *message.PreSharedKeyID) bool {
-	return a.Type == b.Type && a.Usage == b.Usage && a.Component == b.Component && a.Epoch == b.Epoch &&
-		bytes.Equal(a.ID, b.ID) && bytes.Equal(a.GroupID, b.GroupID)
+// pskKey names a pre-shared key without the nonce, which is fresh each time.
+func pskKey(id message.PreSharedKeyID) string {
+	id.Nonce = nil
+	b, _ := wire.Marshal(&id) // it was read from a message, or one that holds it fails
+	return string(b)
 }
 
 // senderName names a sender for errors.
