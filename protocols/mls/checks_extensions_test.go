@@ -64,7 +64,7 @@ func ephemeral(c *Config, id message.ComponentID, data string) message.Proposal 
 var extensionRows = []row{
 	{check: CheckSelfRemove, name: "by value", run: func(x *scene) error { return x.commitOf(x.cfg.SelfRemoveProposal()) }},
 	{check: CheckSelfRemove, name: "of one who joins", run: func(x *scene) error {
-		return x.external2(x.outsiders(x.cfg.SelfRemoveProposal()))
+		return x.outside(x.outsiders(x.cfg.SelfRemoveProposal()))
 	}},
 	{check: CheckSelfRemove, name: "in a PrivateMessage", run: func(x *scene) error {
 		p := x.cfg.SelfRemoveProposal()

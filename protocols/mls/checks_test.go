@@ -131,7 +131,7 @@ func (x *scene) refuse(b []byte) error {
 	return err
 }
 
-// commit1 lets the insider commit what it may not.
+// forge lets the victim refuse a message of the insider.
 func (x *scene) forge(f forgery) error {
 	x.t.Helper()
 	return x.refuse(forge(x.t, x.in, f))

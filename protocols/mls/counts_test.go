@@ -122,7 +122,7 @@ func (m *meter) life(n int64) {
 	}
 	m.path("path in a full tree", "1", ops{sign: 2, draw: 1, derive: height, seal: height})
 	m.chats()
-	m.external2(n, height)
+	m.outside(n, height)
 }
 
 // path lets a member commit without proposals, and a far one follow.
@@ -169,8 +169,8 @@ func (m *meter) chats() {
 	})
 }
 
-// external2 lets a client join a full tree by itself.
-func (m *meter) external2(n, height int64) {
+// outside lets a client join a full tree by itself.
+func (m *meter) outside(n, height int64) {
 	m.t.Helper()
 	var info *message.GroupInfo
 	m.count("GroupInfo", ops{sign: 1, derive: 1}, func() (err error) {
