@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
 )
 
 // psk returns a PreSharedKey proposal, with a nonce unless id has one.
@@ -219,7 +220,15 @@ var listRows = []row{
 		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), true, forgery{}))
 	}},
 	{check: CheckListExternal, name: "two external_init", run: func(x *scene) error {
-		p := message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: make([]byte, 32)}}
+		pair, err := schedule.ExternalKeyPair(x.cfg.Suite, x.to.epoch.External)
+		if err != nil {
+			return err
+		}
+		kem, _, err := schedule.ExternalInitSend(x.cfg.Suite, pair.Public) // a second one that is right too
+		if err != nil {
+			return err
+		}
+		p := message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{KEMOutput: kem}}
 		return x.outside(x.outsiders(p))
 	}},
 	{check: CheckListExternal, name: "add", run: func(x *scene) error {

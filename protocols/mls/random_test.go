@@ -21,7 +21,7 @@ func TestAnyGroup(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPlay(t)
-		for range rapid.IntRange(4, 16).Draw(t, "steps") {
+		for range rapid.IntRange(3, 12).Draw(t, "steps") {
 			p.step()
 		}
 		p.sync()
@@ -107,7 +107,7 @@ func newPlay(t *rapid.T) *play {
 		p.hub, err = NewPublicGroup(cfg, now, info, nil)
 		p.ok(err)
 	}
-	size := rapid.SampledFrom([]int{1, 2, 3, 4, 7, 8, 9, 16, playLimit}).Draw(t, "size")
+	size := rapid.SampledFrom([]int{1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 16, playLimit}).Draw(t, "size")
 	if size > 1 {
 		p.commit(p.clients[first], size-1, nil, false, rapid.Bool().Draw(t, "first path"), nil)
 	}
