@@ -3,6 +3,7 @@ package mls
 import (
 	"errors"
 
+	"github.com/mimi-lab/mimi-lab/protocols/mls/labeled"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 )
 
@@ -22,6 +23,8 @@ var commitRows = []row{
 			}
 		}})
 	}},
+	{check: CheckPathDecrypt, name: "secret of other keys", run: func(x *scene) error { return x.sealOther(make([]byte, 32)) }},
+	{check: CheckPathDecrypt, name: "secret of another size", run: func(x *scene) error { return x.sealOther([]byte{1}) }},
 	{check: CheckParentHash, name: "leaf of a path", run: func(x *scene) error {
 		return x.forge(forgery{path: func(p *message.UpdatePath) { p.LeafNode.ParentHash[0] ^= 1 }})
 	}},
@@ -153,6 +156,22 @@ var commitRows = []row{
 	{check: CheckExternalPub, name: "no key", run: func(x *scene) error {
 		return x.joinExternal(GroupInfoOptions{Extensions: message.Extensions{{Type: message.ExtensionExternalPub, Data: []byte{1, 1}}}})
 	}},
+}
+
+// sealOther lets the insider commit with another path secret for its neighbour, the
+// victim, who is all that the lowest node of the path is encrypted to.
+func (x *scene) sealOther(secret []byte) error {
+	x.t.Helper()
+	return x.forge(forgery{sealed: func(p *message.UpdatePath, context []byte) {
+		kem, ciphertext, err := labeled.Encrypt(x.cfg.Suite, x.to.private.LeafKey().Public, "UpdatePathNode", context, secret)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		p.Nodes[0], err = message.NewUpdatePathNode(p.Nodes[0].EncryptionKey, []message.HPKECiphertext{{KEMOutput: kem, Ciphertext: ciphertext}})
+		if err != nil {
+			x.t.Fatal(err)
+		}
+	}})
 }
 
 // joinExternal lets "9" join by an external Commit, with a GroupInfo of the insider.

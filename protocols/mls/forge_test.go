@@ -20,6 +20,7 @@ type forgery struct {
 	private  bool              // a PrivateMessage
 	noPath   bool
 	template func(*message.LeafNode)             // of the path's leaf
+	sealed   func(*message.UpdatePath, []byte)   // the path with the context of its encryption
 	path     func(*message.UpdatePath)           // the finished path; its leaf is signed again
 	unsigned func(*message.UpdatePath)           // after that
 	content  func(*message.FramedContent)        // before it is signed
@@ -199,6 +200,9 @@ func (f *forgery) commit(t testing.TB, g *PublicGroup, a *author, c *message.Aut
 	if keys != nil {
 		if st.path, err = keys.Encrypt(after, st.provisional, st.added); err != nil {
 			t.Fatal(err)
+		}
+		if f.sealed != nil {
+			f.sealed(st.path, st.provisional)
 		}
 		if f.path != nil {
 			f.path(st.path)

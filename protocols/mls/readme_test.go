@@ -97,7 +97,7 @@ func TestReadme(t *testing.T) {
 	b.WriteString("| Identifier | Constant | Rule | Where | Test | Broken by |\n|---|---|---|---|---|---|\n")
 	for _, c := range constants(t) {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | `TestChecks/%s` | %s |\n",
-			c.check, c.name, c.rule, section(c.check), c.check, strings.Join(ways[c.check], "; "))
+			string(c.check), c.name, c.rule, section(c.check), string(c.check), strings.Join(ways[c.check], "; "))
 	}
 	text, err := os.ReadFile("README.md")
 	if err != nil {
