@@ -96,7 +96,7 @@ func New(cfg *Config, now time.Time, id *Identity, groupID []byte, o GroupOption
 // found makes the group of one leaf, at epoch 0.
 func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair, signer suite.PrivateKey, groupID []byte, extensions message.Extensions) (*Group, error) {
 	s := c.Suite
-	if err := c.checkContextExtensions(now, groupID, extensions); err != nil {
+	if err := c.checkNewContext(now, groupID, extensions); err != nil {
 		return nil, err
 	}
 	if err := c.checkSupport(leaf, place{what: "the creator's leaf", context: extensions}); err != nil {

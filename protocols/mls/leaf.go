@@ -205,10 +205,9 @@ func checkExtensionList(what string, list message.Extensions) error {
 	return nil
 }
 
-// checkContextExtensions checks extensions that a GroupContext is to have: each
-// once, and those that this package knows well-formed; external senders are
-// authenticated.
-func (c *Config) checkContextExtensions(now time.Time, groupID []byte, list message.Extensions) error {
+// checkContextExtensions checks extensions that a GroupContext has: each once, and
+// those that this package knows well-formed.
+func (c *Config) checkContextExtensions(list message.Extensions) error {
 	const what = "GroupContext"
 	if err := checkExtensionList(what, list); err != nil {
 		return err
@@ -216,22 +215,24 @@ func (c *Config) checkContextExtensions(now time.Time, groupID []byte, list mess
 	if _, err := requiredCapabilities(list); err != nil {
 		return err
 	}
-	if data, ok := list.Find(message.ExtensionExternalSenders); ok {
-		if err := c.checkExternalSenders(data, Where{Now: now, GroupID: groupID}); err != nil {
-			return err
-		}
+	if _, err := externalSenders(list); err != nil {
+		return err
 	}
 	return c.checkDictionary(what, list)
 }
 
-// checkExternalSenders checks the external_senders of a GroupContext (Section
-// 12.1.8.1). Credentials are validated whenever the extension is added or updated
-// (Section 5.3.1).
-func (c *Config) checkExternalSenders(data []byte, w Where) error {
-	var senders message.ExternalSenders
-	if err := wire.Unmarshal(data, &senders); err != nil { // 12.1.8-2
-		return fail(CheckExternalSender, "external_senders: %w", err)
+// checkNewContext is checkContextExtensions for what comes from others: external
+// senders are authenticated whenever the extension is added or updated (Section
+// 5.3.1).
+func (c *Config) checkNewContext(now time.Time, groupID []byte, list message.Extensions) error {
+	if err := c.checkContextExtensions(list); err != nil {
+		return err
 	}
+	senders, err := externalSenders(list)
+	if err != nil {
+		return err
+	}
+	w := Where{Now: now, GroupID: groupID}
 	for i := range senders {
 		e := &senders[i]
 		if want := c.Suite.ID().Sizes().SignPublic; len(e.SignatureKey) != want { // 5.1.1-1
@@ -242,6 +243,17 @@ func (c *Config) checkExternalSenders(data []byte, w Where) error {
 		}
 	}
 	return nil
+}
+
+// externalSenders returns the external_senders of a GroupContext, nil if it has
+// none (Section 12.1.8.1).
+func externalSenders(list message.Extensions) (senders message.ExternalSenders, err error) {
+	if data, ok := list.Find(message.ExtensionExternalSenders); ok {
+		if err := wire.Unmarshal(data, &senders); err != nil { // 12.1.8-2
+			return nil, fail(CheckExternalSender, "external_senders: %w", err)
+		}
+	}
+	return senders, nil
 }
 
 // leafName names a leaf for errors.

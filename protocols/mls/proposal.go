@@ -163,7 +163,7 @@ func (g *PublicGroup) checkBody(now time.Time, p *Committed, extensions message.
 		}
 		return checkExtensionList("reinit", b.Extensions)
 	case *message.GroupContextExtensions:
-		return g.cfg.checkContextExtensions(now, g.now.context.GroupID, b.Extensions)
+		return g.cfg.checkNewContext(now, g.now.context.GroupID, b.Extensions)
 	case *message.AppDataUpdate:
 		if _, ok := g.cfg.Components[b.Component]; !ok { // ext-app-data-1
 			return fail(CheckAppDataUnknown, "app_data_update for component %d, which is not known", b.Component)

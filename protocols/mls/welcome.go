@@ -261,7 +261,7 @@ func (c *Config) ratchetTree(info *message.GroupInfo, src treeSource) (*tree.Tre
 // what the group uses.
 func (c *Config) verifyEpoch(now time.Time, snap *snapshot) error {
 	t, context := snap.tree, &snap.context
-	if err := c.checkContextExtensions(now, context.GroupID, context.Extensions); err != nil {
+	if err := c.checkNewContext(now, context.GroupID, context.Extensions); err != nil {
 		return err
 	}
 	caps := c.Capabilities()
