@@ -348,7 +348,9 @@ func (m *mlsRun) full() error {
 	}
 	// Measured without the cache of what others have checked.
 	cfg.Shared = nil
-	return m.commits(opFullCreate, opFullProcess, last, creator)
+	// The creator's leaf is the first, so that no node of its path is filtered out;
+	// the last member shares but the root with it.
+	return m.commits(opFullCreate, opFullProcess, creator, last)
 }
 
 // Table renders the result for a terminal of 80 columns.
