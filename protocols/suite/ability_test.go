@@ -191,12 +191,9 @@ func TestCountingAbilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, pairs := sealJobs(t, s, 4)
 	for name, s := range map[string]Suite{"able": s, "plain": plain{s}, "sized": newSized(t, s.ID(), "")} {
 		c := NewCounting(s)
-		if name == "sized" {
-			jobs, pairs = sealJobs(t, s, 4)
-		}
+		jobs, pairs := sealJobs(t, s, 4)
 		if err := SealMany(c, jobs); err != nil {
 			t.Fatal(err)
 		}
