@@ -14,6 +14,9 @@ import (
 // take much more than 16 times as long, where a product of two lengths would take 256
 // times, and either no more memory than in proportion to its size.
 func TestCostOfNesting(t *testing.T) { // not parallel: it measures
+	if testing.Short() {
+		t.Skip("the race detector, which runs with -short, allocates too")
+	}
 	const small, large, mostRatio = 1 << 16, 1 << 20, 64
 	for _, c := range []struct {
 		name string

@@ -66,6 +66,9 @@ func TestMAC(t *testing.T) {
 
 // TestMACAllocations: these run thousands of times per operation of a group.
 func TestMACAllocations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, which runs with -short, allocates too")
+	}
 	for _, tt := range macHashes {
 		s, err := NewStd(tt.id)
 		if err != nil {
