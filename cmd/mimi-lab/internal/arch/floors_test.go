@@ -34,8 +34,9 @@ tests	protocols/adaptertest
 5	groups/hub groups/follower
 5	groups/gateway
 
+6	protocols/store/...
 6	protocols/dma/serve groups/serve protocols/vectors/cache protocols/vectors/fetch
-tests	protocols/vectors/vectorstest
+tests	protocols/vectors/vectorstest protocols/store/storetest
 
 7	sim/scenario/... sim/ledger
 7	sim/workload sim/report
@@ -108,6 +109,9 @@ var noSpec = map[string]string{
 	"protocols/suite":               "a seam of this project",
 	"protocols/adapters":            "a list",
 	"protocols/adaptertest":         "a test suite for the adapter seam",
+	"protocols/store":               "a seam of this project",
+	"protocols/store/postgres":      "the database's own documentation is its specification",
+	"protocols/store/storetest":     "a test suite for the stores",
 	"protocols/vectors/cache":       "finds a folder",
 	"protocols/vectors/fetch":       "fills a folder",
 	"protocols/vectors/vectorstest": "finds files for tests",

@@ -1,0 +1,69 @@
+// Package store keeps the records of machines durably: [protocols.Record], a key
+// and its value, as a machine's step returns them to be persisted.
+//
+// A [Store] writes any number of records at once, all or none, and says so only
+// when they would survive the loss of power. [Open] opens one by URL: an SQLite
+// file (package sqlite), a PostgreSQL schema (package postgres), or one in memory
+// for tests and demonstrations. The three pass one suite of tests (package
+// storetest).
+//
+// A shell with many machines commits through a [Grouper]: what arrives while one
+// transaction is being made durable shares the next one.
+//
+// The package interprets neither keys nor values and knows no protocol.
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrClosed: the store was closed before.
+	ErrClosed = errors.New("store: closed")
+	// ErrInUse: another process has the store open. Two would overwrite each
+	// other's state.
+	ErrInUse = errors.New("store: in use by another process")
+	// ErrVersion: the store was written by a later version of this program.
+	ErrVersion = errors.New("store: written by a later version")
+)
+
+// Store keeps records. Its methods may be called by several goroutines at once.
+type Store interface {
+	// Load calls f with every record whose key begins with prefix, in the order of
+	// their keys' bytes, as of one moment. It ends at the first error of f and
+	// returns it. f may keep the value, and must not call the store.
+	Load(ctx context.Context, prefix string, f func(protocols.Record) error) error
+
+	// Commit writes all records or, on an error, none, and returns when they are
+	// durable. A record with a nil value deletes its key, whether or not it exists.
+	// Of several records with one key the last counts. A caller whose context ends
+	// meanwhile gets its error and does not know whether the records were written.
+	Commit(ctx context.Context, records []protocols.Record) error
+
+	// Close releases what the store holds. Commits that have returned stay.
+	Close() error
+}
+
+// Latest returns the records without those that a later one of the same key
+// overrules, in their order. Implementations that cannot write a key twice at once
+// need it.
+func Latest(records []protocols.Record) []protocols.Record {
+	last := make(map[string]int, len(records))
+	for i, r := range records {
+		last[r.Key] = i
+	}
+	if len(last) == len(records) {
+		return records
+	}
+	out := make([]protocols.Record, 0, len(last))
+	for i, r := range records {
+		if last[r.Key] == i {
+			out = append(out, r)
+		}
+	}
+	return out
+}
