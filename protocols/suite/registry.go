@@ -112,6 +112,26 @@ func (id ID) Sizes() Sizes {
 	return registry[id].Sizes
 }
 
+// HPKE are the algorithms of a suite's HPKE, by their numbers in its registries:
+// https://www.iana.org/assignments/hpke/hpke.xhtml
+type HPKE struct {
+	KEM, KDF, AEAD uint16
+}
+
+// HPKE returns the suite's algorithms; all are zero if it is not known.
+func (id ID) HPKE() HPKE {
+	if !id.Known() {
+		return HPKE{}
+	}
+	r := &registry[id]
+	return HPKE{uint16(r.kem), uint16(r.hash), uint16(r.aead)}
+}
+
+// String returns the algorithms as hexadecimal numbers.
+func (h HPKE) String() string {
+	return fmt.Sprintf("KEM 0x%04x, KDF 0x%04x, AEAD 0x%04x", h.KEM, h.KDF, h.AEAD)
+}
+
 // String returns the suite's name in RFC 9420.
 func (id ID) String() string {
 	if !id.Known() {
