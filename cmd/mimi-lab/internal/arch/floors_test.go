@@ -23,7 +23,8 @@ const floors = `
 1	protocols/wire protocols/ident protocols/suite/... protocols/vectors sim/des
 
 2	protocols
-2	protocols/stanza/... protocols/content sim/link sim/trace
+2	protocols/stanza/... protocols/content protocols/bhttp sim/link sim/trace
+2	protocols/ohttp
 tests	protocols/adaptertest
 
 3	protocols/signal/... protocols/mls/... protocols/sframe
