@@ -464,11 +464,14 @@ impl<L: Library> Peer<L> {
         Ok(ProposalResponse { proposal })
     }
 
+    /// Frees a number. That of what was used up is free already: callers need not know
+    /// which of theirs are.
     fn free(&mut self, r: FreeRequest) -> Result<FreeResponse> {
-        match self.held.remove(&r.state_id) {
-            Some(_) => Ok(FreeResponse {}),
-            None => Err(Error::NotFound(format!("state_id {}", r.state_id))),
+        self.held.remove(&r.state_id);
+        if r.state_id == 0 || r.state_id > self.last {
+            return Err(Error::NotFound(format!("state_id {}", r.state_id)));
         }
+        Ok(FreeResponse {})
     }
 }
 

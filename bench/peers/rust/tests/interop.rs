@@ -498,7 +498,12 @@ async fn converse(a: Peer, b: Peer, private: bool) {
     for m in &mut group.members {
         let request = FreeRequest { state_id: m.state };
         m.peer.free(request).await.unwrap();
-        let refused = m.peer.free(request).await.unwrap_err();
+        m.peer.free(request).await.unwrap();
+        let gone = StateAuthRequest { state_id: m.state };
+        let refused = m.peer.state_auth(gone).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound);
+        let never = FreeRequest { state_id: u32::MAX };
+        let refused = m.peer.free(never).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound);
     }
 }
