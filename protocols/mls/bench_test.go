@@ -229,7 +229,7 @@ func fullGroup(tb testing.TB, n int) (first, last *Group) {
 	context := message.GroupContext{Suite: s.ID(), GroupID: groupID, Epoch: 1, TreeHash: t.Hash(), ConfirmedTranscriptHash: []byte("filled")}
 	secret := make([]byte, s.ID().Sizes().Hash)
 	tag := schedule.ConfirmationTag(s, schedule.EpochOf(s, secret).Confirmation, context.ConfirmedTranscriptHash)
-	snap, err := newSnapshot(s, context, t, tag)
+	snap, err := newSnapshot(c.cfg, context, t, tag)
 	if err != nil {
 		tb.Fatal(err)
 	}

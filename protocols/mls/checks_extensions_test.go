@@ -13,6 +13,7 @@ const notes message.ComponentID = 0x8001
 func withNotes(c *Config) {
 	c.Components = map[message.ComponentID]Component{
 		notes: {
+			SafeAAD: true,
 			Update: func(_ []byte, updates [][]byte) ([]byte, error) {
 				last := updates[len(updates)-1]
 				if string(last) == "bad" {
@@ -41,6 +42,37 @@ func dictionaryOf(c *Config, more message.Extensions, d ...message.ComponentData
 func framed(c *Config) message.Extensions {
 	return dictionaryOf(c, nil, message.ComponentData{Component: c.points().SafeAAD, Data: []byte{0}})
 }
+
+// framedNotes is a GroupContext whose safe_aad requires the notes.
+func framedNotes(c *Config) message.Extensions {
+	return dictionaryOf(c, nil, message.ComponentData{Component: c.points().SafeAAD, Data: componentsList(notes)})
+}
+
+// requiringComponents is a GroupContext whose app_components requires some.
+func requiringComponents(c *Config, list ...message.ComponentID) message.Extensions {
+	return dictionaryOf(c, nil, message.ComponentData{Component: c.points().AppComponents, Data: componentsList(list...)})
+}
+
+func requiringNotes(c *Config) message.Extensions { return requiringComponents(c, notes) }
+
+// withLists knows app_components as a component that takes updates.
+func withLists(c *Config) {
+	c.Components = map[message.ComponentID]Component{
+		c.points().AppComponents: {Update: func(_ []byte, updates [][]byte) ([]byte, error) { return updates[0], nil }},
+	}
+}
+
+// lists sets the data of a component in a leaf.
+func (x *scene) lists(l *message.LeafNode, id message.ComponentID, data []byte) {
+	d, err := x.cfg.dictionary(l.Extensions)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	l.Extensions = l.Extensions.With(x.cfg.points().AppDataDictionary, must(d.With(id, data)))
+}
+
+// componentsList encodes a list of components.
+func componentsList(list ...message.ComponentID) []byte { return must(message.ComponentsList(list)) }
 
 // wireFormats encodes a list of wire formats.
 func wireFormats(list ...message.WireFormat) []byte {
@@ -188,5 +220,42 @@ var extensionRows = []row{
 	}},
 	{check: CheckWireFormats, name: "malformed", run: func(x *scene) error {
 		return x.commitOf(ExtensionsProposal(message.Extensions{{Type: x.cfg.points().RequiredWireFormats, Data: []byte{3, 0}}}))
+	}},
+	{check: CheckAppComponents, name: "commit", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(requiringComponents(x.cfg, notes, 0x9999)))
+	}},
+	{check: CheckAppComponents, name: "app_data_update", config: withLists, run: func(x *scene) error {
+		return x.commitOf(appData(x.cfg, x.cfg.points().AppComponents, false, string(componentsList(0x9999))))
+	}},
+	{check: CheckAppComponents, name: "add", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { x.lists(&k.LeafNode, x.cfg.points().AppComponents, componentsList(1, 2)) })
+	}},
+	{check: CheckAppComponents, name: "add without a dictionary", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.LeafNode.Extensions = nil })
+	}},
+	{check: CheckAppComponents, name: "update", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) { x.lists(l, x.cfg.points().AppComponents, componentsList()) })
+	}},
+	{check: CheckAppComponents, name: "path", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.path(func(l *message.LeafNode) { x.lists(l, x.cfg.points().AppComponents, componentsList()) })
+	}},
+	{check: CheckAppComponents, name: "welcome", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.welcome(welcomeForgery{nodes: x.changeLeaf(1, func(l *message.LeafNode) { l.Extensions = nil })})
+	}},
+	{check: CheckAppComponents, name: "malformed in a leaf", config: withNotes, extensions: requiringNotes, run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) { x.lists(l, x.cfg.points().AppComponents, []byte{3, 0}) })
+	}},
+	{check: CheckAppComponents, name: "malformed", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, nil, message.ComponentData{Component: x.cfg.points().AppComponents, Data: []byte{3, 0}})))
+	}},
+	{check: CheckSafeAADComponents, name: "commit", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, nil, message.ComponentData{Component: x.cfg.points().SafeAAD, Data: componentsList(notes + 1)})))
+	}},
+	{check: CheckSafeAADComponents, name: "update", config: withNotes, extensions: framedNotes, aad: []byte{0}, run: func(x *scene) error {
+		p := x.updateOf(x.in, func(l *message.LeafNode) { x.lists(l, x.cfg.points().SafeAAD, componentsList()) })
+		return x.forge(forgery{proposal: p, content: func(c *message.FramedContent) { c.AuthenticatedData = []byte{0} }})
+	}},
+	{check: CheckSafeAADComponents, name: "malformed", config: withNotes, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, nil, message.ComponentData{Component: x.cfg.points().SafeAAD, Data: []byte{3, 0}})))
 	}},
 }

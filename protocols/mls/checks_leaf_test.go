@@ -22,7 +22,10 @@ func (x *scene) updateOf(g *Group, change func(*message.LeafNode)) *message.Prop
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	leaf, signer := g.changedLeaf(LeafChange{})
+	leaf, signer, err := g.changedLeaf(LeafChange{})
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	leaf.EncryptionKey, leaf.Source = pair.Public, message.SourceUpdate
 	do(change, leaf)
 	if err := leaf.Sign(x.cfg.Suite, signer, g.GroupID(), uint32(g.own)); err != nil {
@@ -169,7 +172,7 @@ var leafRows = []row{
 	}},
 	{check: CheckLeafRequired, name: "extension", config: func(c *Config) { c.Extensions = []message.ExtensionType{0xf001} },
 		extensions: requiring(message.RequiredCapabilities{Extensions: []message.ExtensionType{0xf001}}), run: func(x *scene) error {
-			return x.add(func(k *message.KeyPackage) { k.LeafNode.Capabilities.Extensions = nil })
+			return x.add(func(k *message.KeyPackage) { k.LeafNode.Capabilities.Extensions, k.LeafNode.Extensions = nil, nil })
 		}},
 	{check: CheckLeafRequired, name: "proposal", config: func(c *Config) { c.Proposals = []message.ProposalType{0xf001} },
 		extensions: requiring(message.RequiredCapabilities{Proposals: []message.ProposalType{0xf001}}), run: func(x *scene) error {
@@ -183,11 +186,11 @@ var leafRows = []row{
 		}},
 	{check: CheckLeafRequired, name: "extension of the GroupContext", config: func(c *Config) { c.Extensions = []message.ExtensionType{0xf001} },
 		extensions: func(*Config) message.Extensions { return message.Extensions{{Type: 0xf001}} }, run: func(x *scene) error {
-			return x.add(func(k *message.KeyPackage) { k.LeafNode.Capabilities.Extensions = nil })
+			return x.add(func(k *message.KeyPackage) { k.LeafNode.Capabilities.Extensions, k.LeafNode.Extensions = nil, nil })
 		}},
 	{check: CheckLeafRequired, name: "what the same commit begins to require", config: func(c *Config) { c.Extensions = []message.ExtensionType{0xf001} }, run: func(x *scene) error {
 		k := x.keyPackage("9")
-		k.Public.LeafNode.Capabilities.Extensions = nil
+		k.Public.LeafNode.Capabilities.Extensions, k.Public.LeafNode.Extensions = nil, nil
 		resign(x.t, x.cfg.Suite, k)
 		req := requiring(message.RequiredCapabilities{Extensions: []message.ExtensionType{0xf001}})(x.cfg)
 		return x.commitOf(AddProposal(k.Public), ExtensionsProposal(req))

@@ -39,7 +39,7 @@ func newScene(t testing.TB, r *row) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := &Config{Suite: s, PublicHandshake: true}
+	cfg := &Config{Suite: s, PublicHandshake: true, Components: map[message.ComponentID]Component{}}
 	if r.config != nil {
 		r.config(cfg)
 	}

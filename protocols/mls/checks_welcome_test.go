@@ -250,7 +250,7 @@ var welcomeRows = []row{
 	}},
 	{check: CheckLeafRequired, name: "welcome", config: func(c *Config) { c.Extensions = []message.ExtensionType{0xf001} }, run: func(x *scene) error {
 		return x.welcome(welcomeForgery{
-			nodes: x.changeLeaf(1, func(l *message.LeafNode) { l.Capabilities.Extensions = nil }),
+			nodes: x.changeLeaf(1, func(l *message.LeafNode) { l.Capabilities.Extensions, l.Extensions = nil, nil }),
 			context: func(c *message.GroupContext) {
 				c.Extensions = requiring(message.RequiredCapabilities{Extensions: []message.ExtensionType{0xf001}})(x.cfg)
 			},

@@ -77,7 +77,10 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 		held[i] = Committed{Proposal: &o.Proposals[i], Sender: me, public: g.cfg.PublicHandshake}
 	}
 	all = append(all, held...)
-	leaf, signer := g.changedLeaf(o.Leaf)
+	leaf, signer, err := g.changedLeaf(o.Leaf)
+	if err != nil {
+		return nil, err
+	}
 	a := &author{
 		sender: me, leaf: leaf, signer: g.signer, leafSigner: signer,
 		initSecret: g.epoch.Init, private: g.private, psk: g.pskSecret,
@@ -268,7 +271,7 @@ func (g *PublicGroup) renew(now time.Time, st *stage, a *author, own *secrets, w
 	if err != nil {
 		return nil, nil, treeError(err)
 	}
-	at := place{what: "leaf of the commit's path", source: message.SourceCommit, now: now, groupID: g.GroupID(), index: st.leaf, context: st.list.extensions}
+	at := place{what: "leaf of the commit's path", source: message.SourceCommit, now: now, groupID: g.GroupID(), index: st.leaf, needs: st.list.needs}
 	if a.private != nil {
 		at.replaces = st.before.Leaf(st.leaf)
 	} else if i, ok := resynced(st.list); ok {
@@ -305,7 +308,7 @@ func (g *PublicGroup) conclude(st *stage, a *author, own *secrets, next message.
 	member = schedule.MemberSecret(s, joiner, psk)
 	own.epoch = schedule.NewEpoch(s, member, encoded)
 	c.Auth.ConfirmationTag = schedule.ConfirmationTag(s, own.epoch.Confirmation, next.ConfirmedTranscriptHash)
-	if st.next, err = newSnapshot(s, next, after, c.Auth.ConfirmationTag); err != nil {
+	if st.next, err = newSnapshot(g.cfg, next, after, c.Auth.ConfirmationTag); err != nil {
 		return nil, nil, err
 	}
 	st.next.reInit = st.list.reInit

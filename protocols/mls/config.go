@@ -30,7 +30,10 @@ type Config struct {
 	// keys of other groups. Nil has none.
 	PSK func(*message.PreSharedKeyID) (secret []byte, ok bool)
 	// Components are the parts of the application that the groups know
-	// (draft-ietf-mls-extensions-10). Nil knows none.
+	// (draft-ietf-mls-extensions-10). With nil, the client does not support
+	// app_data_dictionary at all; an empty map supports it, with the components of
+	// the draft and no others. The leaves of a client that does say which
+	// components it supports.
 	Components map[message.ComponentID]Component
 	// Points are the numbers of the extensions; nil means
 	// [message.DefaultCodePoints].
@@ -128,9 +131,12 @@ func (c *Config) authenticate(cred *message.Credential, key []byte, w Where) err
 }
 
 // Component is a part of an application that keeps data in a group
-// (draft-ietf-mls-extensions-10). Both functions may be nil: then what they would
-// take is refused.
+// (draft-ietf-mls-extensions-10). Functions may be nil: then what they would take is
+// refused.
 type Component struct {
+	// SafeAAD says that the component has items in the authenticated data of
+	// messages (Safe Additional Authenticated Data).
+	SafeAAD bool
 	// Update returns the component's new data, given the old (nil if none) and
 	// the updates of one Commit in their order.
 	Update func(old []byte, updates [][]byte) ([]byte, error)
@@ -145,10 +151,16 @@ func (c *Config) Capabilities() message.Capabilities {
 	caps := message.Capabilities{
 		Versions:    []message.ProtocolVersion{message.MLS10},
 		Suites:      []suite.ID{c.Suite.ID()},
-		Proposals:   append([]message.ProposalType{p.SelfRemove, p.AppDataUpdate, p.AppEphemeral}, c.Proposals...),
-		Extensions:  append([]message.ExtensionType{p.AppDataDictionary, p.SupportedWireFormats, p.RequiredWireFormats}, c.Extensions...),
+		Proposals:   []message.ProposalType{p.SelfRemove},
+		Extensions:  []message.ExtensionType{p.SupportedWireFormats, p.RequiredWireFormats},
 		Credentials: c.Credentials,
 	}
+	if c.Components != nil {
+		caps.Proposals = append(caps.Proposals, p.AppDataUpdate, p.AppEphemeral)
+		caps.Extensions = append(caps.Extensions, p.AppDataDictionary)
+	}
+	caps.Proposals = append(caps.Proposals, c.Proposals...)
+	caps.Extensions = append(caps.Extensions, c.Extensions...)
 	if caps.Credentials == nil {
 		caps.Credentials = []message.CredentialType{message.CredentialBasic}
 	}

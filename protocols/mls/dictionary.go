@@ -68,7 +68,8 @@ func (c *Config) applyAppData(l *list) error {
 		return fail(CheckDictionary, "app_data_dictionary: %w", err)
 	}
 	l.extensions = l.extensions.With(c.points().AppDataDictionary, data)
-	return nil
+	l.needs = c.needsOf(l.extensions)
+	return l.needs.err
 }
 
 // applyComponent applies the updates of one component.
@@ -111,41 +112,12 @@ func (g *PublicGroup) checkAAD(data []byte) error { return g.checkAADOf(g.now, d
 
 // checkAADOf is checkAAD for a message of the epoch that snap is of.
 func (g *PublicGroup) checkAADOf(snap *snapshot, data []byte) error {
-	d, err := g.cfg.dictionary(snap.context.Extensions)
-	if err != nil {
-		return err
-	}
-	if _, framed := d.Find(g.cfg.points().SafeAAD); !framed {
+	if !snap.needs.safeAAD.present {
 		return nil
 	}
 	var aad message.SafeAAD
 	if err := wire.Unmarshal(data, &aad); err != nil { // ext-safe-aad-1
 		return fail(CheckSafeAAD, "authenticated_data is no SafeAAD: %w", err)
-	}
-	return nil
-}
-
-// checkWireFormats checks that a leaf supports the wire formats that the
-// GroupContext requires; those of RFC 9420 need not be listed.
-func (c *Config) checkWireFormats(l *message.LeafNode, p place) error {
-	data, ok := p.context.Find(c.points().RequiredWireFormats)
-	if !ok {
-		return nil
-	}
-	var required, supported message.WireFormats
-	if err := wire.Unmarshal(data, &required); err != nil {
-		return fail(CheckWireFormats, "required_wire_formats: %w", err)
-	}
-	if data, ok := l.Extensions.Find(c.points().SupportedWireFormats); ok {
-		if err := wire.Unmarshal(data, &supported); err != nil {
-			return fail(CheckWireFormats, "%s: supported_wire_formats: %w", p.what, err)
-		}
-	}
-	set := newTypeSet(supported)
-	for _, f := range required { // ext-wire-formats-1
-		if f > message.WireKeyPackage && !set.has(f) {
-			return fail(CheckWireFormats, "%s does not support wire format %v, which is required", p.what, f)
-		}
 	}
 	return nil
 }

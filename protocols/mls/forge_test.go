@@ -41,7 +41,10 @@ func do[T any](f func(T), v T) {
 func forge(t testing.TB, g *Group, f forgery) []byte {
 	t.Helper()
 	me := message.Member(uint32(g.own))
-	leaf, _ := g.changedLeaf(LeafChange{})
+	leaf, _, err := g.changedLeaf(LeafChange{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	psk := f.psk
 	if psk == nil {
 		psk = g.pskSecret
@@ -163,7 +166,7 @@ func (f *forgery) make(t testing.TB, g *PublicGroup, a *author) *message.Authent
 func (f *forgery) commit(t testing.TB, g *PublicGroup, a *author, c *message.AuthenticatedContent, sign func()) {
 	t.Helper()
 	s := g.cfg.Suite
-	l := &list{all: f.all, extensions: g.now.context.Extensions}
+	l := &list{all: f.all, extensions: g.now.context.Extensions, needs: g.now.needs}
 	for i := range f.all {
 		if b, ok := f.all[i].Proposal.Body.(*message.GroupContextExtensions); ok {
 			l.extensions = b.Extensions

@@ -99,7 +99,7 @@ func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair
 	if err := c.checkNewContext(now, groupID, extensions); err != nil {
 		return nil, err
 	}
-	if err := c.checkSupport(leaf, place{what: "the creator's leaf", context: extensions}); err != nil {
+	if err := c.checkSupport(leaf, place{what: "the creator's leaf", needs: c.needsOf(extensions)}); err != nil {
 		return nil, err
 	}
 	t, err := tree.New(s, leaf)
@@ -115,7 +115,7 @@ func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair
 	}
 	epoch := schedule.EpochOf(s, secret)
 	tag := schedule.ConfirmationTag(s, epoch.Confirmation, context.ConfirmedTranscriptHash)
-	snap, err := newSnapshot(s, context, t, tag)
+	snap, err := newSnapshot(c, context, t, tag)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ type LeafOptions struct {
 	// KeyPackage are extensions of the KeyPackage itself.
 	KeyPackage message.Extensions
 	// LastResort marks a KeyPackage that may be used more than once
-	// (draft-ietf-mls-extensions-10, Last-Resort KeyPackages).
+	// (draft-ietf-mls-extensions-10, Last-Resort KeyPackages). It takes a client
+	// with Components.
 	LastResort bool
 	// GREASE adds values that others have to ignore (RFC 9420, Section 13.5).
 	GREASE bool
@@ -68,17 +69,22 @@ func (c *Config) leaf(id *Identity, key []byte, o *LeafOptions) (*message.LeafNo
 	} else {
 		l.Capabilities = c.Capabilities()
 	}
+	var unknown message.ComponentID
 	if o.GREASE {
-		return l, c.grease(l)
+		var err error
+		if unknown, err = c.grease(l); err != nil {
+			return nil, err
+		}
 	}
-	return l, nil
+	return l, c.addComponents(l, unknown)
 }
 
-// grease adds one GREASE value to each list that may hold some.
-func (c *Config) grease(l *message.LeafNode) error {
+// grease adds one GREASE value to each list that may hold some, and returns one for
+// components.
+func (c *Config) grease(l *message.LeafNode) (message.ComponentID, error) {
 	var b [5]byte
 	if _, err := c.Suite.Rand().Read(b[:]); err != nil {
-		return fmt.Errorf("mls: grease: %w", err)
+		return 0, fmt.Errorf("mls: grease: %w", err)
 	}
 	value := func(i int) uint16 { return 0x0a0a + 0x1010*uint16(b[i]%15) }
 	caps := &l.Capabilities
@@ -87,7 +93,7 @@ func (c *Config) grease(l *message.LeafNode) error {
 	caps.Proposals = append(caps.Proposals[:len(caps.Proposals):len(caps.Proposals)], message.ProposalType(value(2)))
 	caps.Credentials = append(caps.Credentials[:len(caps.Credentials):len(caps.Credentials)], message.CredentialType(value(3)))
 	l.Extensions = l.Extensions.With(message.ExtensionType(value(1)), b[4:])
-	return nil
+	return message.ComponentID(0x0a0a + 0x1010*uint16(b[4]%8)), nil // those below the private ones
 }
 
 // KeyPackage is a client's own KeyPackage with its private keys.
@@ -138,6 +144,9 @@ func (c *Config) NewKeyPackage(now time.Time, id *Identity, o LeafOptions) (*Key
 
 // markLastResort adds the last_resort_key_package component.
 func (c *Config) markLastResort(k *message.KeyPackage) error {
+	if !k.LeafNode.Capabilities.SupportsExtension(c.points().AppDataDictionary) {
+		return fmt.Errorf("mls: a last-resort KeyPackage of a client that does not support app_data_dictionary")
+	}
 	d, err := c.dictionary(k.Extensions)
 	if err != nil {
 		return err

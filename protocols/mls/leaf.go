@@ -18,9 +18,9 @@ type place struct {
 	any      bool // any source will do: the leaf stands in a tree
 	now      time.Time
 	groupID  []byte
-	index    tree.LeafIndex     // where it is or will be, for the signature
-	replaces *message.LeafNode  // the leaf it takes the place of, nil if none
-	context  message.Extensions // of the GroupContext
+	index    tree.LeafIndex    // where it is or will be, for the signature
+	replaces *message.LeafNode // the leaf it takes the place of, nil if none
+	needs    *needs            // of the GroupContext, nil without a group
 }
 
 // checkLeaf checks what can be said of a LeafNode by itself and the GroupContext
@@ -92,16 +92,20 @@ func (c *Config) checkLeafKeys(l *message.LeafNode, what string) error {
 // checkSupport checks that a leaf supports what the GroupContext asks for
 // (Sections 7.3, 13.4; draft-ietf-mls-extensions-10).
 func (c *Config) checkSupport(l *message.LeafNode, p place) error {
+	n := p.needs
+	if n == nil {
+		return nil
+	}
+	if n.err != nil {
+		return n.err
+	}
 	extensions := newTypeSet(l.Capabilities.Extensions)
-	for _, e := range p.context { // 13.4, second rule on GroupContext extensions
+	for _, e := range n.context { // 13.4, second rule on GroupContext extensions
 		if !e.Type.IsDefault() && !extensions.has(e.Type) {
 			return fail(CheckLeafRequired, "%s does not support extension %v of the GroupContext", p.what, e.Type)
 		}
 	}
-	req, err := requiredCapabilities(p.context)
-	if err != nil {
-		return err
-	}
+	req := &n.required
 	for _, t := range req.Extensions { // 7.3-3
 		if !t.IsDefault() && !extensions.has(t) {
 			return fail(CheckLeafRequired, "%s does not support extension %v, which is required", p.what, t)
@@ -119,7 +123,7 @@ func (c *Config) checkSupport(l *message.LeafNode, p place) error {
 			return fail(CheckLeafRequired, "%s does not support credential %v, which is required", p.what, t)
 		}
 	}
-	return c.checkWireFormats(l, p)
+	return c.checkLists(l, p)
 }
 
 // checkLifetime checks a lifetime, which leaves from KeyPackages have.
@@ -183,17 +187,6 @@ func (c *Config) CheckKeyPackage(now time.Time, k *message.KeyPackage) error {
 	return sigs.verify(c.Suite)
 }
 
-// requiredCapabilities returns what the GroupContext requires of members (Section
-// 11.1); nothing if it says nothing.
-func requiredCapabilities(context message.Extensions) (r message.RequiredCapabilities, err error) {
-	if data, ok := context.Find(message.ExtensionRequiredCapabilities); ok {
-		if err := wire.Unmarshal(data, &r); err != nil {
-			return r, fail(CheckRequired, "required_capabilities: %w", err)
-		}
-	}
-	return r, nil
-}
-
 // checkExtensionList checks that a list has each type once (Section 13.4).
 func checkExtensionList(what string, list message.Extensions) error {
 	var seen typeSet[message.ExtensionType]
@@ -212,13 +205,10 @@ func (c *Config) checkContextExtensions(list message.Extensions) error {
 	if err := checkExtensionList(what, list); err != nil {
 		return err
 	}
-	if _, err := requiredCapabilities(list); err != nil {
-		return err
-	}
 	if _, err := externalSenders(list); err != nil {
 		return err
 	}
-	return c.checkDictionary(what, list)
+	return c.needsOf(list).err
 }
 
 // checkNewContext is checkContextExtensions for what comes from others: external

@@ -15,6 +15,7 @@ import (
 type list struct {
 	all          []Committed
 	extensions   message.Extensions // of the next GroupContext
+	needs        *needs             // of extensions
 	replaced     bool               // by a GroupContextExtensions
 	updates      []update
 	removes      []tree.LeafIndex // by Remove and SelfRemove
@@ -57,7 +58,7 @@ func (g *PublicGroup) resolve(c *message.Commit, committer message.Sender, publi
 // sort checks a list by itself and against the group (Section 12.2) and sorts it.
 // committer is the leaf of the committer, for an external Commit meaningless.
 func (g *PublicGroup) sort(now time.Time, all []Committed, committer message.Sender, sigs *signatures) (*list, error) {
-	l := &list{all: all, extensions: g.now.context.Extensions, needsPath: len(all) == 0}
+	l := &list{all: all, extensions: g.now.context.Extensions, needs: g.now.needs, needsPath: len(all) == 0}
 	for i := range all { // a GroupContextExtensions counts for all others: Section 12.3
 		if b, ok := all[i].Proposal.Body.(*message.GroupContextExtensions); ok {
 			if l.replaced { // 12.2-7
@@ -65,6 +66,9 @@ func (g *PublicGroup) sort(now time.Time, all []Committed, committer message.Sen
 			}
 			l.replaced, l.extensions = true, b.Extensions
 		}
+	}
+	if l.replaced {
+		l.needs = g.cfg.needsOf(l.extensions)
 	}
 	for i := range all {
 		p := &all[i]
@@ -78,7 +82,7 @@ func (g *PublicGroup) sort(now time.Time, all []Committed, committer message.Sen
 			into = new(signatures) // verified when it was received
 		}
 		if p.Ref == nil || l.replaced {
-			if err := g.checkBody(now, p, l.extensions, into); err != nil {
+			if err := g.checkBody(now, p, l.needs, into); err != nil {
 				return nil, err
 			}
 		}
@@ -192,9 +196,8 @@ func (l *list) checkExternal() error {
 // app_data_dictionary alone where AppDataUpdate is required
 // (draft-ietf-mls-extensions-10, Updating Application Data in the GroupContext).
 func (g *PublicGroup) checkDictionaryKept(l *list) error {
-	req, err := requiredCapabilities(g.now.context.Extensions)
-	if err != nil || !l.replaced || !slices.Contains(req.Proposals, g.cfg.points().AppDataUpdate) {
-		return err
+	if !l.replaced || !slices.Contains(g.now.needs.required.Proposals, g.cfg.points().AppDataUpdate) {
+		return nil
 	}
 	t := g.cfg.points().AppDataDictionary
 	before, had := g.now.context.Extensions.Find(t)
@@ -312,7 +315,7 @@ func (g *PublicGroup) checkMembers(t *tree.Tree, l *list) error {
 	if !l.replaced && len(l.appData) == 0 {
 		return nil // new leaves were checked one by one
 	}
-	return g.cfg.checkContextSupported(t, l.extensions)
+	return g.cfg.checkContextSupported(t, l.needs, g.now.needs)
 }
 
 // checkCredentials checks that all members support all credential types in use.
@@ -326,16 +329,17 @@ func (c *Config) checkCredentials(t *tree.Tree) error {
 }
 
 // checkContextSupported checks that all members support what a GroupContext uses
-// and requires (Sections 11.1, 12.1.7, 13.4).
-func (c *Config) checkContextSupported(t *tree.Tree, extensions message.Extensions) error {
-	req, err := requiredCapabilities(extensions)
-	if err != nil {
-		return err
+// and requires (Sections 11.1, 12.1.7, 13.4), of which before was so already.
+func (c *Config) checkContextSupported(t *tree.Tree, n, before *needs) error {
+	if n.err != nil {
+		return n.err
 	}
-	for _, e := range extensions {
-		req.Extensions = append(req.Extensions, e.Type)
+	req := &n.required
+	extensions := slices.Clone(req.Extensions)
+	for _, e := range n.context {
+		extensions = append(extensions, e.Type)
 	}
-	for _, e := range req.Extensions { // 11.1-2
+	for _, e := range extensions { // 11.1-2
 		if i, lacks := t.UnsupportedExtension(e); lacks {
 			return fail(CheckRequired, "%s does not support extension %v", leafName(i), e)
 		}
@@ -350,11 +354,11 @@ func (c *Config) checkContextSupported(t *tree.Tree, extensions message.Extensio
 			return fail(CheckRequired, "%s does not support credential %v", leafName(i), cred)
 		}
 	}
-	if !extensions.Has(c.points().RequiredWireFormats) {
+	if n.sameLists(before) {
 		return nil
 	}
 	for i, leaf := range t.All() { // not counted by the tree: rare
-		if err := c.checkWireFormats(leaf, place{what: leafName(i), context: extensions}); err != nil {
+		if err := c.checkLists(leaf, place{what: leafName(i), needs: n}); err != nil {
 			return err
 		}
 	}

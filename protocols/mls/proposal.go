@@ -101,7 +101,7 @@ func (g *PublicGroup) checkProposal(now time.Time, c *message.AuthenticatedConte
 		return nil, fail(CheckListExternalInit, "external_init from %s, sent by itself", senderName(p.Sender))
 	}
 	var sigs signatures
-	if err := g.checkBody(now, p, g.now.context.Extensions, &sigs); err != nil {
+	if err := g.checkBody(now, p, g.now.needs, &sigs); err != nil {
 		return nil, err
 	}
 	if err := sigs.verify(g.cfg.Suite); err != nil {
@@ -129,10 +129,10 @@ func (g *PublicGroup) checkSender(p *Committed) error {
 	return nil
 }
 
-// checkBody checks a proposal by itself (Section 12.1). extensions are those that
-// the GroupContext has or is to have.
-func (g *PublicGroup) checkBody(now time.Time, p *Committed, extensions message.Extensions, sigs *signatures) error {
-	at := place{now: now, groupID: g.now.context.GroupID, context: extensions}
+// checkBody checks a proposal by itself (Section 12.1). n is what the GroupContext
+// asks for or is to ask for.
+func (g *PublicGroup) checkBody(now time.Time, p *Committed, n *needs, sigs *signatures) error {
+	at := place{now: now, groupID: g.now.context.GroupID, needs: n}
 	switch b := p.Proposal.Body.(type) {
 	case *message.Add:
 		at.what = fmt.Sprintf("KeyPackage of the add by %s", senderName(p.Sender))

@@ -101,7 +101,10 @@ func (g *Group) ProposeUpdate(now time.Time, o LeafChange, send SendOptions) ([]
 	if err != nil {
 		return nil, fmt.Errorf("mls: encryption key: %w", err)
 	}
-	leaf, signer := g.changedLeaf(o)
+	leaf, signer, err := g.changedLeaf(o)
+	if err != nil {
+		return nil, err
+	}
 	leaf.EncryptionKey, leaf.Source = pair.Public, message.SourceUpdate
 	if err := leaf.Sign(g.cfg.Suite, signer, g.GroupID(), uint32(g.own)); err != nil {
 		return nil, fmt.Errorf("mls: leaf: %w", err)
@@ -119,12 +122,14 @@ func (g *Group) ProposeUpdate(now time.Time, o LeafChange, send SendOptions) ([]
 type LeafChange struct {
 	Identity     *Identity
 	Capabilities *message.Capabilities
-	Extensions   message.Extensions
+	// Extensions are all that the leaf is to have, but for what the configuration
+	// says of components.
+	Extensions message.Extensions
 }
 
 // changedLeaf returns the own leaf with changes, without keys, and the key to sign
 // it with.
-func (g *Group) changedLeaf(o LeafChange) (*message.LeafNode, suite.PrivateKey) {
+func (g *Group) changedLeaf(o LeafChange) (*message.LeafNode, suite.PrivateKey, error) {
 	old := g.now.tree.Leaf(g.own)
 	leaf, signer := *old, g.signer
 	leaf.Lifetime, leaf.ParentHash, leaf.Signature = message.Lifetime{}, nil, nil
@@ -137,7 +142,13 @@ func (g *Group) changedLeaf(o LeafChange) (*message.LeafNode, suite.PrivateKey) 
 	if o.Extensions != nil {
 		leaf.Extensions = o.Extensions
 	}
-	return &leaf, signer
+	if o.Capabilities == nil && o.Extensions == nil {
+		return &leaf, signer, nil
+	}
+	if t := g.cfg.points().AppDataDictionary; o.Extensions == nil && !leaf.Capabilities.SupportsExtension(t) {
+		leaf.Extensions = leaf.Extensions.Without(t)
+	}
+	return &leaf, signer, g.cfg.addComponents(&leaf, 0)
 }
 
 // authenticated frames content of this member, unsigned.

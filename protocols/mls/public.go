@@ -9,7 +9,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
-	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -37,12 +36,13 @@ type snapshot struct {
 	tree    *tree.Tree
 	interim []byte // interim transcript hash
 	tag     []byte // confirmation tag of the Commit that began the epoch
+	needs   *needs // what the context asks of members
 	// reInit is the ReInit proposal that ended the group, nil if it goes on.
 	reInit *message.ReInit
 }
 
 // newSnapshot completes a snapshot of a context with its tree and tag.
-func newSnapshot(s suite.Suite, context message.GroupContext, t *tree.Tree, tag []byte) (*snapshot, error) {
+func newSnapshot(c *Config, context message.GroupContext, t *tree.Tree, tag []byte) (*snapshot, error) {
 	encoded, err := wire.Marshal(&context)
 	if err != nil {
 		return nil, fmt.Errorf("mls: GroupContext: %w", err)
@@ -51,8 +51,9 @@ func newSnapshot(s suite.Suite, context message.GroupContext, t *tree.Tree, tag 
 		context: context,
 		encoded: encoded,
 		tree:    t,
-		interim: schedule.InterimTranscriptHash(s, context.ConfirmedTranscriptHash, tag),
+		interim: schedule.InterimTranscriptHash(c.Suite, context.ConfirmedTranscriptHash, tag),
 		tag:     tag,
+		needs:   c.needsOf(context.Extensions),
 	}, nil
 }
 

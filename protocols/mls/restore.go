@@ -208,13 +208,10 @@ func (p *publicSnapshot) snapshot(c *Config, t *tree.Tree) (*snapshot, error) {
 	if err := checkExtensionList("GroupContext", p.context.Extensions); err != nil {
 		return nil, err
 	}
-	if _, err := requiredCapabilities(p.context.Extensions); err != nil {
+	if err := c.needsOf(p.context.Extensions).err; err != nil {
 		return nil, err
 	}
-	if err := c.checkDictionary("GroupContext", p.context.Extensions); err != nil {
-		return nil, err
-	}
-	snap, err := newSnapshot(c.Suite, p.context, t, p.tag)
+	snap, err := newSnapshot(c, p.context, t, p.tag)
 	if err != nil {
 		return nil, err
 	}
@@ -405,7 +402,7 @@ func (r *restorer) past(g *Group) error {
 				return err
 			}
 		}
-		snap, err := newSnapshot(r.cfg.Suite, context, t, nil)
+		snap, err := newSnapshot(r.cfg, context, t, nil)
 		if err != nil {
 			return err
 		}

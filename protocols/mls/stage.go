@@ -143,7 +143,7 @@ func (g *PublicGroup) applyPath(now time.Time, st *stage, sigs *signatures) (*tr
 	e := st.before.Edit()
 	at := place{
 		what: "leaf of the commit's path", source: message.SourceCommit, now: now,
-		groupID: g.now.context.GroupID, context: st.list.extensions,
+		groupID: g.now.context.GroupID, needs: st.list.needs,
 	}
 	if st.committer.Type == message.SenderNewMemberCommit {
 		var err error
@@ -210,7 +210,7 @@ func (g *PublicGroup) advance(st *stage, after *tree.Tree, c *message.Authentica
 		return fail(CheckConfirmation, "transcript: %w", err)
 	}
 	next.ConfirmedTranscriptHash = schedule.ConfirmedTranscriptHash(g.cfg.Suite, st.base.interim, input)
-	if st.next, err = newSnapshot(g.cfg.Suite, next, after, c.Auth.ConfirmationTag); err != nil {
+	if st.next, err = newSnapshot(g.cfg, next, after, c.Auth.ConfirmationTag); err != nil {
 		return err
 	}
 	st.next.reInit = st.list.reInit

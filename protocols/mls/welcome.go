@@ -212,7 +212,7 @@ func (c *Config) verifyGroupInfo(now time.Time, info *message.GroupInfo, src tre
 		if err != nil {
 			return nil, err
 		}
-		if snap, err = newSnapshot(c.Suite, info.Context, t, info.ConfirmationTag); err != nil {
+		if snap, err = newSnapshot(c, info.Context, t, info.ConfirmationTag); err != nil {
 			return nil, err
 		}
 	}
@@ -276,7 +276,7 @@ func (c *Config) verifyEpoch(now time.Time, snap *snapshot) error {
 	if err := t.VerifyParentHashes(); err != nil { // 7.9.2-1
 		return fail(CheckParentHash, "%w", err)
 	}
-	at := place{any: true, now: now, groupID: context.GroupID, context: context.Extensions}
+	at := place{any: true, now: now, groupID: context.GroupID, needs: snap.needs}
 	for i, leaf := range t.All() {
 		at.what, at.index = leafName(i), i
 		if err := c.checkLeaf(leaf, at, nil); err != nil {

@@ -126,6 +126,7 @@ func newClient(cfg protocols.Config) (*client, error) {
 	}
 	engine := mls.Config{
 		Suite:        cfg.Suite,
+		Components:   map[message.ComponentID]mls.Component{}, // for last-resort KeyPackages
 		Authenticate: authenticate,
 		SameClient: func(a, b *message.LeafNode) bool {
 			return string(a.Credential.Identity) == string(b.Credential.Identity)
