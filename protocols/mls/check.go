@@ -128,19 +128,21 @@ const (
 	CheckExtensionTwice Check = "13.4-1" // an extension type occurs once in a list
 
 	// draft-ietf-mls-extensions-10.
-	CheckSelfRemove        Check = "ext-self-remove-1"    // a SelfRemove is a member's, in a PublicMessage, and committed by reference
-	CheckSelfRemoveTwice   Check = "ext-self-remove-2"    // a member sends one SelfRemove in an epoch
-	CheckAppDataUnknown    Check = "ext-app-data-1"       // the component is known
-	CheckAppDataList       Check = "ext-app-data-2"       // one remove or only updates per component
-	CheckAppDataRemove     Check = "ext-app-data-3"       // what is removed is there
-	CheckAppDataRejected   Check = "ext-app-data-4"       // the component accepts the update
-	CheckAppDataExtensions Check = "ext-app-data-5"       // GroupContextExtensions leaves app_data_dictionary alone where AppDataUpdate is required
-	CheckAppEphemeral      Check = "ext-app-ephemeral-1"  // the component is known and accepts the data
-	CheckSafeAAD           Check = "ext-safe-aad-1"       // authenticated_data is a SafeAAD, sorted, where safe_aad is in use
-	CheckDictionary        Check = "ext-dictionary-1"     // an app_data_dictionary is sorted, each component once
-	CheckWireFormats       Check = "ext-wire-formats-1"   // members support the required wire formats
-	CheckAppComponents     Check = "ext-app-components-1" // members support the required components
-	CheckSafeAADComponents Check = "ext-safe-aad-2"       // members support the components that are required in safe_aad
+	CheckSelfRemove         Check = "ext-self-remove-1"    // a SelfRemove is a member's, in a PublicMessage, and committed by reference
+	CheckSelfRemoveTwice    Check = "ext-self-remove-2"    // a member sends one SelfRemove in an epoch
+	CheckAppDataUnknown     Check = "ext-app-data-1"       // the component is known
+	CheckAppDataList        Check = "ext-app-data-2"       // one remove or only updates per component
+	CheckAppDataRemove      Check = "ext-app-data-3"       // what is removed is there
+	CheckAppDataRejected    Check = "ext-app-data-4"       // the component accepts the update
+	CheckAppDataExtensions  Check = "ext-app-data-5"       // GroupContextExtensions leaves app_data_dictionary alone where AppDataUpdate is required
+	CheckAppEphemeral       Check = "ext-app-ephemeral-1"  // the component is known and accepts the data
+	CheckSafeAAD            Check = "ext-safe-aad-1"       // authenticated_data is a SafeAAD, sorted, where safe_aad is in use
+	CheckDictionary         Check = "ext-dictionary-1"     // an app_data_dictionary is sorted, each component once
+	CheckWireFormats        Check = "ext-wire-formats-1"   // members support the required wire formats
+	CheckAppComponents      Check = "ext-app-components-1" // members support the required components
+	CheckSafeAADComponents  Check = "ext-safe-aad-2"       // members support the components that are required in safe_aad
+	CheckMediaTypes         Check = "ext-content-1"        // members support the required media types, of which there is one at least
+	CheckApplicationFraming Check = "ext-content-2"        // application data is framed with its media type where content_media_types is in use
 )
 
 // Error says which check failed and how.

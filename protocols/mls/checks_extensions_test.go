@@ -74,6 +74,32 @@ func (x *scene) lists(l *message.LeafNode, id message.ComponentID, data []byte) 
 // componentsList encodes a list of components.
 func componentsList(list ...message.ComponentID) []byte { return must(message.ComponentsList(list)) }
 
+// withMedia takes plain text and HTML.
+func withMedia(c *Config) {
+	c.MediaTypes = message.MediaTypeList{{Type: []byte("text/plain")}, {Type: []byte("text/html")}}
+}
+
+// mediaList encodes a list of media types.
+func mediaList(types ...string) []byte {
+	var list message.MediaTypeList
+	for _, t := range types {
+		list = append(list, message.MediaType{Type: []byte(t)})
+	}
+	return must(list)
+}
+
+// mediaContext is a GroupContext that requires media types.
+func mediaContext(types ...string) func(*Config) message.Extensions {
+	return func(c *Config) message.Extensions {
+		return dictionaryOf(c, nil, message.ComponentData{Component: c.points().ContentMediaTypes, Data: mediaList(types...)})
+	}
+}
+
+// framedData is application data of the first media type that the group requires.
+func framedData(content string) []byte {
+	return must(&message.ApplicationFraming{Content: []byte(content)})
+}
+
 // wireFormats encodes a list of wire formats.
 func wireFormats(list ...message.WireFormat) []byte {
 	f := message.WireFormats(list)
@@ -257,5 +283,37 @@ var extensionRows = []row{
 	}},
 	{check: CheckSafeAADComponents, name: "malformed", config: withNotes, run: func(x *scene) error {
 		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, nil, message.ComponentData{Component: x.cfg.points().SafeAAD, Data: []byte{3, 0}})))
+	}},
+	{check: CheckMediaTypes, name: "commit", config: withMedia, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(mediaContext("text/plain", "image/png")(x.cfg)))
+	}},
+	{check: CheckMediaTypes, name: "add", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) {
+			x.lists(&k.LeafNode, x.cfg.points().ContentMediaTypes, mediaList("text/html"))
+		})
+	}},
+	{check: CheckMediaTypes, name: "update", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) { x.lists(l, x.cfg.points().ContentMediaTypes, []byte{0}) })
+	}},
+	{check: CheckMediaTypes, name: "other parameters", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		m := message.MediaTypeList{{Type: []byte("text/plain"), Parameters: []message.Parameter{{Name: []byte("charset"), Value: []byte("x")}}}}
+		return x.update(func(l *message.LeafNode) { x.lists(l, x.cfg.points().ContentMediaTypes, must(m)) })
+	}},
+	{check: CheckMediaTypes, name: "empty", config: withMedia, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(mediaContext()(x.cfg)))
+	}},
+	{check: CheckMediaTypes, name: "malformed", config: withMedia, run: func(x *scene) error {
+		return x.commitOf(ExtensionsProposal(dictionaryOf(x.cfg, nil, message.ComponentData{Component: x.cfg.points().ContentMediaTypes, Data: []byte{1}})))
+	}},
+	{check: CheckApplicationFraming, name: "free text", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		return x.forge(forgery{private: true, data: []byte("free text")})
+	}},
+	{check: CheckApplicationFraming, name: "parameters of no type", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		f := message.ApplicationFraming{MediaType: message.MediaType{Parameters: make([]message.Parameter, 1)}, Content: []byte("x")}
+		return x.forge(forgery{private: true, data: must(&f)})
+	}},
+	{check: CheckApplicationFraming, name: "own message", config: withMedia, extensions: mediaContext("text/plain"), data: framedData("x"), run: func(x *scene) error {
+		_, err := x.to.Protect([]byte("free text"), SendOptions{})
+		return err
 	}},
 }

@@ -18,6 +18,7 @@ type row struct {
 	config     func(*Config)
 	extensions func(*Config) message.Extensions // of the GroupContext
 	aad        []byte                           // that honest messages carry
+	data       []byte                           // that honest application messages are, nil for any
 	run        func(x *scene) error
 }
 
@@ -104,7 +105,11 @@ func breakRule(x *scene, r *row) {
 		g.ClearProposals()
 	}
 	for i, name := range []string{"1", "2"} {
-		b, err := x.groups[name].Protect([]byte{byte(i)}, SendOptions{AAD: r.aad})
+		data := r.data
+		if data == nil {
+			data = []byte{byte(i)}
+		}
+		b, err := x.groups[name].Protect(data, SendOptions{AAD: r.aad})
 		if err != nil {
 			t.Fatal(err)
 		}

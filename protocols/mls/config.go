@@ -30,11 +30,18 @@ type Config struct {
 	// keys of other groups. Nil has none.
 	PSK func(*message.PreSharedKeyID) (secret []byte, ok bool)
 	// Components are the parts of the application that the groups know
-	// (draft-ietf-mls-extensions-10). With nil, the client does not support
-	// app_data_dictionary at all; an empty map supports it, with the components of
+	// (draft-ietf-mls-extensions-10). With nil, and no MediaTypes, the client does
+	// not support app_data_dictionary at all; an empty map supports it, with the components of
 	// the draft and no others. The leaves of a client that does say which
 	// components it supports.
 	Components map[message.ComponentID]Component
+	// MediaTypes are the media types that the client takes, for its leaves
+	// (draft-ietf-mls-extensions-10, Content Advertisement).
+	MediaTypes message.MediaTypeList
+	// KnowsMedia says whether a client takes a media type that its leaf does not
+	// list, as one may be configured to know. Nil knows of none. All members
+	// of a group have to know the same.
+	KnowsMedia func(*message.LeafNode, *message.MediaType) bool
 	// Points are the numbers of the extensions; nil means
 	// [message.DefaultCodePoints].
 	Points *message.CodePoints
@@ -155,7 +162,7 @@ func (c *Config) Capabilities() message.Capabilities {
 		Extensions:  []message.ExtensionType{p.SupportedWireFormats, p.RequiredWireFormats},
 		Credentials: c.Credentials,
 	}
-	if c.Components != nil {
+	if c.Components != nil || c.MediaTypes != nil {
 		caps.Proposals = append(caps.Proposals, p.AppDataUpdate, p.AppEphemeral)
 		caps.Extensions = append(caps.Extensions, p.AppDataDictionary)
 	}

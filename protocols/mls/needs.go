@@ -18,6 +18,7 @@ type needs struct {
 	wireFormats message.WireFormats
 	components  required // app_components
 	safeAAD     required // safe_aad
+	media       media    // content_media_types
 	err         error    // the extensions are malformed
 }
 
@@ -55,7 +56,8 @@ func (n *needs) read(c *Config) error {
 	if n.safeAAD, err = components(d, c.points().SafeAAD); err != nil { // ext-safe-aad-2
 		return fail(CheckSafeAADComponents, "safe_aad of the GroupContext: %w", err)
 	}
-	return nil
+	n.media, err = mediaTypes("the GroupContext", d, c.points().ContentMediaTypes)
+	return err
 }
 
 // components reads a list of components from a dictionary.
@@ -71,7 +73,8 @@ func components(d message.AppDataDictionary, id message.ComponentID) (r required
 func (n *needs) sameLists(o *needs) bool {
 	return slices.Equal(n.wireFormats, o.wireFormats) &&
 		slices.Equal(n.components.list, o.components.list) &&
-		slices.Equal(n.safeAAD.list, o.safeAAD.list)
+		slices.Equal(n.safeAAD.list, o.safeAAD.list) &&
+		slices.EqualFunc(n.media.list, o.media.list, func(a, b message.MediaType) bool { return mediaKey(&a) == mediaKey(&b) })
 }
 
 // checkLists checks what a leaf's extensions say that it supports, beyond its
@@ -81,7 +84,7 @@ func (c *Config) checkLists(l *message.LeafNode, p place) error {
 	if err := c.checkWireFormats(l, p); err != nil {
 		return err
 	}
-	if len(n.components.list)+len(n.safeAAD.list) == 0 {
+	if len(n.components.list)+len(n.safeAAD.list)+len(n.media.list) == 0 {
 		return nil
 	}
 	d, err := c.dictionary(l.Extensions)
@@ -92,7 +95,10 @@ func (c *Config) checkLists(l *message.LeafNode, p place) error {
 	if err := supports(CheckAppComponents, p.what, d, id, n.components.list); err != nil { // ext-app-components-1
 		return err
 	}
-	return supports(CheckSafeAADComponents, p.what, d, c.points().SafeAAD, n.safeAAD.list) // ext-safe-aad-2
+	if err := supports(CheckSafeAADComponents, p.what, d, c.points().SafeAAD, n.safeAAD.list); err != nil { // ext-safe-aad-2
+		return err
+	}
+	return c.checkMedia(l, d, p)
 }
 
 // supports checks that the list of a component in a leaf's dictionary has what is
@@ -149,6 +155,9 @@ func (c *Config) addComponents(l *message.LeafNode, unknown message.ComponentID)
 		return fail(CheckDictionary, "own leaf: %w", err)
 	}
 	known := message.ComponentsList{p.AppComponents, p.SafeAAD, p.LastResortKeyPackage}
+	if c.MediaTypes != nil {
+		known = append(known, p.ContentMediaTypes)
+	}
 	var aad message.ComponentsList
 	for id, comp := range c.Components {
 		known = append(known, id)
@@ -156,23 +165,29 @@ func (c *Config) addComponents(l *message.LeafNode, unknown message.ComponentID)
 			aad = append(aad, id)
 		}
 	}
-	add := func(id message.ComponentID, list message.ComponentsList) {
-		if _, ok := d.Find(id); ok || err != nil {
-			return
-		}
+	sorted := func(list message.ComponentsList) message.ComponentsList {
 		slices.Sort(list)
 		list = slices.Compact(list)
 		if unknown != 0 {
 			list = append(list, unknown)
 		}
+		return list
+	}
+	add := func(id message.ComponentID, v wire.Marshaler) {
+		if _, ok := d.Find(id); ok || err != nil {
+			return
+		}
 		var data []byte
-		if data, err = wire.Marshal(list); err == nil {
+		if data, err = wire.Marshal(v); err == nil {
 			d = d.With(id, data)
 		}
 	}
-	add(p.AppComponents, known)
+	add(p.AppComponents, sorted(known))
 	if len(aad) > 0 {
-		add(p.SafeAAD, aad)
+		add(p.SafeAAD, sorted(aad))
+	}
+	if c.MediaTypes != nil {
+		add(p.ContentMediaTypes, c.MediaTypes)
 	}
 	if unknown != 0 {
 		d = d.With(unknown, []byte{})

@@ -24,8 +24,12 @@ type Application struct {
 	Sender     tree.LeafIndex
 	Epoch      uint64
 	Generation uint32
-	Data       []byte
+	Data       []byte // application_data
 	AAD        []byte // authenticated data
+	// MediaType and Content are what Data frames, in a group that frames it: see
+	// [PublicGroup.Frame]. Else MediaType is nil and Content is Data.
+	MediaType *message.MediaType
+	Content   []byte
 }
 
 // Process takes a message to the group: an MLSMessage as it came. A proposal is
@@ -186,10 +190,15 @@ func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, k
 	if err := c.Verify(g.cfg.Suite, key, at.snap.encoded); err != nil { // 6.1-1
 		return nil, fail(CheckSignature, "message from leaf %d: %w", sd.LeafIndex, err)
 	}
+	media, content, err := at.snap.unframe(c.Content.Application)
+	if err != nil {
+		return nil, err
+	}
 	consume()
 	return &Application{
 		Sender: tree.LeafIndex(sd.LeafIndex), Epoch: c.Content.Epoch, Generation: sd.Generation,
 		Data: c.Content.Application, AAD: c.Content.AuthenticatedData,
+		MediaType: media, Content: content,
 	}, nil
 }
 

@@ -183,7 +183,8 @@ func (g *Group) protect(c *message.AuthenticatedContent) ([]byte, error) {
 }
 
 // Protect encrypts application data to the group (Section 15). Proposals that wait
-// for a Commit come first: until then it returns [ErrProposalsPending].
+// for a Commit come first: until then it returns [ErrProposalsPending]. Where the
+// group frames application data, it is as [PublicGroup.Frame] has it.
 func (g *Group) Protect(data []byte, o SendOptions) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -192,6 +193,9 @@ func (g *Group) Protect(data []byte, o SendOptions) ([]byte, error) {
 		return nil, ErrProposalsPending
 	}
 	if err := g.checkAAD(o.AAD); err != nil {
+		return nil, err
+	}
+	if _, _, err := g.now.unframe(data); err != nil {
 		return nil, err
 	}
 	c := g.authenticated(message.Content{Type: message.ContentApplication, Application: data}, o.AAD)
