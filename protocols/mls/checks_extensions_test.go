@@ -202,6 +202,28 @@ var extensionRows = []row{
 		_, err := x.to.Protect([]byte("x"), SendOptions{AAD: []byte("free text")})
 		return err
 	}},
+	{check: CheckSafeAAD, name: "own items twice", extensions: framed, run: func(x *scene) error {
+		_, err := x.to.Protect([]byte("x"), SendOptions{Items: message.SafeAAD{{Component: 9}, {Component: 3}, {Component: 9}}})
+		return err
+	}},
+	{check: CheckSafeAAD, name: "own items and free text", extensions: framed, run: func(x *scene) error {
+		_, err := x.to.Commit(now, CommitOptions{AAD: []byte{0}, Items: message.SafeAAD{{Component: 9}}})
+		return err
+	}},
+	{check: CheckSafeAAD, name: "own items where they are not framed", run: func(x *scene) error {
+		_, err := x.to.Protect([]byte("x"), SendOptions{Items: message.SafeAAD{}})
+		return err
+	}},
+	{check: CheckSafeAAD, name: "a new member's proposal", extensions: framed, run: func(x *scene) error {
+		b, err := x.cfg.NewMemberProposal(x.to.GroupID(), x.to.Epoch(), x.keyPackage("9"))
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		return x.refuse(b)
+	}},
+	{check: CheckSafeAAD, name: "external commit", extensions: framed, run: func(x *scene) error {
+		return x.refuse(forgeExternal(x.t, x.to, x.identity("9"), false, forgery{}))
+	}},
 	{check: CheckSafeAAD, name: "late message of an epoch that has it", config: func(c *Config) { c.PastEpochs = 1 }, extensions: framed, aad: []byte{0}, run: func(x *scene) error {
 		late := forge(x.t, x.in, forgery{private: true, data: []byte("x"), content: func(c *message.FramedContent) { c.AuthenticatedData = []byte("free text") }})
 		x.commit("2", CommitOptions{AAD: []byte{0}, Proposals: []message.Proposal{ExtensionsProposal(nil)}})

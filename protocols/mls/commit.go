@@ -24,7 +24,9 @@ type CommitOptions struct {
 	// Path renews the committer's keys though the proposals do not require it.
 	Path bool
 	Leaf LeafChange // takes effect with a path
-	AAD  []byte     // authenticated data
+	AAD  []byte     // authenticated data, or instead:
+	// Items are what components say in it, as in [SendOptions].
+	Items message.SafeAAD
 	// GroupInfo asks for a GroupInfo of the next epoch though no one is added.
 	GroupInfo bool
 	Info      GroupInfoOptions // what a GroupInfo holds
@@ -56,7 +58,8 @@ func (g *Group) Commit(now time.Time, o CommitOptions) (*Pending, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
 	}
-	if err := g.checkAAD(o.AAD); err != nil {
+	var err error
+	if o.AAD, err = g.frameAAD(o.AAD, o.Items); err != nil {
 		return nil, err
 	}
 	me := message.Member(uint32(g.own))

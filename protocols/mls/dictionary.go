@@ -1,6 +1,9 @@
 package mls
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -107,17 +110,50 @@ func (c *Config) applyComponent(d message.AppDataDictionary, id message.Componen
 	return d.With(id, data), nil
 }
 
-// checkAAD checks that authenticated data is framed if the group frames it.
-func (g *PublicGroup) checkAAD(data []byte) error { return g.checkAADOf(g.now, data) }
+// FramesAAD reports whether the authenticated data of the current epoch's messages is
+// a SafeAAD (draft-ietf-mls-extensions-10, Safe Additional Authenticated Data).
+func (g *PublicGroup) FramesAAD() bool { return g.now.needs.safeAAD.present }
 
-// checkAADOf is checkAAD for a message of the epoch that snap is of.
-func (g *PublicGroup) checkAADOf(snap *snapshot, data []byte) error {
-	if !snap.needs.safeAAD.present {
-		return nil
+// frameAAD returns the authenticated data of a message: aad as it is or, where it is
+// framed and not given, the items of components, sorted.
+func (g *PublicGroup) frameAAD(aad []byte, items message.SafeAAD) ([]byte, error) {
+	switch {
+	case aad != nil && items != nil:
+		return nil, fail(CheckSafeAAD, "authenticated data and items of components, want one of them")
+	case items != nil && !g.FramesAAD():
+		return nil, fail(CheckSafeAAD, "items of components for a group without safe_aad")
+	case aad != nil || !g.FramesAAD():
+		_, err := g.now.readAAD(aad)
+		return aad, err
 	}
-	var aad message.SafeAAD
-	if err := wire.Unmarshal(data, &aad); err != nil { // ext-safe-aad-1
-		return fail(CheckSafeAAD, "authenticated_data is no SafeAAD: %w", err)
+	return encodeAAD(items)
+}
+
+// encodeAAD encodes items after it has sorted them.
+func encodeAAD(items message.SafeAAD) ([]byte, error) {
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, func(a, b message.ComponentData) int { return cmp.Compare(a.Component, b.Component) })
+	for i := 1; i < len(items); i++ {
+		if items[i].Component == items[i-1].Component { // ext-safe-aad-1
+			return nil, fail(CheckSafeAAD, "two items of component %d", items[i].Component)
+		}
 	}
-	return nil
+	aad, err := wire.Marshal(items)
+	if err != nil {
+		return nil, fail(CheckSafeAAD, "items of components: %w", err)
+	}
+	return aad, nil
+}
+
+// readAAD reads the authenticated data of a message of the epoch: its items if the
+// group frames it, else nil.
+func (s *snapshot) readAAD(data []byte) (message.SafeAAD, error) {
+	if !s.needs.safeAAD.present {
+		return nil, nil
+	}
+	items, err := message.ParseSafeAAD(data)
+	if err != nil { // ext-safe-aad-1
+		return nil, fail(CheckSafeAAD, "authenticated_data is no SafeAAD: %w", err)
+	}
+	return items, nil
 }

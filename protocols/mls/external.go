@@ -1,12 +1,15 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -20,7 +23,8 @@ type ExternalOptions struct {
 	SelfRemoves []*message.PublicMessage // pending ones, to be committed along
 	Leaf        LeafOptions
 	AAD         []byte
-	GroupInfo   bool // asks for a GroupInfo of the epoch that it begins
+	Items       message.SafeAAD // as in [SendOptions]
+	GroupInfo   bool            // asks for a GroupInfo of the epoch that it begins
 	Info        GroupInfoOptions
 }
 
@@ -76,7 +80,11 @@ func JoinExternal(cfg *Config, now time.Time, id *Identity, info *message.GroupI
 		psk:    func(ids []message.PreSharedKeyID) ([]byte, error) { return cfg.pskSecret(ids, noPSK) },
 		format: message.WirePublicMessage,
 	}
-	p, c, err := g.build(now, a, all, CommitOptions{AAD: o.AAD, GroupInfo: o.GroupInfo, Info: o.Info, Path: true})
+	aad, err := g.frameAAD(o.AAD, o.Items)
+	if err != nil {
+		return nil, err
+	}
+	p, c, err := g.build(now, a, all, CommitOptions{AAD: aad, GroupInfo: o.GroupInfo, Info: o.Info, Path: true})
 	if err != nil {
 		return nil, err
 	}
@@ -127,27 +135,93 @@ func (g *PublicGroup) externalList(now time.Time, kem []byte, o ExternalOptions)
 }
 
 // NewMemberProposal returns a message by which a client asks a group to add it
-// (Section 12.1.8).
+// (Section 12.1.8). It has no authenticated data, which a group with safe_aad refuses:
+// see [PublicGroup.ProposeJoin].
 func (c *Config) NewMemberProposal(groupID []byte, epoch uint64, k *KeyPackage) ([]byte, error) {
 	p := AddProposal(k.Public)
 	return c.outside(groupID, epoch, message.Sender{Type: message.SenderNewMemberProposal}, &p, k.Signer.Private)
 }
 
-// ExternalProposal returns a proposal of external sender index (Section 12.1.8.1).
+// ExternalProposal returns a proposal of external sender index (Section 12.1.8.1). It
+// has no authenticated data, which a group with safe_aad refuses: see
+// [PublicGroup.ProposeExternal].
 func (c *Config) ExternalProposal(groupID []byte, epoch uint64, index uint32, id *Identity, p message.Proposal) ([]byte, error) {
 	return c.outside(groupID, epoch, message.Sender{Type: message.SenderExternal, Index: index}, &p, id.Signer.Private)
 }
 
-func (c *Config) outside(groupID []byte, epoch uint64, sender message.Sender, p *message.Proposal, signer []byte) ([]byte, error) {
+// outside makes a proposal of one who is no member, without authenticated data.
+func (c *Config) outside(groupID []byte, epoch uint64, sender message.Sender, p *message.Proposal, signer suite.PrivateKey) ([]byte, error) {
+	a, err := c.signOutside(groupID, epoch, sender, p, nil, signer)
+	if err != nil {
+		return nil, err
+	}
+	return c.public(a)
+}
+
+// ProposeJoin returns a message by which a client asks the group, which it knows from
+// a GroupInfo, to add it (Section 12.1.8).
+func (g *PublicGroup) ProposeJoin(now time.Time, k *KeyPackage, o SendOptions) ([]byte, error) {
+	sender := message.Sender{Type: message.SenderNewMemberProposal}
+	return g.proposeOutside(now, sender, AddProposal(k.Public), k.Signer.Private, o)
+}
+
+// ProposeExternal returns a proposal of an identity that is among the group's
+// external_senders (Section 12.1.8.1), such as a hub, and keeps it as if it had been
+// received.
+func (g *PublicGroup) ProposeExternal(now time.Time, id *Identity, p message.Proposal, o SendOptions) ([]byte, error) {
+	senders, err := externalSenders(g.now.context.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	index := slices.IndexFunc(senders, func(e message.ExternalSender) bool { return bytes.Equal(e.SignatureKey, id.Signer.Public) })
+	if index < 0 { // 12.1.8-2
+		return nil, fail(CheckExternalSender, "none of %d external_senders has the identity's signature key", len(senders))
+	}
+	return g.proposeOutside(now, message.Sender{Type: message.SenderExternal, Index: uint32(index)}, p, id.Signer.Private, o)
+}
+
+// proposeOutside sends a proposal of one who is no member.
+func (g *PublicGroup) proposeOutside(now time.Time, sender message.Sender, p message.Proposal, signer suite.PrivateKey, o SendOptions) ([]byte, error) {
+	aad, err := g.frameAAD(o.AAD, o.Items)
+	if err != nil {
+		return nil, err
+	}
+	a, err := g.cfg.signOutside(g.GroupID(), g.Epoch(), sender, &p, aad, signer)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkFraming(a); err != nil {
+		return nil, err
+	}
+	known, err := g.checkProposal(now, a)
+	if err != nil {
+		return nil, err
+	}
+	b, err := g.cfg.public(a)
+	if err != nil {
+		return nil, err
+	}
+	g.keepProposal(*known)
+	return b, nil
+}
+
+// signOutside frames and signs a proposal of one who is no member.
+func (c *Config) signOutside(groupID []byte, epoch uint64, sender message.Sender, p *message.Proposal, aad []byte, signer suite.PrivateKey) (*message.AuthenticatedContent, error) {
 	a := &message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
-		GroupID: groupID, Epoch: epoch, Sender: sender, Content: message.Content{Type: message.ContentProposal, Proposal: p},
+		GroupID: groupID, Epoch: epoch, Sender: sender, AuthenticatedData: aad,
+		Content: message.Content{Type: message.ContentProposal, Proposal: p},
 	}}
 	if err := a.Sign(c.Suite, signer, nil); err != nil {
 		return nil, fmt.Errorf("mls: proposal: %w", err)
 	}
-	public, err := a.Public(c.Suite, nil, nil)
+	return a, nil
+}
+
+// public returns a message of one who is no member.
+func (c *Config) public(a *message.AuthenticatedContent) ([]byte, error) {
+	m, err := a.Public(c.Suite, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("mls: proposal: %w", err)
 	}
-	return wire.Marshal(&message.Message{Public: public})
+	return wire.Marshal(&message.Message{Public: m})
 }

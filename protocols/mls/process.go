@@ -26,6 +26,8 @@ type Application struct {
 	Generation uint32
 	Data       []byte // application_data
 	AAD        []byte // authenticated data
+	// Items are what components say in it, in a group with safe_aad; else nil.
+	Items message.SafeAAD
 	// MediaType and Content are what Data frames, in a group that frames it: see
 	// [PublicGroup.Frame]. Else MediaType is nil and Content is Data.
 	MediaType *message.MediaType
@@ -184,7 +186,8 @@ func (g *Group) epochOf(p *message.PrivateMessage) (pastEpoch, error) {
 }
 
 func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, key []byte, sd message.SenderData, consume func()) (Event, error) {
-	if err := g.checkAADOf(at.snap, c.Content.AuthenticatedData); err != nil {
+	items, err := at.snap.readAAD(c.Content.AuthenticatedData)
+	if err != nil {
 		return nil, err
 	}
 	if err := c.Verify(g.cfg.Suite, key, at.snap.encoded); err != nil { // 6.1-1
@@ -198,7 +201,7 @@ func (g *Group) openApplication(at pastEpoch, c *message.AuthenticatedContent, k
 	return &Application{
 		Sender: tree.LeafIndex(sd.LeafIndex), Epoch: c.Content.Epoch, Generation: sd.Generation,
 		Data: c.Content.Application, AAD: c.Content.AuthenticatedData,
-		MediaType: media, Content: content,
+		Items: items, MediaType: media, Content: content,
 	}, nil
 }
 

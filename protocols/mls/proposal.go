@@ -56,7 +56,8 @@ func (c *cache) get(ref message.ProposalRef) (Committed, bool) {
 // Received is the event of a proposal that was checked and kept.
 type Received struct {
 	Committed
-	AAD []byte // authenticated data
+	AAD   []byte          // authenticated data
+	Items message.SafeAAD // of components in it, in a group with safe_aad
 }
 
 // receive checks a proposal and keeps it. It returns a [*Received].
@@ -69,7 +70,11 @@ func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (E
 		return nil, ErrDuplicate
 	}
 	g.keepProposal(*p)
-	return &Received{*p, c.Content.AuthenticatedData}, nil
+	items, err := g.now.readAAD(c.Content.AuthenticatedData)
+	if err != nil {
+		return nil, err
+	}
+	return &Received{*p, c.Content.AuthenticatedData, items}, nil
 }
 
 // keepProposal keeps a proposal that was checked.

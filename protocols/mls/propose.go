@@ -55,7 +55,10 @@ func (c *Config) PSKProposal(id message.PreSharedKeyID) (message.Proposal, error
 
 // SendOptions say how a message is sent.
 type SendOptions struct {
-	AAD []byte // authenticated data
+	AAD []byte // authenticated data, as it is
+	// Items are what components say in the authenticated data of a group with
+	// safe_aad, in any order, instead of AAD. With neither there are none.
+	Items message.SafeAAD
 }
 
 // Propose sends a proposal: it returns the message, and keeps the proposal for the
@@ -64,7 +67,11 @@ func (g *Group) Propose(now time.Time, p message.Proposal, o SendOptions) ([]byt
 	if err := g.usable(); err != nil {
 		return nil, err
 	}
-	c := g.authenticated(message.Content{Type: message.ContentProposal, Proposal: &p}, o.AAD)
+	aad, err := g.frameAAD(o.AAD, o.Items)
+	if err != nil {
+		return nil, err
+	}
+	c := g.authenticated(message.Content{Type: message.ContentProposal, Proposal: &p}, aad)
 	if _, self := p.Body.(*message.SelfRemove); self {
 		c.WireFormat = message.WirePublicMessage // draft-ietf-mls-extensions-10, SelfRemove
 		for _, known := range g.cache.order {
@@ -75,9 +82,6 @@ func (g *Group) Propose(now time.Time, p message.Proposal, o SendOptions) ([]byt
 	}
 	if err := c.Sign(g.cfg.Suite, g.signer, g.now.encoded); err != nil {
 		return nil, fmt.Errorf("mls: proposal: %w", err)
-	}
-	if err := g.checkAAD(o.AAD); err != nil {
-		return nil, err
 	}
 	known, err := g.checkProposal(now, c)
 	if err != nil {
@@ -192,13 +196,14 @@ func (g *Group) Protect(data []byte, o SendOptions) ([]byte, error) {
 	if len(g.cache.order) > 0 {
 		return nil, ErrProposalsPending
 	}
-	if err := g.checkAAD(o.AAD); err != nil {
+	aad, err := g.frameAAD(o.AAD, o.Items)
+	if err != nil {
 		return nil, err
 	}
 	if _, _, err := g.now.unframe(data); err != nil {
 		return nil, err
 	}
-	c := g.authenticated(message.Content{Type: message.ContentApplication, Application: data}, o.AAD)
+	c := g.authenticated(message.Content{Type: message.ContentApplication, Application: data}, aad)
 	if err := c.Sign(g.cfg.Suite, g.signer, g.now.encoded); err != nil {
 		return nil, fmt.Errorf("mls: application data: %w", err)
 	}

@@ -153,7 +153,7 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 	if g.now.reInit != nil { // 12.4.2-4
 		return fail(CheckReInitClosed, "the group has ended with a ReInit")
 	}
-	if err := g.checkAAD(f.AuthenticatedData); err != nil {
+	if _, err := g.now.readAAD(f.AuthenticatedData); err != nil {
 		return err
 	}
 	switch f.Sender.Type {

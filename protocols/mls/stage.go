@@ -71,6 +71,16 @@ func (s *Staged) ReInit() *message.ReInit { return s.stage.list.reInit }
 // AAD returns the authenticated data that came with the Commit.
 func (s *Staged) AAD() []byte { return s.stage.aad }
 
+// Items returns what components say in the authenticated data, in a group with
+// safe_aad; else nil.
+func (s *Staged) Items() message.SafeAAD {
+	items, err := s.stage.base.readAAD(s.stage.aad)
+	if err != nil {
+		return nil // was checked before it was staged, or came from a store without it
+	}
+	return items
+}
+
 // stage checks the public part of a Commit (Section 12.4.2), whose framing was
 // checked. Its result may be shared with other members in the process.
 func (g *PublicGroup) stage(now time.Time, c *message.AuthenticatedContent) (*stage, error) {

@@ -94,6 +94,19 @@ func ascending[T any](r *wire.Reader, list []T, id func(T) ComponentID) {
 //	struct { SafeAADItem aad_items<V>; } SafeAAD;
 type SafeAAD []ComponentData
 
+// ParseSafeAAD reads the authenticated_data of a message of a group that has safe_aad
+// in its GroupContext: see [PrivateMessage.SafeAAD] for one that is encrypted.
+func ParseSafeAAD(authenticatedData []byte) (SafeAAD, error) {
+	var a SafeAAD
+	if err := wire.Unmarshal(authenticatedData, &a); err != nil {
+		return nil, fmt.Errorf("message: SafeAAD: %w", err)
+	}
+	return a, nil
+}
+
+// Find returns a component's item.
+func (a SafeAAD) Find(id ComponentID) (data []byte, ok bool) { return AppDataDictionary(a).Find(id) }
+
 // UnmarshalTLS refuses items that do not ascend.
 func (a *SafeAAD) UnmarshalTLS(r *wire.Reader) { (*AppDataDictionary)(a).UnmarshalTLS(r) }
 func (a SafeAAD) MarshalTLS(w *wire.Writer)    { AppDataDictionary(a).MarshalTLS(w) }

@@ -27,6 +27,12 @@ type PrivateMessage struct {
 	Ciphertext          []byte
 }
 
+// SafeAAD returns the items of the authenticated_data, which is not encrypted: a
+// server can read them without the group's secrets. That the group has safe_aad in
+// its GroupContext, so that the data is framed, is for the caller to know; that
+// they are the sender's is for members to verify.
+func (p *PrivateMessage) SafeAAD() (SafeAAD, error) { return ParseSafeAAD(p.AuthenticatedData) }
+
 func (p *PrivateMessage) UnmarshalTLS(r *wire.Reader) {
 	p.GroupID = r.Opaque()
 	p.Epoch = r.Uint64()
