@@ -123,6 +123,7 @@ const (
 	CheckWelcomeLeaf       Check = "12.4.3.1-11" // the client's leaf is in the tree
 	CheckWelcomePath       Check = "12.4.3.1-12" // the path secret derives the tree's keys
 	CheckContextExtensions Check = "12.4.3-1"    // the joiner supports the GroupContext's extensions
+	CheckGroupInfoEpoch    Check = "12.4.3-2"    // a GroupInfo that comes with a Commit is of the epoch that it begins
 
 	// Extensibility (Section 13).
 	CheckExtensionTwice Check = "13.4-1" // an extension type occurs once in a list

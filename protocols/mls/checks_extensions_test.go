@@ -109,7 +109,7 @@ func wireFormats(list ...message.WireFormat) []byte {
 func appData(c *Config, id message.ComponentID, remove bool, data string) message.Proposal {
 	p := c.AppDataProposal(id, []byte(data))
 	if remove {
-		p.Body = &message.AppDataUpdate{Component: id, Op: message.AppDataRemove}
+		p = c.AppDataRemoveProposal(id)
 	}
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -268,4 +269,85 @@ var welcomeRows = []row{
 		_, err := OpenWelcome(x.cfg, now.AddDate(0, 3, 0), w, []*KeyPackage{k}, JoinOptions{})
 		return err
 	}},
+	{check: CheckGroupInfoEpoch, name: "of the epoch before", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) {
+			old, err := x.in.GroupInfo(GroupInfoOptions{NoTree: true})
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			*i = *old
+		})
+	}},
+	{check: CheckGroupInfoEpoch, name: "extensions", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) {
+			i.Context.Extensions = message.Extensions{{Type: message.ExtensionApplicationID}}
+		})
+	}},
+	{check: CheckGroupInfoEpoch, name: "confirmation tag", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.ConfirmationTag = make([]byte, 32) })
+	}},
+	{check: CheckGroupInfoSigner, name: "beside a commit", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Signer = 2 })
+	}},
+	{check: CheckGroupInfoSigner, name: "one whom the commit removes", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Signer = 3 })
+	}},
+	{check: CheckExtensionTwice, name: "GroupInfo beside a commit", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions = append(i.Extensions, i.Extensions...) })
+	}},
+	{check: CheckExternalPub, name: "beside a commit, malformed", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions[0].Data = []byte{9} })
+	}},
+	{check: CheckExternalPub, name: "beside a commit, short", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions[0].Data = []byte{1, 9} })
+	}},
+	{check: CheckTreeHash, name: "tree beside a commit", run: func(x *scene) error {
+		return x.infoOf(x.in.Tree(), nil)
+	}},
+	{check: CheckTreeHash, name: "tree in a GroupInfo beside a commit", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) {
+			i.Extensions = append(i.Extensions, message.Extension{Type: message.ExtensionRatchetTree, Data: []byte{0}})
+		})
+	}},
+}
+
+// infoOf lets a tracker check a GroupInfo of the insider beside its Commit that
+// removes "3", signed after a change by who committed. t is the tree beside it.
+func (x *scene) infoOf(t *tree.Tree, change func(*message.GroupInfo)) error {
+	x.t.Helper()
+	p, err := x.in.Commit(now, CommitOptions{
+		Proposals: []message.Proposal{RemoveProposal(3)}, GroupInfo: true, Info: GroupInfoOptions{External: true, NoTree: true},
+	})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	m, err := message.Parse(p.Message, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	e, err := x.to.Stage(now, m.Public)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	st := e.(*Staged)
+	right, err := p.Tree().Marshal()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, data := range [][]byte{nil, right} { // while nothing is changed it is accepted
+		if err := x.to.CheckGroupInfo(st, p.GroupInfo, data); err != nil {
+			x.t.Fatalf("unchanged: %v", err)
+		}
+	}
+	do(change, p.GroupInfo)
+	if err := p.GroupInfo.Sign(x.cfg.Suite, x.in.signer); err != nil {
+		x.t.Fatal(err)
+	}
+	var data []byte
+	if t != nil {
+		if data, err = t.Marshal(); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	return x.to.CheckGroupInfo(st, p.GroupInfo, data)
 }

@@ -182,7 +182,7 @@ func (g *PublicGroup) build(now time.Time, a *author, all []Committed, o CommitO
 	if err != nil {
 		return nil, nil, err
 	}
-	st := &stage{base: g.now, list: l, committer: a.sender, leaf: tree.LeafIndex(a.sender.Index), aad: o.AAD}
+	st := &stage{cfg: g.cfg, base: g.now, list: l, committer: a.sender, leaf: tree.LeafIndex(a.sender.Index), aad: o.AAD}
 	if st.before, st.added, err = g.apply(l); err != nil {
 		return nil, nil, err
 	}

@@ -105,3 +105,52 @@ func ExamplePublicGroup() {
 	// epoch 1 adds leaf [1]
 	// 2 members
 }
+
+// roomTopic is a component of the example, whose data an update replaces.
+const roomTopic message.ComponentID = 0x8000
+
+// A hub tracks a room whose topic is in the GroupContext: it merges the updates as the
+// members do, tells who joined and who set the topic, and checks the GroupInfo that it
+// will hand to others.
+func ExampleStaged_Changes() {
+	now := time.Now()
+	components := map[message.ComponentID]mls.Component{
+		roomTopic: {Update: func(_ []byte, updates [][]byte) ([]byte, error) { return updates[len(updates)-1], nil }},
+	}
+	aliceCfg, alice := client("alice")
+	bobCfg, bob := client("bob")
+	hubCfg, _ := client("hub")
+	aliceCfg.Components, bobCfg.Components, hubCfg.Components = components, components, components
+	room := must(mls.New(aliceCfg, now, alice, []byte("a room"), mls.GroupOptions{}))
+	hub := must(mls.NewPublicGroup(hubCfg, now, must(room.GroupInfo(mls.GroupInfoOptions{})), nil))
+
+	key := must(bobCfg.NewKeyPackage(now, bob, mls.LeafOptions{}))
+	commit := must(room.Commit(now, mls.CommitOptions{
+		Proposals: []message.Proposal{mls.AddProposal(key.Public), aliceCfg.AppDataProposal(roomTopic, []byte("lunch"))},
+		Info:      mls.GroupInfoOptions{External: true, NoTree: true},
+	}))
+
+	m := must(message.Parse(commit.Message, nil))
+	staged := must(hub.Stage(now, m.Public)).(*mls.Staged)
+	if err := hub.CheckGroupInfo(staged, commit.GroupInfo, nil); err != nil {
+		log.Fatal(err)
+	}
+	changes := must(staged.Changes())
+	for _, a := range changes.Adds {
+		fmt.Printf("%s is added at leaf %d\n", a.KeyPackage.LeafNode.Credential.Identity, a.Leaf)
+	}
+	for _, c := range changes.Components {
+		fmt.Printf("%s sets the topic to %q\n", c.Updates[0].Leaf.Credential.Identity, c.After)
+	}
+	if err := hub.Merge(staged); err != nil {
+		log.Fatal(err)
+	}
+	records := hub.Changes() // to be stored before the Commit is passed on
+	again := must(mls.RestorePublic(hubCfg, records))
+	topic, _ := again.ComponentData(roomTopic)
+	fmt.Printf("epoch %d: %s\n", again.Epoch(), topic)
+	// Output:
+	// bob is added at leaf 1
+	// alice sets the topic to "lunch"
+	// epoch 1: lunch
+}

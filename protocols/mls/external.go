@@ -20,6 +20,9 @@ type ExternalOptions struct {
 	Resync      bool           // removes the leaf at Old, an earlier one of this client
 	Old         tree.LeafIndex // with Resync
 	PSKs        []message.PreSharedKeyID
+	// Proposals are others that the Commit holds: AppDataUpdate and AppEphemeral
+	// (draft-ietf-mls-extensions-10).
+	Proposals   []message.Proposal
 	SelfRemoves []*message.PublicMessage // pending ones, to be committed along
 	Leaf        LeafOptions
 	AAD         []byte
@@ -129,6 +132,9 @@ func (g *PublicGroup) externalList(now time.Time, kem []byte, o ExternalOptions)
 		if err != nil {
 			return nil, err
 		}
+		add(p.Type, p.Body)
+	}
+	for _, p := range o.Proposals {
 		add(p.Type, p.Body)
 	}
 	return all, nil

@@ -118,7 +118,7 @@ func (g *Group) UnmarshalPending(b []byte) (*Staged, error) {
 		return nil, fmt.Errorf("%w: pending commit: %w", ErrState, err)
 	}
 	me := message.Member(uint32(g.own))
-	st := &stage{base: g.now, next: next, list: &list{reInit: p.reInit}, committer: me, leaf: g.own, before: next.tree}
+	st := &stage{cfg: g.cfg, base: g.now, next: next, list: &list{reInit: p.reInit}, committer: me, leaf: g.own, before: next.tree}
 	return &Staged{stage: st, secrets: &secrets{own: g.own, signer: signer, private: private, epoch: epoch}}, nil
 }
 

@@ -44,6 +44,11 @@ func (c *Config) AppDataProposal(id message.ComponentID, data []byte) message.Pr
 	return message.Proposal{Type: c.points().AppDataUpdate, Body: &message.AppDataUpdate{Component: id, Op: message.AppDataSet, Update: data}}
 }
 
+// AppDataRemoveProposal returns a proposal to remove a component's data.
+func (c *Config) AppDataRemoveProposal(id message.ComponentID) message.Proposal {
+	return message.Proposal{Type: c.points().AppDataUpdate, Body: &message.AppDataUpdate{Component: id, Op: message.AppDataRemove}}
+}
+
 // PSKProposal returns a proposal to inject a pre-shared key, with a fresh nonce.
 func (c *Config) PSKProposal(id message.PreSharedKeyID) (message.Proposal, error) {
 	id.Nonce = make([]byte, c.Suite.ID().Sizes().Hash)

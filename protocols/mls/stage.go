@@ -13,6 +13,7 @@ import (
 // stage is the public part of a Commit that was checked and is not yet the group's
 // state.
 type stage struct {
+	cfg       *Config
 	base      *snapshot
 	next      *snapshot
 	list      *list
@@ -125,7 +126,7 @@ func (g *PublicGroup) stageCommit(now time.Time, c *message.AuthenticatedContent
 	if l.needsPath && commit.Path == nil { // 12.4-2
 		return nil, fail(CheckPathRequired, "commit of %d proposals without a path, which they require", len(all))
 	}
-	st := &stage{base: g.now, list: l, committer: committer, leaf: tree.LeafIndex(committer.Index), path: commit.Path, aad: c.Content.AuthenticatedData}
+	st := &stage{cfg: g.cfg, base: g.now, list: l, committer: committer, leaf: tree.LeafIndex(committer.Index), path: commit.Path, aad: c.Content.AuthenticatedData}
 	if st.before, st.added, err = g.apply(l); err != nil {
 		return nil, err
 	}

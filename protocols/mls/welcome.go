@@ -216,23 +216,36 @@ func (c *Config) verifyGroupInfo(now time.Time, info *message.GroupInfo, src tre
 			return nil, err
 		}
 	}
-	key := snap.tree.SignatureKey(tree.LeafIndex(info.Signer))
-	if key == nil { // 12.4.3.1-6
-		return nil, fail(CheckGroupInfoSigner, "signer of the GroupInfo is leaf %d, which is blank", info.Signer)
+	if err := c.checkInfoSigner(info, snap.tree); err != nil {
+		return nil, err
 	}
-	if err := info.Verify(c.Suite, key); err != nil { // 12.4.3.1-6
-		return nil, fail(CheckGroupInfoSigner, "GroupInfo: %w", err)
+	if err := c.checkInfoExtensions(info); err != nil {
+		return nil, err
 	}
 	if known {
 		return snap, nil
 	}
-	if err := checkExtensionList("GroupInfo", info.Extensions); err != nil {
-		return nil, err
-	}
-	if err := c.checkDictionary("GroupInfo", info.Extensions); err != nil {
-		return nil, err
-	}
 	return snap, c.verifyEpoch(now, snap)
+}
+
+// checkInfoSigner checks the signature of a GroupInfo, which a member makes.
+func (c *Config) checkInfoSigner(info *message.GroupInfo, t *tree.Tree) error {
+	key := t.SignatureKey(tree.LeafIndex(info.Signer))
+	if key == nil { // 12.4.3.1-6
+		return fail(CheckGroupInfoSigner, "signer of the GroupInfo is leaf %d, which is blank", info.Signer)
+	}
+	if err := info.Verify(c.Suite, key); err != nil { // 12.4.3.1-6
+		return fail(CheckGroupInfoSigner, "GroupInfo: %w", err)
+	}
+	return nil
+}
+
+// checkInfoExtensions checks the extensions of a GroupInfo itself.
+func (c *Config) checkInfoExtensions(info *message.GroupInfo) error {
+	if err := checkExtensionList("GroupInfo", info.Extensions); err != nil {
+		return err
+	}
+	return c.checkDictionary("GroupInfo", info.Extensions)
 }
 
 // ratchetTree reads the tree and checks its hash.
