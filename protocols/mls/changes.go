@@ -6,6 +6,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -180,8 +181,8 @@ func (g *PublicGroup) CheckGroupInfo(s *Staged, info *message.GroupInfo, ratchet
 		if err := wire.Unmarshal(data, &pub); err != nil { // 12.4.3.2-3
 			return fail(CheckExternalPub, "external_pub: %w", err)
 		}
-		if want := g.cfg.Suite.ID().Sizes().KEMPublic; len(pub.PublicKey) != want {
-			return fail(CheckExternalPub, "external_pub of %d bytes, want %d", len(pub.PublicKey), want)
+		if err := suite.CheckPublicKey(g.cfg.Suite, pub.PublicKey); err != nil {
+			return fail(CheckExternalPub, "external_pub: %w", err)
 		}
 	}
 	inside, _ := info.Extensions.Find(message.ExtensionRatchetTree)

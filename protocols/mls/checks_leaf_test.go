@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -71,6 +72,9 @@ func requiring(r message.RequiredCapabilities) func(*Config) message.Extensions 
 	}
 }
 
+// lowOrder is an X25519 key with which every DH is zero: p+1, which reads as 1.
+var lowOrder = append(append([]byte{0xee}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f)
+
 // leafRows break the rules of RFC 9420, Sections 7.2 and 7.3, where a leaf may come
 // in: by an Update, a KeyPackage and a path. Leaves of a tree are in welcomeRows.
 var leafRows = []row{
@@ -93,14 +97,24 @@ var leafRows = []row{
 		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = []byte{1} }})
 	}},
 	{check: CheckKey, name: "init_key of low order", run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.InitKey = make([]byte, 32) })
+	}},
+	{check: CheckKey, name: "encryption_key of low order in an update", run: func(x *scene) error {
+		return x.update(func(l *message.LeafNode) { l.EncryptionKey = make([]byte, 32) })
+	}},
+	{check: CheckKey, name: "encryption_key of low order in a KeyPackage", run: func(x *scene) error {
+		return x.add(func(k *message.KeyPackage) { k.LeafNode.EncryptionKey = lowOrder })
+	}},
+	{check: CheckKey, name: "encryption_key of low order in a fetched KeyPackage", run: func(x *scene) error {
 		k := x.keyPackage("9")
-		k.Public.InitKey = make([]byte, 32)
-		before := fingerprint(x.to)
-		_, err := x.to.Commit(now, CommitOptions{Proposals: []message.Proposal{AddProposal(resign(x.t, x.cfg.Suite, k).Public)}})
-		if fingerprint(x.to) != before {
-			x.t.Fatal("state changed")
-		}
-		return err
+		k.Public.LeafNode.EncryptionKey = lowOrder
+		return x.cfg.CheckKeyPackage(now, &resign(x.t, x.cfg.Suite, k).Public)
+	}},
+	{check: CheckKey, name: "encryption_key of low order in the leaf of a path", run: func(x *scene) error {
+		return x.path(func(l *message.LeafNode) { l.EncryptionKey = lowOrder })
+	}},
+	{check: CheckKey, name: "encryption_key of low order in a node of a path", run: func(x *scene) error {
+		return x.forge(forgery{path: func(p *message.UpdatePath) { p.Nodes[1].EncryptionKey = lowOrder }})
 	}},
 	{check: CheckKey, name: "external sender", run: func(x *scene) error {
 		list := message.ExternalSenders{{SignatureKey: []byte{1}, Credential: message.BasicCredential([]byte("server"))}}

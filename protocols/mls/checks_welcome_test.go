@@ -298,6 +298,23 @@ var welcomeRows = []row{
 	{check: CheckExternalPub, name: "beside a commit, malformed", run: func(x *scene) error {
 		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions[0].Data = []byte{9} })
 	}},
+	{check: CheckKey, name: "leaf of low order in a welcome", run: func(x *scene) error {
+		return x.welcome(welcomeForgery{nodes: x.changeLeaf(1, func(l *message.LeafNode) { l.EncryptionKey = lowOrder })})
+	}},
+	{check: CheckKey, name: "parent of low order in a welcome", run: func(x *scene) error {
+		return x.welcome(welcomeForgery{nodes: func(list []node) []node {
+			for i := range list {
+				if list[i].parent != nil {
+					list[i].parent.EncryptionKey = lowOrder
+					break
+				}
+			}
+			return list
+		}})
+	}},
+	{check: CheckExternalPub, name: "beside a commit, of low order", run: func(x *scene) error {
+		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions[0].Data = must(&message.ExternalPub{PublicKey: lowOrder}) })
+	}},
 	{check: CheckExternalPub, name: "beside a commit, short", run: func(x *scene) error {
 		return x.infoOf(nil, func(i *message.GroupInfo) { i.Extensions[0].Data = []byte{1, 9} })
 	}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -76,12 +77,13 @@ func (c *Config) checkLeaf(l *message.LeafNode, p place, sigs *signatures) error
 	return nil
 }
 
-// checkLeafKeys checks that a leaf's keys can be keys of the suite. Whether one is a
-// point of its curve shows when it is used.
+// checkLeafKeys checks that a leaf's keys are keys of the suite. One that nobody can
+// encrypt to would keep all others from committing with a path (RFC 9180, Section
+// 7.1.4). Whether a signature_key is a point of its curve shows when it is used.
 func (c *Config) checkLeafKeys(l *message.LeafNode, what string) error {
 	size := c.Suite.ID().Sizes()
-	if len(l.EncryptionKey) != size.KEMPublic { // 5.1.1-1
-		return fail(CheckKey, "%s has an encryption_key of %d bytes, want %d", what, len(l.EncryptionKey), size.KEMPublic)
+	if err := suite.CheckPublicKey(c.Suite, l.EncryptionKey); err != nil { // 5.1.1-1
+		return fail(CheckKey, "%s has a bad encryption_key: %w", what, err)
 	}
 	if len(l.SignatureKey) != size.SignPublic { // 5.1.1-1
 		return fail(CheckKey, "%s has a signature_key of %d bytes, want %d", what, len(l.SignatureKey), size.SignPublic)
@@ -166,8 +168,8 @@ func (c *Config) checkKeyPackage(k *message.KeyPackage, p place, sigs *signature
 	if bytes.Equal(k.InitKey, k.LeafNode.EncryptionKey) { // 10.1-3
 		return fail(CheckKeyPackageInitKey, "%s has the same init_key and encryption_key", p.what)
 	}
-	if want := c.Suite.ID().Sizes().KEMPublic; len(k.InitKey) != want { // 5.1.1-1
-		return fail(CheckKey, "%s has an init_key of %d bytes, want %d", p.what, len(k.InitKey), want)
+	if err := suite.CheckPublicKey(c.Suite, k.InitKey); err != nil { // 5.1.1-1
+		return fail(CheckKey, "%s has a bad init_key: %w", p.what, err)
 	}
 	tbs, err := k.TBS()
 	if err != nil {

@@ -61,7 +61,7 @@ func (t *Tree) checkCounts(sender LeafIndex, nodes, copath []NodeIndex, p *messa
 func (t *Tree) checkPathKeys(sender LeafIndex, nodes []NodeIndex, p *message.UpdatePath) ([][]byte, error) {
 	keys := make([][]byte, 0, len(nodes)+1)
 	check := func(n NodeIndex, key []byte) error {
-		if err := t.checkLength(EncryptionKey, n, key); err != nil {
+		if err := t.checkEncryptionKey(n, key); err != nil {
 			return err
 		}
 		if other, ok := t.NodeByEncryptionKey(key); ok {
@@ -83,7 +83,7 @@ func (t *Tree) checkPathKeys(sender LeafIndex, nodes []NodeIndex, p *message.Upd
 	if err := check(sender.Node(), p.LeafNode.EncryptionKey); err != nil {
 		return nil, err
 	}
-	if err := t.checkLength(SignatureKey, sender.Node(), p.LeafNode.SignatureKey); err != nil {
+	if err := t.checkSignatureKey(sender.Node(), p.LeafNode.SignatureKey); err != nil {
 		return nil, err
 	}
 	return keys[:len(nodes)], nil

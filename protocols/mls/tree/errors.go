@@ -14,8 +14,7 @@ var (
 	ErrLeaf = errors.New("tree: no such member")
 	// ErrFull: the tree has no room for another leaf.
 	ErrFull = errors.New("tree: full")
-	// ErrKey: a public key has a length that the suite's keys do not have, or is
-	// there twice (see DuplicateKeyError).
+	// ErrKey: a public key is none of the suite or of low order, or is there twice (see DuplicateKeyError).
 	ErrKey = errors.New("tree: bad public key")
 	// ErrUnmerged: unmerged_leaves is inconsistent (RFC 9420, Section 12.4.3.1).
 	ErrUnmerged = errors.New("tree: bad unmerged leaves")

@@ -12,7 +12,7 @@ import (
 )
 
 // VerifyKeys checks what RFC 9420, Sections 7.3 and 12.4.3.1, ask of the keys and
-// of the unmerged leaves of a tree: keys have the suite's lengths and are unique,
+// of the unmerged leaves of a tree: keys are such that one can encrypt to them, and unique,
 // and each unmerged leaf of a parent is a member under it and unmerged in all
 // nodes in between. The error is an ErrKey or an ErrUnmerged.
 func (t *Tree) VerifyKeys() error {
@@ -21,11 +21,11 @@ func (t *Tree) VerifyKeys() error {
 		if key == nil {
 			continue
 		}
-		if err := t.checkLength(EncryptionKey, n, key); err != nil {
+		if err := t.checkEncryptionKey(n, key); err != nil {
 			return err
 		}
 		if i, ok := n.Leaf(); ok {
-			if err := t.checkLength(SignatureKey, n, t.SignatureKey(i)); err != nil {
+			if err := t.checkSignatureKey(n, t.SignatureKey(i)); err != nil {
 				return err
 			}
 		}
@@ -41,15 +41,18 @@ func (t *Tree) VerifyKeys() error {
 	return nil
 }
 
-// checkLength checks the length of a key that n has or is to get.
-func (t *Tree) checkLength(kind KeyKind, n NodeIndex, key []byte) error {
-	sizes := t.suite.ID().Sizes()
-	want := sizes.KEMPublic
-	if kind == SignatureKey {
-		want = sizes.SignPublic
+// checkEncryptionKey checks that one can encrypt to a key that n has or is to get.
+func (t *Tree) checkEncryptionKey(n NodeIndex, key []byte) error {
+	if err := suite.CheckPublicKey(t.suite, key); err != nil {
+		return fmt.Errorf("%w: %v of node %d: %w", ErrKey, EncryptionKey, n, err)
 	}
-	if len(key) != want {
-		return fmt.Errorf("%w: %v of node %d has %d bytes, want %d", ErrKey, kind, n, len(key), want)
+	return nil
+}
+
+// checkSignatureKey checks the length of a key that a leaf has or is to get.
+func (t *Tree) checkSignatureKey(n NodeIndex, key []byte) error {
+	if want := t.suite.ID().Sizes().SignPublic; len(key) != want {
+		return fmt.Errorf("%w: %v of node %d has %d bytes, want %d", ErrKey, SignatureKey, n, len(key), want)
 	}
 	return nil
 }
