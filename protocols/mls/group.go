@@ -135,7 +135,7 @@ func (g *Group) enter(s *secrets) {
 	clear(s.epoch.ApplicationExport)
 	s.epoch.Encryption, s.epoch.ApplicationExport = nil, nil
 	g.resumption = append([]resumption{{g.Epoch(), s.epoch.Resumption}}, g.resumption...)
-	g.journal.touchEpoch(g.Epoch())
+	g.journal.touchKeys(g.Epoch(), g.keys.Entries())
 	most := max(g.cfg.resumptionEpochs(), 1)
 	for i, r := range g.resumption {
 		if i == 0 || i >= most {
@@ -218,7 +218,7 @@ func (g *Group) Merge(s *Staged) error {
 	for _, k := range []recordKind{recordContext, recordMember, recordPrivate, recordExporter} {
 		g.journal.touch(recordName{kind: k})
 	}
-	g.journal.touchEpoch(old.snap.context.Epoch)
+	g.journal.touch(recordName{kind: recordPast, number: old.snap.context.Epoch})
 	g.cfg.Shared.keepEpoch(g.now)
 	if s.removed {
 		g.leave(old)
@@ -241,7 +241,8 @@ func (g *Group) forget(n int) {
 	for len(g.past) > n {
 		last := len(g.past) - 1
 		e := &g.past[last]
-		g.journal.touchEpoch(e.snap.context.Epoch)
+		g.journal.touch(recordName{kind: recordPast, number: e.snap.context.Epoch})
+		g.journal.touchKeys(e.snap.context.Epoch, e.keys.Entries())
 		e.keys.Wipe()
 		clear(e.senderData)
 		g.past = g.past[:last]

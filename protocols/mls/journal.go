@@ -3,10 +3,12 @@ package mls
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
 )
 
@@ -22,15 +24,16 @@ import (
 //	member                its leaf, signer and the secrets of the epoch
 //	private               its private keys of the tree
 //	exporter              the exporter tree
-//	keys/E                the secret tree of epoch E
+//	keys/E/N              entry N of the secret tree of epoch E
 //	past/E                what else opens messages of past epoch E
 //	resumption/E          the resumption secret of epoch E
 //	update/I              the keys of an Update of its own
 //
 // Numbers are hexadecimal, of fixed length. A page stands under the epoch that last
 // changed it, and stays as long as an epoch is kept that has it; so a Commit
-// writes the pages of a path, however large the tree, and a message one secret
-// tree.
+// writes the pages of a path, however large the tree; and a message the entries of
+// its sender's ratchets and, for the first in an epoch, of the nodes that are opened
+// for them.
 type Record struct {
 	Key   string
 	Value []byte // nil means deleted
@@ -70,7 +73,7 @@ func (k recordKind) numbered() bool {
 // recordName is a record's key.
 type recordName struct {
 	kind   recordKind
-	page   pageName // of a page
+	page   pageName // of a page; of an entry of a secret tree only the number
 	number uint64   // the epoch, or the place in a list
 }
 
@@ -85,6 +88,8 @@ func (n recordName) String() string {
 	switch {
 	case n.kind == recordTree:
 		return fmt.Sprintf("tree/%x/%08x/%016x", n.page.level, n.page.number, n.number)
+	case n.kind == recordKeys:
+		return fmt.Sprintf("keys/%016x/%08x", n.number, n.page.number)
 	case n.kind.numbered():
 		return fmt.Sprintf("%s/%016x", recordKinds[n.kind], n.number)
 	}
@@ -109,6 +114,8 @@ func parseName(key string) (n recordName, ok bool) {
 	if n.kind == recordTree {
 		n.page = pageName{uint8(hex(1, 8)), uint32(hex(2, 32))}
 		n.number = hex(3, 64)
+	} else if n.kind == recordKeys {
+		n.number, n.page.number = hex(1, 64), uint32(hex(2, 32))
 	} else if n.kind.numbered() {
 		n.number = hex(1, 64)
 	}
@@ -147,10 +154,21 @@ func (j *journal) touch(n recordName) {
 	}
 }
 
-// touchEpoch notes that what is kept of an epoch for its messages changed.
-func (j *journal) touchEpoch(epoch uint64) {
-	j.touch(recordName{kind: recordKeys, number: epoch})
-	j.touch(recordName{kind: recordPast, number: epoch})
+// touchKeys notes that entries of an epoch's secret tree change.
+func (j *journal) touchKeys(epoch uint64, entries iter.Seq[uint32]) {
+	if j == nil {
+		return
+	}
+	for number := range entries {
+		j.touch(recordName{kind: recordKeys, page: pageName{number: number}, number: epoch})
+	}
+}
+
+// touchKey notes that a key of a leaf is about to be consumed.
+func (j *journal) touchKey(epoch uint64, keys *schedule.SecretTree, leaf uint32) {
+	if j != nil {
+		j.touchKeys(epoch, slices.Values(keys.Changing(leaf)))
+	}
 }
 
 // advance takes down that a tree followed another, nil for none.

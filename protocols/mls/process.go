@@ -109,7 +109,7 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 		return nil, fail(CheckDecrypt, "generation %d of leaf %d: %w", sd.Generation, sd.LeafIndex, err) // 6.3-1
 	}
 	consume := func() {
-		g.journal.touch(recordName{kind: recordKeys, number: p.Epoch})
+		g.journal.touchKey(p.Epoch, at.keys, sd.LeafIndex)
 		at.keys.Consume(sd.LeafIndex, schedule.RatchetFor(p.ContentType), sd.Generation)
 	}
 	if p.ContentType == message.ContentApplication {

@@ -182,7 +182,7 @@ func (g *Group) protect(c *message.AuthenticatedContent) ([]byte, error) {
 		if g.cfg.Padding != nil {
 			padding = g.cfg.Padding(len(c.Content.Application))
 		}
-		g.journal.touch(recordName{kind: recordKeys, number: g.Epoch()})
+		g.journal.touchKey(g.Epoch(), g.keys, uint32(g.own))
 		m.Private, err = schedule.Protect(g.cfg.Suite, g.keys, g.epoch.SenderData, c, padding)
 	}
 	if err != nil {

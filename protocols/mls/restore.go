@@ -49,6 +49,7 @@ type restorer struct {
 	cfg     *Config
 	values  map[recordName][]byte // without pages
 	pages   map[pageName][]pageVersion
+	entries map[uint64]map[uint32][]byte // of secret trees, by epoch
 	journal *journal
 }
 
@@ -62,7 +63,7 @@ func newRestorer(cfg *Config, records []Record) (*restorer, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	r := &restorer{cfg: cfg, values: make(map[recordName][]byte), pages: make(map[pageName][]pageVersion), journal: newJournal()}
+	r := &restorer{cfg: cfg, values: make(map[recordName][]byte), pages: make(map[pageName][]pageVersion), entries: make(map[uint64]map[uint32][]byte), journal: newJournal()}
 	for _, rec := range records {
 		n, ok := parseName(rec.Key)
 		if !ok {
@@ -79,8 +80,15 @@ func newRestorer(cfg *Config, records []Record) (*restorer, error) {
 			return nil, fmt.Errorf("%w: record %s: version is missing or not %d", ErrState, n, recordVersion)
 		}
 		r.values[n] = bytes.Clone(v[1:])
-		if n.kind == recordTree {
+		switch n.kind {
+		case recordTree:
 			r.pages[n.page] = append(r.pages[n.page], pageVersion{n.number, r.values[n]})
+			delete(r.values, n)
+		case recordKeys:
+			if r.entries[n.number] == nil {
+				r.entries[n.number] = make(map[uint32][]byte)
+			}
+			r.entries[n.number][n.page.number] = r.values[n]
 			delete(r.values, n)
 		}
 	}
@@ -131,6 +139,9 @@ func (r *restorer) numbers(k recordKind) (out []uint64) {
 func (r *restorer) finish(g *PublicGroup, oldest uint64) error {
 	for n := range r.values {
 		return fmt.Errorf("record %s has no place in this state", n)
+	}
+	for epoch := range r.entries {
+		return fmt.Errorf("records keys/%016x have no place in this state", epoch)
 	}
 	for page, versions := range r.pages {
 		for i, v := range versions {
@@ -363,18 +374,13 @@ func (r *restorer) secrets(g *Group) error {
 }
 
 // keys reads the secret tree of an epoch.
-func (r *restorer) keys(snap *snapshot) (t *schedule.SecretTree, err error) {
-	n := recordName{kind: recordKeys, number: snap.context.Epoch}
-	b, err := r.raw(n)
+func (r *restorer) keys(snap *snapshot) (*schedule.SecretTree, error) {
+	epoch := snap.context.Epoch
+	t, err := schedule.UnmarshalEntries(r.cfg.Suite, snap.tree.Width(), r.entries[epoch], r.cfg.Limits)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("records keys/%016x: %w", epoch, err)
 	}
-	if t, err = schedule.UnmarshalSecretTree(r.cfg.Suite, b, r.cfg.Limits); err != nil {
-		return nil, fmt.Errorf("record %s: %w", n, err)
-	}
-	if t.Leaves() != snap.tree.Width() {
-		return nil, fmt.Errorf("record %s: a secret tree of %d leaves, want %d", n, t.Leaves(), snap.tree.Width())
-	}
+	delete(r.entries, epoch)
 	return t, nil
 }
 

@@ -89,10 +89,15 @@ func (g *Group) names(touch func(recordName)) {
 	}
 	touch(recordName{kind: recordPrivate})
 	touch(recordName{kind: recordExporter})
-	touch(recordName{kind: recordKeys, number: g.Epoch()})
+	entries := func(epoch uint64, keys *schedule.SecretTree) {
+		for number := range keys.Entries() {
+			touch(recordName{kind: recordKeys, page: pageName{number: number}, number: epoch})
+		}
+	}
+	entries(g.Epoch(), g.keys)
 	for _, e := range g.past {
 		touch(recordName{kind: recordPast, number: e.snap.context.Epoch})
-		touch(recordName{kind: recordKeys, number: e.snap.context.Epoch})
+		entries(e.snap.context.Epoch, e.keys)
 	}
 	for i := range g.updates {
 		touch(recordName{kind: recordUpdate, number: uint64(i)})
@@ -134,7 +139,11 @@ func (g *Group) encode(n recordName) []byte {
 		return value(func(w *wire.Writer) { tail(w, g.exporter.Marshal) })
 	case recordKeys:
 		if e, ok := g.epochAt(n.number); ok {
-			return value(func(w *wire.Writer) { tail(w, e.keys.Marshal) })
+			b, err := e.keys.MarshalEntry(n.page.number)
+			if b == nil && err == nil {
+				return nil // the entry is gone
+			}
+			return value(func(w *wire.Writer) { tail(w, func() ([]byte, error) { return b, err }) })
 		}
 	case recordPast:
 		if e, ok := g.epochAt(n.number); ok && e.snap != g.now {

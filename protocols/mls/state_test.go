@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -267,27 +268,46 @@ func TestCommitWritesPath(t *testing.T) {
 	}
 }
 
-// TestMessageWritesKeys: an application message writes the secret tree of its epoch
-// and nothing else.
+// TestMessageWritesKeys: an application message writes entries of the secret tree of
+// its epoch and nothing else: those that its sender's first one opens, and later the
+// sender's own, however many others have sent and however large the group is.
 func TestMessageWritesKeys(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, nil)
-	w.commit("0", CommitOptions{}, w.keyPackage("1"))
-	a, b := w.groups["0"], w.groups["1"]
-	a.Changes()
-	b.Changes()
-	m, err := a.Protect([]byte("hello"), SendOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Process(now, m); err != nil {
-		t.Fatal(err)
-	}
-	for name, g := range map[string]*Group{"sender": a, "receiver": b} {
-		changes := g.Changes()
-		if len(changes) != 1 || changes[0].Key != "keys/0000000000000001" {
-			t.Errorf("the %s writes %d records, want keys/0000000000000001 alone", name, len(changes))
+	for _, n := range []int{2, 30} {
+		w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, nil)
+		var joiners []*KeyPackage
+		for i := 1; i < n; i++ {
+			joiners = append(joiners, w.keyPackage(fmt.Sprint(i)))
 		}
+		w.commit("0", CommitOptions{}, joiners...)
+		height := bits.Len32(w.groups["0"].Tree().Width()) - 1
+		send := func(by string, most int) {
+			t.Helper()
+			for _, name := range w.order {
+				w.groups[name].Changes()
+			}
+			m, err := w.groups[by].Protect([]byte("hello"), SendOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.hear(by, m)
+			for _, name := range w.order {
+				changes, size := w.groups[name].Changes(), 0
+				for _, r := range changes {
+					size += len(r.Value)
+					if !strings.HasPrefix(r.Key, "keys/0000000000000001/") {
+						t.Errorf("%d members: %s writes %s for a message of %s", n, name, r.Key, by)
+					}
+				}
+				if len(changes) < 1 || len(changes) > most || size > 100*most {
+					t.Errorf("%d members: %s writes %d records, %d bytes, for a message of %s, want %d records at most", n, name, len(changes), size, by, most)
+				}
+			}
+		}
+		for _, name := range w.order {
+			send(name, height+2)
+		}
+		send("1", 1)
 	}
 }
 
@@ -478,7 +498,7 @@ func TestRestoreRefusesOtherRecords(t *testing.T) {
 			refuse(r.Key+" "+what, bad)
 		}
 	}
-	for _, key := range []string{"unknown", "context/0", "tree/0/0/0", "keys/3", "keys/0000000000000009", "past/0000000000000009", "tree/0/00000007/0000000000000001", "tree/0/00000000/0000000000000009", "proposal/0000000000000005", "KEYS/0000000000000001"} {
+	for _, key := range []string{"unknown", "context/0", "tree/0/0/0", "keys/3", "keys/0000000000000009", "keys/0000000000000009/00000001", "keys/0000000000000001/00000009", "past/0000000000000009", "tree/0/00000007/0000000000000001", "tree/0/00000000/0000000000000009", "proposal/0000000000000005", "KEYS/0000000000000001"} {
 		refuse("with "+key, append(slices.Clone(good), Record{key, good[0].Value}))
 	}
 }
