@@ -150,27 +150,42 @@ func (g *Group) committable() []Committed {
 // fitting returns the proposals received that go together with each other and with
 // those that the Commit is to hold, the earlier before the later, and then these.
 // A member or an external sender that proposes what can't be committed would else
-// keep all others from committing.
+// keep all others from committing. It tries them by halves, so that it costs
+// O(log N) trials for each of N proposals that does not fit, and none for the others.
 func (g *Group) fitting(now time.Time, received, held []Committed) []Committed {
-	me := message.Member(uint32(g.own))
 	var out []Committed
-	for _, p := range received {
-		list := slices.Concat(out, []Committed{p}, held)
-		l, err := g.sort(now, list, me, new(signatures))
-		if err == nil {
-			_, _, err = g.apply(l)
+	var add func([]Committed)
+	add = func(some []Committed) {
+		if g.fit(now, slices.Concat(out, some, held)) {
+			out = append(out, some...)
+			return
 		}
-		if err == nil {
-			_, err = g.pskSecret(l.psks)
-		}
-		if err == nil {
-			err = g.authorize(l, me, nil)
-		}
-		if err == nil {
-			out = append(out, p)
+		if n := len(some); n > 1 {
+			add(some[:n/2])
+			add(some[n/2:])
 		}
 	}
+	if n := len(received); n > 1 { // all of them were tried
+		add(received[:n/2])
+		add(received[n/2:])
+	}
 	return append(out, held...)
+}
+
+// fit reports whether a list of proposals can be committed.
+func (g *Group) fit(now time.Time, all []Committed) bool {
+	me := message.Member(uint32(g.own))
+	l, err := g.sort(now, all, me, new(signatures))
+	if err == nil {
+		_, _, err = g.apply(l)
+	}
+	if err == nil {
+		_, err = g.pskSecret(l.psks)
+	}
+	if err == nil {
+		err = g.authorize(l, me, nil)
+	}
+	return err == nil
 }
 
 // build makes a Commit of an author. g is the group before it; its public part is

@@ -2,9 +2,13 @@ package mls
 
 import (
 	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
 // TestNoProposalBlocksCommits lets a hostile member propose what by itself is valid
@@ -71,5 +75,68 @@ func TestNoProposalBlocksCommits(t *testing.T) {
 				t.Fatalf("%d proposals committed, want %d", got, c.want+1)
 			}
 		})
+	}
+}
+
+// TestFittingTrials: among many proposals one that can't be committed costs a number
+// of trials that grows with the logarithm of theirs, and takes no other with it.
+func TestFittingTrials(t *testing.T) {
+	t.Parallel()
+	const n = 128
+	for _, bad := range []int{0, 77, n - 1} {
+		calls := 0
+		w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, func(c *Config) {
+			withNotes(c)
+			take := c.Components[notes]
+			update := take.Update
+			take.Update = func(old []byte, updates [][]byte) ([]byte, error) {
+				calls++
+				for _, u := range updates {
+					if string(u) == "bad" {
+						return nil, errors.New("bad note")
+					}
+				}
+				return update(old, updates)
+			}
+			c.Components[notes] = take
+		})
+		w.commit("0", CommitOptions{}, w.keyPackage("1"))
+		for i := range n {
+			data := fmt.Sprint(i)
+			if i == bad {
+				data = "bad"
+			}
+			b, err := w.groups["1"].Propose(now, w.cfg.AppDataProposal(notes, []byte(data)), SendOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.groups["0"].Process(now, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		calls = 0
+		p, err := w.groups["0"].Commit(now, CommitOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := 2*bits.Len(n) + 2; calls > most {
+			t.Errorf("%d trials for one bad proposal among %d, want %d at most", calls, n, most)
+		}
+		var got []string
+		for _, c := range p.Proposals() {
+			got = append(got, string(c.Proposal.Body.(*message.AppDataUpdate).Update))
+		}
+		if len(got) != n-1 || slices.Contains(got, "bad") {
+			t.Errorf("the commit covers %d proposals, want all %d but the bad one", len(got), n)
+		}
+		for i, data := range got {
+			want := i
+			if i >= bad {
+				want++
+			}
+			if data != fmt.Sprint(want) {
+				t.Fatalf("proposal %d is %s, want them in their order", i, data)
+			}
+		}
 	}
 }
