@@ -2,6 +2,8 @@ package mls
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -67,6 +69,13 @@ var welcomeRows = []row{
 	}},
 	{check: CheckWelcomeSuite, name: "Welcome", run: func(x *scene) error {
 		return x.welcome(welcomeForgery{sealed: func(w *message.Welcome) { w.Suite = 3 }})
+	}},
+	{check: CheckWelcomeSuite, name: "KeyPackage", run: func(x *scene) error {
+		k := x.keyPackage("9")
+		w := forgeWelcome(x.t, x.in, k, welcomeForgery{})
+		k.Public.Suite = 3 // whose keys are of the same kind, so that all else is right
+		_, err := OpenWelcome(x.cfg, now, w, []*KeyPackage{k}, JoinOptions{})
+		return err
 	}},
 	{check: CheckWelcomeSuite, name: "GroupContext", run: func(x *scene) error {
 		return x.welcome(welcomeForgery{context: func(c *message.GroupContext) { c.Suite = 3 }})
@@ -367,4 +376,15 @@ func (x *scene) infoOf(t *tree.Tree, change func(*message.GroupInfo)) error {
 		}
 	}
 	return x.to.CheckGroupInfo(st, p.GroupInfo, data)
+}
+
+// TestBlankSigner: the error says what is wrong with a signer that is no member, not
+// only that a signature is.
+func TestBlankSigner(t *testing.T) {
+	t.Parallel()
+	x := newScene(t, new(row))
+	err := x.welcome(welcomeForgery{info: func(i *message.GroupInfo) { i.Signer = blankLeaf }})
+	if !errors.Is(err, CheckGroupInfoSigner) || !strings.Contains(err.Error(), "leaf 77, which is blank") {
+		t.Errorf("error %v, want that leaf %d is blank", err, blankLeaf)
+	}
 }
