@@ -43,6 +43,9 @@ func checkOperation(c *checker, s suite.Suite, v *operationCase) {
 		c.equal("tree_after", b, v.After)
 	}
 	c.equal("tree_hash_after", after.Hash(), v.HashAfter)
+	if b, err := before.Marshal(); c.ok("tree_before, after the edit", err) {
+		c.equal("tree_before, after the edit", b, v.Before)
+	}
 }
 
 // apply applies a proposal of a member to a tree.
