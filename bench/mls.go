@@ -309,7 +309,7 @@ func (m *mlsRun) messages(from, to *mls.Group) error {
 // which fills the tree. The members in between share what is public and are
 // dropped.
 func (m *mlsRun) full() error {
-	cfg := *m.cfg
+	alone, cfg := *m.cfg, *m.cfg
 	cfg.Shared = &mls.Shared{}
 	m.cfg = &cfg
 	creator, err := m.creator("full")
@@ -347,7 +347,12 @@ func (m *mlsRun) full() error {
 		return err
 	}
 	// Measured without the cache of what others have checked.
-	cfg.Shared = nil
+	if creator, err = mls.Restore(&alone, creator.State()); err != nil {
+		return err
+	}
+	if last, err = mls.Restore(&alone, last.State()); err != nil {
+		return err
+	}
 	// The creator's leaf is the first, so that no node of its path is filtered out;
 	// the last member shares but the root with it.
 	return m.commits(opFullCreate, opFullProcess, creator, last)
