@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/encoded"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/layout"
@@ -18,14 +19,14 @@ import (
 type showOptions struct {
 	IO       *term.IO
 	Args     []string
-	Encoding encoding
+	Encoding encoded.Encoding
 	Type     string
 	Full     bool
 	JSON     bool
 }
 
 func newShow(t *term.IO) *cobra.Command {
-	o := &showOptions{IO: t, Encoding: autoEncoding}
+	o := &showOptions{IO: t, Encoding: encoded.Auto}
 	c := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Show what is in an MLS message, field by field",
@@ -47,7 +48,7 @@ message is needed. A check that fails exits with 1.`,
 			return runShow(o)
 		},
 	}
-	c.Flags().Var(&o.Encoding, "encoding", "how it is written: auto, hex, base64 or binary")
+	o.Encoding.Flag(c.Flags())
 	c.Flags().StringVar(&o.Type, "type", "", "which struct it is (default: the one that fits)")
 	c.Flags().BoolVar(&o.Full, "full", false, "shorten nothing")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object, bytes in hexadecimal")
@@ -65,11 +66,11 @@ func kindNames() string {
 
 // shown is what the command says of a message, as JSON.
 type shown struct {
-	ReadAs   layout.Kind   `json:"read_as"`
-	Encoding encoding      `json:"encoding"`
-	Bytes    int           `json:"bytes"`
-	Content  *outline.Node `json:"content"`
-	Problems []string      `json:"problems,omitempty"` // fields whose check failed
+	ReadAs   layout.Kind      `json:"read_as"`
+	Encoding encoded.Encoding `json:"encoding"`
+	Bytes    int              `json:"bytes"`
+	Content  *outline.Node    `json:"content"`
+	Problems []string         `json:"problems,omitempty"` // fields whose check failed
 }
 
 func runShow(o *showOptions) error {
@@ -77,7 +78,7 @@ func runShow(o *showOptions) error {
 	if err != nil {
 		return err
 	}
-	b, e, err := input(o.IO, o.Args, o.Encoding)
+	b, e, err := encoded.Read(o.IO, o.Args, o.Encoding)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func runShow(o *showOptions) error {
 	}
 	m, err := layout.Read(b, kind)
 	if err != nil {
-		return exit.Usagef(readAs(e), "not well-formed: %w", err)
+		return exit.Usagef(e.Hint(), "not well-formed: %w", err)
 	}
 	if o.JSON {
 		err = o.IO.JSON(shown{m.Kind, e, len(b), m.Fields, m.Problems})
@@ -124,22 +125,16 @@ func parseKind(name string) (layout.Kind, error) {
 }
 
 // guessKind finds out what b is.
-func guessKind(b []byte, e encoding) (layout.Kind, error) {
+func guessKind(b []byte, e encoded.Encoding) (layout.Kind, error) {
 	kind, err := layout.Guess(b)
 	var g *layout.GuessError
 	if errors.As(err, &g) && len(g.Fits) > 0 {
 		return "", exit.Usagef("--type says which one it is.", "ambiguous: %w", err)
 	}
 	if err != nil {
-		return "", exit.Usagef("--type tries one of them alone. "+readAs(e), "%s: %w", outline.Size(len(b)), err)
+		return "", exit.Usagef("--type tries one of them alone. "+e.Hint(), "%s: %w", outline.Size(len(b)), err)
 	}
 	return kind, nil
-}
-
-// readAs is the hint for bytes that make no sense, which another encoding may give
-// them.
-func readAs(e encoding) string {
-	return fmt.Sprintf("It was read as %s; --encoding says otherwise.", e)
 }
 
 // painter colours an outline.

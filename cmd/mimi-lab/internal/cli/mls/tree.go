@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/encoded"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/layout"
@@ -22,7 +23,7 @@ import (
 type treeOptions struct {
 	IO       *term.IO
 	Args     []string
-	Encoding encoding
+	Encoding encoded.Encoding
 	Out      string
 	Path     int // a leaf, or none
 	JSON     bool
@@ -32,7 +33,7 @@ type treeOptions struct {
 const none = -1
 
 func newTree(t *term.IO) *cobra.Command {
-	o := &treeOptions{IO: t, Encoding: autoEncoding}
+	o := &treeOptions{IO: t, Encoding: encoded.Auto}
 	c := &cobra.Command{
 		Use:   "tree [FILE]",
 		Short: "Draw a ratchet tree, as text or as a picture",
@@ -54,7 +55,7 @@ are folded where all nodes of a subtree are alike.`,
 			return runTree(o)
 		},
 	}
-	c.Flags().Var(&o.Encoding, "encoding", "how it is written: auto, hex, base64 or binary")
+	o.Encoding.Flag(c.Flags())
 	c.Flags().StringVarP(&o.Out, "out", "o", "", "file for an SVG picture instead of text")
 	c.Flags().IntVar(&o.Path, "path", none, "`leaf` of the member whose Commit is shown")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
@@ -65,7 +66,7 @@ func runTree(o *treeOptions) error {
 	if o.JSON && o.Out != "" {
 		return exit.Usagef("Leave one of them out.", "--json prints nodes, and --out is for a picture")
 	}
-	b, e, err := input(o.IO, o.Args, o.Encoding)
+	b, e, err := encoded.Read(o.IO, o.Args, o.Encoding)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func runTree(o *treeOptions) error {
 }
 
 // parseTree returns the tree that b is or holds.
-func parseTree(b []byte, e encoding) (*treeview.View, error) {
+func parseTree(b []byte, e encoded.Encoding) (*treeview.View, error) {
 	kind, err := guessKind(b, e)
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func parseTree(b []byte, e encoding) (*treeview.View, error) {
 		}
 	}
 	if err != nil {
-		return nil, exit.Usagef(readAs(e), "%w", err)
+		return nil, exit.Usagef(e.Hint(), "%w", err)
 	}
 	if g == nil {
 		return nil, exit.Usagef("", "a %s has no ratchet tree, want a ratchet_tree extension's data or a GroupInfo", kind)

@@ -1,4 +1,6 @@
-package mls
+// Package encoded reads what commands look at: the bytes of a message, in
+// hexadecimal, in base64 or as they are, from a file or from standard input.
+package encoded
 
 import (
 	"bytes"
@@ -10,24 +12,36 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
-// encoding is how bytes are written down.
-type encoding string
+// Encoding is how bytes are written down. It is the value of a flag.
+type Encoding string
 
 const (
-	autoEncoding   encoding = "auto"
-	hexEncoding    encoding = "hex"
-	base64Encoding encoding = "base64"
-	binaryEncoding encoding = "binary"
+	Auto   Encoding = "auto"
+	Hex    Encoding = "hex"
+	Base64 Encoding = "base64"
+	Binary Encoding = "binary"
 )
 
-// Set takes the value of a flag; with String and Type it makes encoding one.
-func (e *encoding) Set(s string) error {
-	for _, known := range []encoding{autoEncoding, hexEncoding, base64Encoding, binaryEncoding} {
-		if encoding(s) == known {
+// Flag adds --encoding for e.
+func (e *Encoding) Flag(flags *pflag.FlagSet) {
+	flags.Var(e, "encoding", "how it is written: auto, hex, base64 or binary")
+}
+
+// Hint is for bytes that make no sense, which another encoding may give them.
+func (e Encoding) Hint() string {
+	return fmt.Sprintf("It was read as %s; --encoding says otherwise.", e)
+}
+
+// Set takes the value of a flag; with String and Type it makes Encoding one.
+func (e *Encoding) Set(s string) error {
+	for _, known := range []Encoding{Auto, Hex, Base64, Binary} {
+		if Encoding(s) == known {
 			*e = known
 			return nil
 		}
@@ -35,10 +49,10 @@ func (e *encoding) Set(s string) error {
 	return errors.New("want auto, hex, base64 or binary")
 }
 
-func (e *encoding) String() string { return string(*e) }
+func (e *Encoding) String() string { return string(*e) }
 
 // Type is what the help calls a value of the flag.
-func (e *encoding) Type() string { return "encoding" }
+func (e *Encoding) Type() string { return "encoding" }
 
 // maxBytes is the longest message that is looked at: more than the ratchet tree of
 // 100 000 members has.
@@ -47,9 +61,9 @@ const maxBytes = 64 << 20
 // maxText is the longest file: maxBytes in hexadecimal, in lines.
 const maxText = 2*maxBytes + maxBytes/8
 
-// input returns the bytes of the one argument, a file, or of standard input if it
+// Read returns the bytes of the one argument, a file, or of standard input if it
 // is "-" or missing, and how they were encoded.
-func input(t *term.IO, args []string, e encoding) ([]byte, encoding, error) {
+func Read(t *term.IO, args []string, e Encoding) ([]byte, Encoding, error) {
 	in, name := t.In, "standard input"
 	if len(args) > 0 && args[0] != "-" {
 		f, err := os.Open(args[0])
@@ -68,13 +82,13 @@ func input(t *term.IO, args []string, e encoding) ([]byte, encoding, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, e, exit.Usagef("The command reads a file or what is piped into it.", "nothing to read: %s is empty", name)
 	}
-	if e == autoEncoding {
+	if e == Auto {
 		e = guess(b)
 	}
 	text := len(b)
 	b, err = decode(b, e)
 	if err != nil {
-		return nil, e, exit.Usagef(fmt.Sprintf("It was read as %s; --encoding says otherwise.", e), "%s: %w", name, err)
+		return nil, e, exit.Usagef(e.Hint(), "%s: %w", name, err)
 	}
 	if len(b) > maxBytes || text > maxText {
 		return nil, e, exit.Usagef("", "%s is longer than %d MiB, want at most that", name, maxBytes>>20)
@@ -82,17 +96,18 @@ func input(t *term.IO, args []string, e encoding) ([]byte, encoding, error) {
 	return b, e, nil
 }
 
-// guess tells the encoding by what the bytes look like. Nothing of MLS is all
-// letters: there is a small number, which is a control character, near its start.
-func guess(b []byte) encoding {
+// guess tells the encoding by what the bytes look like. Nothing that is looked at
+// is all letters: MLS has a small number, which is a control character, near the
+// start, and CBOR begins with the head of an array, which is beyond ASCII.
+func guess(b []byte) Encoding {
 	text := func(c rune) bool { return c > 0x7e || c < ' ' && !strings.ContainsRune("\t\r\n", c) }
 	switch {
 	case bytes.ContainsFunc(b, text):
-		return binaryEncoding
+		return Binary
 	case strings.Trim(squeeze(b), "0123456789abcdefABCDEF") == "":
-		return hexEncoding
+		return Hex
 	}
-	return base64Encoding
+	return Base64
 }
 
 // squeeze takes the white space out.
@@ -100,9 +115,9 @@ func squeeze(b []byte) string { return string(bytes.Join(bytes.Fields(b), nil)) 
 
 // decode decodes hexadecimal, or base64 of either alphabet with or without padding
 // (RFC 4648, Sections 4, 5 and 8). Where it fails, white space does not count.
-func decode(b []byte, e encoding) ([]byte, error) {
+func decode(b []byte, e Encoding) ([]byte, error) {
 	switch e {
-	case hexEncoding:
+	case Hex:
 		s := squeeze(b)
 		if i := strings.IndexFunc(s, notHex); i >= 0 {
 			return nil, fmt.Errorf("not hexadecimal: %q at character %d, want 0-9 or a-f", s[i:i+1], i)
@@ -111,7 +126,7 @@ func decode(b []byte, e encoding) ([]byte, error) {
 			return nil, fmt.Errorf("not hexadecimal: %d digits, want an even number", len(s))
 		}
 		return hex.DecodeString(s)
-	case base64Encoding:
+	case Base64:
 		s := strings.TrimRight(squeeze(b), "=")
 		s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
 		out, err := base64.RawStdEncoding.DecodeString(s)
