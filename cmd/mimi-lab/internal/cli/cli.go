@@ -17,6 +17,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/conformance"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/content"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
@@ -90,6 +91,7 @@ func New(t *term.IO) *cobra.Command {
 		SilenceUsage:  true,
 	},
 		bench.New(t),
+		content.New(t),
 		mls.New(t),
 		conformance.New(t),
 		scenario.New(t),

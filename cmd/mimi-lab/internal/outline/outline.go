@@ -37,7 +37,7 @@ const (
 	Bad
 )
 
-// Value is what a field holds: [Bytes], [Number], [Time], [Code], [Codes],
+// Value is what a field holds: [Bytes], [Number], [Time], [Bool], [Code], [Codes],
 // [Numbers], [Text], [Quoted] or [Absent].
 type Value interface{ value() }
 
@@ -53,6 +53,9 @@ type Number uint64
 
 // Time is a number of seconds since 1970 that says when.
 type Time uint64
+
+// Bool is a truth value.
+type Bool bool
 
 // Code is a value of an enum, with its name in the specification.
 type Code struct {
@@ -85,6 +88,7 @@ type Absent string
 func (Bytes) value()   {}
 func (Number) value()  {}
 func (Time) value()    {}
+func (Bool) value()    {}
 func (Code) value()    {}
 func (Codes) value()   {}
 func (Numbers) value() {}

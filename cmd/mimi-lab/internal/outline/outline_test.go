@@ -12,6 +12,7 @@ func sample() *Node {
 	n := &Node{}
 	n.Add(&Node{Name: "version", Value: Code{"mls10", 1}})
 	n.Add(&Node{Name: "epoch", Value: Number(1<<64 - 1)})
+	n.Add(&Node{Name: "relative", Value: Bool(true)})
 	n.Add(&Node{Name: "identity", Value: Bytes{Data: []byte("ada"), Text: true}})
 	n.Add(&Node{Name: "trick", Value: Bytes{Data: []byte("\x1b[31m"), Text: true}})
 	n.Add(&Node{Name: "hash", Value: Bytes{Data: bytes.Repeat([]byte{0xab}, 64)}})
@@ -31,6 +32,7 @@ func sample() *Node {
 
 const wantText = `version: mls10 (1)
 epoch: 18446744073709551615
+relative: true
 identity: 3 bytes "ada"
 trick: 5 bytes 1b5b33316d
 hash: 64 bytes abababababababababababababababababababababababababababababababab…
@@ -49,7 +51,7 @@ large: 7 things
 → signature: verifies
 `
 
-const wantJSON = `{"version":{"name":"mls10","number":1},"epoch":18446744073709551615,"identity":"616461","trick":"1b5b33316d",` +
+const wantJSON = `{"version":{"name":"mls10","number":1},"epoch":18446744073709551615,"relative":true,"identity":"616461","trick":"1b5b33316d",` +
 	`"hash":"abababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababab",` +
 	`"path":null,"lifetime":{"not_before":0,"not_after":18446744073709551615,"derived":{"subject":"CN=\u009b2J\u202e\udb40\udc01 \"x\""}},` +
 	`"codes":[{"name":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","number":1},{"name":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","number":2},{"more":3}],` +

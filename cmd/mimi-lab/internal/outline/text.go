@@ -163,6 +163,8 @@ func (w *writer) value(v Value, room int) []string {
 		return []string{strconv.FormatUint(uint64(v), 10)}
 	case Time:
 		return []string{showTime(uint64(v))}
+	case Bool:
+		return []string{strconv.FormatBool(bool(v))}
 	case Code:
 		return []string{v.String()}
 	case Codes:
