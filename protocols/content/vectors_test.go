@@ -2,9 +2,12 @@ package content_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/vectors"
@@ -59,6 +62,42 @@ func TestPublished(t *testing.T) {
 				t.Errorf("ID %s, want %s", id, w)
 			}
 		})
+	}
+}
+
+// TestPublishedImplied compares the implied values of the draft with those of the
+// message they are about. In CBOR they have the ID of revision -07, whose hash had
+// no lengths in it; only the notation follows the draft.
+func TestPublishedImplied(t *testing.T) {
+	t.Parallel()
+	original := vectorstest.Read(t, "mimi-content/original.cbor")
+	var implied struct {
+		_            struct{} `cbor:",toarray"`
+		ID           []byte
+		Accepted     uint64
+		Group        []byte
+		Leaf         uint32
+		Client       string
+		Sender, Room string
+	}
+	if err := cbor.Unmarshal(vectorstest.Read(t, "mimi-content/implied-original.cbor"), &implied); err != nil {
+		t.Fatal(err)
+	}
+	m, err := content.Parse(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := content.IDOf(implied.Sender, implied.Room, original, m.Salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notation := regexp.MustCompile(`[^0-9a-z']`).ReplaceAll(vectorstest.Read(t, "mimi-content/implied-original.edn"), nil)
+	if !bytes.Contains(notation, []byte("h'"+id.String()+"'")) {
+		t.Errorf("ID %s, which the notation does not have", id)
+	}
+	old := sha256.Sum256([]byte(implied.Sender + implied.Room + string(original) + string(m.Salt[:])))
+	if want := append([]byte{1}, old[:31]...); !bytes.Equal(implied.ID, want) {
+		t.Errorf("the stale ID is %x, want %x", implied.ID, want)
 	}
 }
 

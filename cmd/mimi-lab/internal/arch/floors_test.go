@@ -23,7 +23,7 @@ const floors = `
 1	protocols/wire protocols/ident protocols/suite/... protocols/vectors sim/des
 
 2	protocols
-2	protocols/stanza/... protocols/content protocols/bhttp sim/link sim/trace
+2	protocols/stanza/... protocols/content/... protocols/bhttp sim/link sim/trace
 2	protocols/ohttp
 tests	protocols/adaptertest
 

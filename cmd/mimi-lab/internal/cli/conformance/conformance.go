@@ -6,6 +6,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	content "github.com/mimi-lab/mimi-lab/protocols/content/conformance"
 	mls "github.com/mimi-lab/mimi-lab/protocols/mls/conformance"
 	"github.com/mimi-lab/mimi-lab/protocols/vectors"
 )
@@ -16,26 +17,74 @@ func New(t *term.IO) *cobra.Command {
 		Use:   "conformance",
 		Short: "Check the protocols against the published test vectors",
 		Long: `Check the protocols against the published test vectors: against every value that
-the vectors hold, in every cipher suite. "vectors fetch" gets them.`,
+the vectors hold, for MLS in every cipher suite. "vectors fetch" gets them.`,
 		Example: `  mimi-lab conformance list`,
 	}, newList(t), newRun(t))
 }
 
-// protocol is one whose published vectors there are runners for.
+// protocol is one whose published vectors there are checks for.
 type protocol struct {
 	source vectors.Source
-	files  []mls.File
+	files  []file
+	parts  []string // how the names of the files end that make up a file of vectors
+	read   func(name string, parts [][]byte) (cases, error)
+}
+
+// file is a file of vectors, by its name without an ending.
+type file struct{ name, about string }
+
+// cases are those of one file of vectors.
+type cases interface {
+	Len() int
+	Check(i int) mls.Outcome
 }
 
 // protocols returns those that there are.
 func protocols() []protocol {
 	var all []protocol
 	for _, s := range vectors.Sources() {
-		if s.Name == "mls" {
-			all = append(all, protocol{s, mls.Files()})
+		p := protocol{source: s}
+		switch s.Name {
+		case "mls":
+			p.parts = []string{".json"}
+			for _, f := range mls.Files() {
+				p.files = append(p.files, file{f.Name, f.About})
+			}
+			p.read = func(name string, parts [][]byte) (cases, error) { return mls.Read(name, parts[0]) }
+		case content.Messages, content.Reports:
+			p.parts = []string{".cbor", ".edn"}
+			for _, e := range content.Examples(s.Name) {
+				p.files = append(p.files, file{e.Name, e.About})
+			}
+			p.read = func(name string, parts [][]byte) (cases, error) {
+				return example{s.Name, name, parts[0], parts[1]}, nil
+			}
+		default:
+			continue
 		}
+		all = append(all, p)
 	}
 	return all
+}
+
+// example is a published message or report, which is one case.
+type example struct {
+	set, name         string
+	encoded, notation []byte
+}
+
+func (e example) Len() int { return 1 }
+
+func (e example) Check(int) mls.Outcome {
+	differences, err := content.Check(e.set, e.name, e.encoded, e.notation)
+	if err != nil {
+		differences = []string{err.Error()}
+	}
+	var out mls.Outcome
+	for _, d := range differences {
+		out.Failures = append(out.Failures, mls.Failure{What: d})
+	}
+	return out
 }
 
 // names returns the names of the protocols.

@@ -45,7 +45,7 @@ func runList(o *listOptions) error {
 	for _, p := range protocols() {
 		l := listed{Name: p.source.Name, About: p.source.About}
 		for _, f := range p.files {
-			l.Files = append(l.Files, listedFile(f))
+			l.Files = append(l.Files, listedFile{f.name, f.about})
 		}
 		all = append(all, l)
 	}

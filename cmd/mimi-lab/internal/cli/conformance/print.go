@@ -24,8 +24,8 @@ func (res *checked) print(t *term.IO, planned int) {
 		row("total", res.tally)
 	}
 	for _, f := range res.Files {
-		if !f.Published {
-			fmt.Fprintf(t.Out, "%s  %s/%s.json is not as it was published\n", t.Paint(term.Bad, "changed"), res.Protocol, f.Name)
+		for _, name := range f.changed {
+			fmt.Fprintf(t.Out, "%s  %s is not as it was published\n", t.Paint(term.Bad, "changed"), name)
 		}
 	}
 	switch {

@@ -44,7 +44,8 @@ MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.
 A case passes if everything in it was verified. One that fails is printed with
 what differed, and the exit code is 3; so it is if a case was skipped. A file
 that is not as it was published is checked all the same, and named.`,
-		Example:           `  mimi-lab conformance run mls tree-math welcome`,
+		Example: `  mimi-lab conformance run mls tree-math welcome
+  mimi-lab conformance run mimi-content`,
 		Annotations:       map[string]string{"vectors": "reads"},
 		Args:              command.Args(1, 1000, "the name of a protocol"),
 		ValidArgsFunction: complete,
@@ -74,10 +75,13 @@ func choose(args []string) (protocol, []string, error) {
 	p := all[at]
 	var known, files []string
 	for _, f := range p.files {
-		known = append(known, f.Name)
+		known = append(known, f.name)
 	}
 	for _, arg := range args[1:] {
-		name := strings.TrimSuffix(strings.TrimPrefix(arg, p.source.Name+"/"), ".json")
+		name := strings.TrimPrefix(arg, p.source.Name+"/")
+		for _, end := range p.parts {
+			name = strings.TrimSuffix(name, end)
+		}
 		if !slices.Contains(known, name) {
 			return protocol{}, nil, command.Unknown("file", arg, known, hint)
 		}
@@ -103,12 +107,12 @@ func complete(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellC
 	return slices.DeleteFunc(files, func(f string) bool { return slices.Contains(args[1:], f) }), cobra.ShellCompDirectiveNoFileComp
 }
 
-// input is a file as it was read.
+// input is a file of vectors as it was read.
 type input struct {
-	name      string
-	cases     *mls.Vectors
-	bytes     int
-	published bool
+	name    string
+	cases   cases
+	bytes   int
+	changed []string // files that are not as they were published
 }
 
 func runRun(ctx context.Context, o *runOptions, p protocol, files []string) error {
@@ -118,7 +122,7 @@ func runRun(ctx context.Context, o *runOptions, p protocol, files []string) erro
 	}
 	var inputs []input
 	for _, name := range files {
-		in, err := load(dir, p.source.Name, name)
+		in, err := load(dir, p, name)
 		if err != nil {
 			return exit.Failuref(hint, "%s: %w", dir, err)
 		}
@@ -145,20 +149,26 @@ func runRun(ctx context.Context, o *runOptions, p protocol, files []string) erro
 // maxBytes bounds a file that is not one of those published, which are smaller.
 const maxBytes = 64 << 20
 
-// load reads a file and takes it apart.
-func load(dir, protocol, name string) (input, error) {
-	file := protocol + "/" + name + ".json"
-	b, err := vectors.Read(os.DirFS(dir), file)
-	in := input{name: name, published: err == nil}
-	var changed *vectors.MismatchError
-	if errors.As(err, &changed) {
-		b, err = readBounded(filepath.Join(dir, filepath.FromSlash(file)))
+// load reads a file of vectors and takes it apart.
+func load(dir string, p protocol, name string) (input, error) {
+	in := input{name: name}
+	var parts [][]byte
+	for _, end := range p.parts {
+		file := p.source.Name + "/" + name + end
+		b, err := vectors.Read(os.DirFS(dir), file)
+		var changed *vectors.MismatchError
+		if errors.As(err, &changed) {
+			in.changed = append(in.changed, file)
+			b, err = readBounded(filepath.Join(dir, filepath.FromSlash(file)))
+		}
+		if err != nil {
+			return in, err
+		}
+		in.bytes += len(b)
+		parts = append(parts, b)
 	}
-	if err != nil {
-		return in, err
-	}
-	in.bytes = len(b)
-	in.cases, err = mls.Read(name, b)
+	var err error
+	in.cases, err = p.read(name, parts)
 	return in, err
 }
 
@@ -241,6 +251,7 @@ type checkedFile struct {
 	Name      string `json:"name"`
 	Published bool   `json:"published"` // false if the file is not as it was published
 	tally
+	changed []string
 }
 
 // failure is one thing that differs; a case may have several.
@@ -257,7 +268,7 @@ func (res *checked) add(in input, outcomes []mls.Outcome, took time.Duration) {
 		r.Add(out)
 	}
 	t := tally{r.Cases, r.Passed, r.Failed, r.Skipped, took.Seconds()}
-	res.Files = append(res.Files, checkedFile{in.name, in.published, t})
+	res.Files = append(res.Files, checkedFile{in.name, len(in.changed) == 0, t, in.changed})
 	res.Cases += t.Cases
 	res.Passed += t.Passed
 	res.Failed += t.Failed
