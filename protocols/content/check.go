@@ -36,6 +36,7 @@ const (
 	CheckSemantics                     // M9: known part semantics
 	CheckURI                           // M10: a URI in a message ID has at most 65535 bytes
 	CheckReference                     // M11: a content ID names a single or an external part
+	CheckExtensions                    // M12: at most MaxExtensions extensions
 	CheckReports                       // S1: at most MaxReports reports
 	CheckAttachment                    // E1: at most MaxAttachment bytes
 	CheckEncryption                    // E2: encryption that is known, with a key and nonce of its sizes
@@ -77,6 +78,7 @@ var checkText = [...]string{
 	CheckSemantics:    "M9: unknown partSemantics",
 	CheckURI:          "M10: URI is too long",
 	CheckReference:    "M11: content ID of no content",
+	CheckExtensions:   "M12: too many extensions",
 	CheckReports:      "S1: too many reports",
 	CheckAttachment:   "E1: attachment is too long",
 	CheckEncryption:   "E2: encryption that can't be used",

@@ -45,7 +45,7 @@
 //   - "Before the first concrete syntax" is no bound on time stamps here: the
 //     examples of the draft would break it.
 //
-// The package does not interpret Markdown or HTML; [Mentions] and [References]
-// look for links without telling code from prose. It does not fetch or upload. What
-// carries content is not its business either: MLS does, in ApplicationFraming.
+// The package does not interpret Markdown or HTML; [Mentions], [References] and
+// [NoHTML] do not tell code from prose. It does not fetch or upload. What carries
+// content is not its business either: MLS does, in ApplicationFraming.
 package content

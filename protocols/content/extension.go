@@ -9,8 +9,14 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// MaxKeyText is the longest text that is an extension key, in bytes.
+// MaxKeyText is the longest text that is an extension key, in bytes (Data model
+// restrictions).
 const MaxKeyText = 255
+
+// MaxExtensions bounds how many extensions a message has. It is a choice of this
+// implementation: thousands of empty ones would take many times the memory of the
+// message.
+const MaxExtensions = 1024
 
 // Key names an extension: a positive integer from the registry, or for private use
 // a negative integer or a text of up to [MaxKeyText] bytes. Text counts if it is
@@ -223,10 +229,13 @@ func (e Extensions) text(k Key) (string, bool) {
 func (r *reader) extensions() Extensions {
 	at, n := r.typed(majorMap)
 	count := r.items(at, n, 2)
+	if count > MaxExtensions {
+		r.fail(at, CheckExtensions, "%d, want at most %d", count, MaxExtensions)
+	}
 	if r.err != nil || count == 0 {
 		return nil
 	}
-	all := make(Extensions, 0, min(count, 64)) // a message has two; more grow with the bytes read
+	all := make(Extensions, 0, count)
 	var last []byte
 	for range count {
 		var x Extension
@@ -277,6 +286,9 @@ func (r *reader) extensionKey(at int, key []byte) Key {
 
 // extensions writes the map of extensions.
 func (w *writer) extensions(e Extensions) {
+	if len(e) > MaxExtensions {
+		w.fail(CheckExtensions, "%d, want at most %d", len(e), MaxExtensions)
+	}
 	w.head(majorMap, uint64(len(e)))
 	for i, x := range e {
 		if c, detail := x.Key.check(); c != 0 {

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash"
+	"math"
 )
 
 // HashSHA256 is the number of SHA-256 as a named hash, and 0 that of none.
@@ -76,29 +76,21 @@ func (m *Message) ID(senderURI, roomURI string) (MessageID, error) {
 // The salt is in the message as well; that it comes again at the end keeps others
 // from extending the hash.
 func IDOf(senderURI, roomURI string, message []byte, salt Salt) (MessageID, error) {
-	h := sha256.New()
+	prefix := make([]byte, 0, 2+len(senderURI)+2+len(roomURI))
 	for _, uri := range [...]struct{ what, uri string }{{"senderUri", senderURI}, {"roomUri", roomURI}} {
-		if err := writeURI(h, uri.what, uri.uri); err != nil {
-			return MessageID{}, err
+		if len(uri.uri) > math.MaxUint16 {
+			return MessageID{}, broken(CheckURI, uri.what, fmt.Sprintf("%d bytes, want at most %d", len(uri.uri), math.MaxUint16))
 		}
+		prefix = binary.BigEndian.AppendUint16(prefix, uint16(len(uri.uri)))
+		prefix = append(prefix, uri.uri...)
 	}
+	h := sha256.New()
+	h.Write(prefix)
 	h.Write(message)
 	h.Write(salt[:])
-	var sum [idHashSize]byte
-	h.Sum(sum[:0])
 	id := MessageID{HashSHA256}
-	copy(id[1:], sum[:])
+	copy(id[1:], h.Sum(prefix[:0]))
 	return id, nil
-}
-
-// writeURI writes a URI behind its length in two bytes.
-func writeURI(h hash.Hash, what, uri string) error {
-	if len(uri) > 1<<16-1 {
-		return broken(CheckURI, what, fmt.Sprintf("%d bytes", len(uri)))
-	}
-	h.Write(binary.BigEndian.AppendUint16(nil, uint16(len(uri))))
-	h.Write([]byte(uri))
-	return nil
 }
 
 // reference reads null or a message ID. One whose hash algorithm is unknown is no

@@ -28,27 +28,33 @@ func Mentions(p SinglePart) []Mention {
 		return nil
 	}
 	var all []Mention
-	b := p.Content
+	b, open := p.Content, -1
 	for i := 0; i < len(b); i++ {
-		if c := b[i]; c != 'm' && c != 'i' || !bytes.HasPrefix(b[i:], []byte("mimi:")) && !bytes.HasPrefix(b[i:], []byte("im:")) {
-			continue
-		}
-		if m, ok := mentionAt(b, i); ok {
-			all = append(all, m)
-			i += len(m.URI) - 1
+		switch b[i] {
+		case '[':
+			open = i
+		case 'm', 'i':
+			if !bytes.HasPrefix(b[i:], []byte("mimi:")) && !bytes.HasPrefix(b[i:], []byte("im:")) {
+				continue
+			}
+			if m, ok := mentionAt(b, i, open); ok {
+				all = append(all, m)
+				i, open = i+len(m.URI)-1, -1
+			}
 		}
 	}
 	return all
 }
 
 // mentionAt tells by what is around the URI that begins at i whether it is a link.
-func mentionAt(b []byte, i int) (Mention, bool) {
+// The last bracket before it opens at open.
+func mentionAt(b []byte, i, open int) (Mention, bool) {
 	before := b[:i]
 	switch {
 	case bytes.HasSuffix(before, []byte("](<")):
-		return markdownMention(b, i, len("](<"), ">")
+		return markdownMention(b, i, open, i-len("](<"), ">")
 	case bytes.HasSuffix(before, []byte("](")):
-		return markdownMention(b, i, len("]("), ") \t\n")
+		return markdownMention(b, i, open, i-len("]("), ") \t\n")
 	case bytes.HasSuffix(before, []byte("<")):
 		uri, ok := until(b[i:], ">")
 		return Mention{URI: uri}, ok
@@ -60,15 +66,13 @@ func mentionAt(b []byte, i int) (Mention, bool) {
 	return Mention{}, false
 }
 
-// markdownMention reads a link whose label ends mark bytes before the URI.
-func markdownMention(b []byte, i, mark int, end string) (Mention, bool) {
-	uri, ok := until(b[i:], end)
-	label := b[max(0, i-mark-maxMention) : i-mark]
-	open := bytes.LastIndexByte(label, '[')
-	if !ok || open < 0 {
+// markdownMention reads a link whose label is between two brackets.
+func markdownMention(b []byte, i, open, end int, delimiters string) (Mention, bool) {
+	uri, ok := until(b[i:], delimiters)
+	if !ok || open < 0 || open >= end || end-open > maxMention {
 		return Mention{}, false
 	}
-	return Mention{uri, string(label[open+1:])}, true
+	return Mention{uri, string(b[open+1 : end])}, true
 }
 
 // htmlMention reads an anchor. Tags within its label are left as they are.
@@ -88,13 +92,16 @@ func htmlMention(b []byte, i int, quote string) (Mention, bool) {
 	return m, true
 }
 
-// until returns what comes before one of the letters in end.
-func until(b []byte, end string) (string, bool) {
-	b = b[:min(len(b), maxMention)]
-	i := bytes.IndexAny(b, end)
-	if i < 0 {
-		return "", false
+// until returns what comes before one of the delimiters if it is made of what a URI
+// may hold. It stops at what may not, and so before the next link.
+func until(b []byte, delimiters string) (string, bool) {
+	for i, c := range b[:min(len(b), maxMention)] {
+		switch {
+		case strings.IndexByte(delimiters, c) >= 0:
+			return string(b[:i]), true
+		case c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>[\]^`+"`{|}", c) >= 0: // RFC 3986, Section 2
+			return "", false
+		}
 	}
-	s := string(b[:i])
-	return s, !strings.ContainsAny(s, "<> \t\r\n\"")
+	return "", false
 }

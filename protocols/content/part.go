@@ -199,7 +199,7 @@ func Text(text string) NestedPart {
 }
 
 // Markdown is a body that shows text in GFM-MIMI. That it holds no HTML is the
-// caller's duty (Specifics of Github Flavored Markdown in MIMI).
+// caller's duty; see [NoHTML].
 func Markdown(text string) NestedPart {
 	return NestedPart{Disposition: DispositionRender, Part: SinglePart{TypeMarkdown, []byte(text)}}
 }

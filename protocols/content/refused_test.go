@@ -28,6 +28,15 @@ func extensions(t *testing.T, encoded string) []byte {
 	return encode(t, map[int]any{fieldExtensions: raw(encoded)})
 }
 
+// many is a map of so many extensions, with keys from 2^16 on.
+func many(n int) string {
+	s := fmt.Sprintf("b9%04x", n)
+	for i := range n {
+		s += fmt.Sprintf("1a%08xf6", 1<<16+i)
+	}
+	return s
+}
+
 // TestRefused breaks each rule of the draft's CDDL and restrictions in turn. Where
 // says in which field it was noticed.
 func TestRefused(t *testing.T) {
@@ -122,6 +131,7 @@ func TestRefused(t *testing.T) {
 		{"expires in 2^32 seconds", field(fieldExpires, list{true, 1 << 32}), content.CheckRange, "expires"},
 		{"expires before 1970", field(fieldExpires, list{false, -1}), content.CheckType, "expires"},
 		{"no extensions", field(fieldExtensions, nil), content.CheckType, "mimiExtensions"},
+		{"1025 extensions", extensions(t, many(1025)), content.CheckExtensions, "mimiExtensions"},
 		{"senderUri as bytes", extensions(t, "a1014161"), content.CheckType, "senderUri"},
 		{"roomUri as a number", extensions(t, "a10200"), content.CheckType, "roomUri"},
 		{"no body", field(fieldPart, nil), content.CheckType, "part 0 nestedPart"},
@@ -201,6 +211,7 @@ func TestAccepted(t *testing.T) {
 		{"the draft's 4 levels", extensions(t, "a2016161190100"+"82"+"82421234d820"+"72687474703a2f2f6578616d706c652e636f6d"+"8242345619168b")},
 		{"any type", value("8a" + "00" + "1bffffffffffffffff" + "3bffffffffffffffff" + "4100" + "6161" + "80" + "a0" + "f6" + "f7" + "f5")},
 		{"any simple value", value("84" + "e0" + "f3" + "f820" + "f8ff")},
+		{"1024 extensions", extensions(t, many(1024))},
 		{"key types within", value("a4" + "00" + "00" + "20" + "00" + "4100" + "00" + "6161" + "00")},
 		{"NaN", value("f97e00")},
 		{"floats", value("86" + "f98000" + "f97c00" + "f90001" + "fa00000001" + "fa47c35000" + "fb3ff199999999999a")},
@@ -260,6 +271,7 @@ func TestUnwritable(t *testing.T) {
 		{"long key", ext(content.Key{Text: strings.Repeat("x", 256)}, null), content.CheckExtension},
 		{"large key", ext(content.Key{Int: 1 << 53}, null), content.CheckKeyRange},
 		{"small key", ext(content.Key{Int: -1 << 53}, null), content.CheckKeyRange},
+		{"1025 extensions", content.Message{Extensions: make(content.Extensions, 1025)}, content.CheckExtensions},
 		{"no value", ext(content.Key{Int: 3}, nil), content.CheckTruncated},
 		{"two values", ext(content.Key{Int: 3}, content.Value{0, 0}), content.CheckTrailing},
 		{"value in a long form", ext(content.Key{Int: 3}, content.Value{0x18, 0}), content.CheckShortest},

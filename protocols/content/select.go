@@ -30,16 +30,15 @@ type Selected struct {
 // earlier one refers to by a content ID is left out, since it is processed there
 // (Message Bodies).
 func (p NestedPart) Select(pref Preference) []Selected {
-	s := selector{pref: pref}
+	s := &selector{pref: pref}
 	for _, t := range pref.Types {
 		parsed, _ := ParseMediaType(t)
 		s.types = append(s.types, parsed)
 	}
 	index := 0
-	s.add(p, &index, true)
 	var chosen []Selected
 	var referred [MaxParts]bool
-	for _, c := range s.chosen {
+	for _, c := range s.look(p, &index).choose(nil) {
 		if c.Index < MaxParts && referred[c.Index] {
 			continue
 		}
@@ -54,31 +53,16 @@ func (p NestedPart) Select(pref Preference) []Selected {
 }
 
 type selector struct {
-	pref   Preference
-	types  []MediaType // as pref.Types
-	chosen []Selected
+	pref  Preference
+	types []MediaType // as pref.Types
 }
 
-// add appends what is processed of a part, if take says that any of it is, and
-// counts its parts.
-func (s *selector) add(p NestedPart, index *int, take bool) {
-	own := *index
-	*index++
-	m, ok := p.Part.(MultiPart)
-	if !ok {
-		if _, can := s.rank(p); take && can {
-			s.chosen = append(s.chosen, Selected{own, p})
-		}
-		return
-	}
-	best := -1
-	if m.Semantics == ChooseOne {
-		best = s.best(m)
-	}
-	_, can := s.rank(p)
-	for i, kid := range m.Parts {
-		s.add(kid, index, take && can && (m.Semantics != ChooseOne || i == best))
-	}
+// ranked is a part and how good it is.
+type ranked struct {
+	Selected
+	rank
+	able bool     // it can be processed
+	kids []ranked // of a MultiPart, those that are processed if it is
 }
 
 // rank is how good a part is; the smaller, the better.
@@ -92,57 +76,72 @@ func (a rank) compare(b rank) int {
 	return cmp.Or(cmp.Compare(a.missing, b.missing), cmp.Compare(a.typ, b.typ), cmp.Compare(a.language, b.language))
 }
 
-// rank returns how good a part is, and whether it can be processed at all. With at
-// most MaxDepth levels a part is looked at that often.
-func (s *selector) rank(p NestedPart) (rank, bool) {
+// look ranks a part and all below it, and counts them.
+func (s *selector) look(p NestedPart, index *int) ranked {
+	r := ranked{Selected: Selected{*index, p}}
+	*index++
 	switch part := p.Part.(type) {
 	case SinglePart:
-		typ, ok := s.typ(part.ContentType)
-		return rank{0, typ, s.language(p)}, ok
+		r.typ, r.able = s.typ(part.ContentType)
+		r.language = s.language(p)
 	case ExternalPart:
-		typ, ok := s.typ(part.ContentType)
-		return rank{0, typ, s.language(p)}, ok || s.pref.Links
+		r.typ, r.able = s.typ(part.ContentType)
+		r.language = s.language(p)
+		r.able = r.able || s.pref.Links
 	case MultiPart:
-		return s.multiRank(part)
+		for _, kid := range part.Parts {
+			r.kids = append(r.kids, s.look(kid, index))
+		}
+		if part.Semantics == ChooseOne {
+			r.takeBest()
+		} else {
+			r.takeAll(part.Semantics == ProcessAll)
+		}
 	}
-	return rank{}, false
+	return r
 }
 
-func (s *selector) multiRank(m MultiPart) (rank, bool) {
-	if m.Semantics == ChooseOne {
-		i := s.best(m)
-		if i < 0 {
-			return rank{}, false
+// takeBest leaves the best of the kids, the first of those that are equal.
+func (r *ranked) takeBest() {
+	best := -1
+	for i, kid := range r.kids {
+		if kid.able && (best < 0 || kid.compare(r.kids[best].rank) < 0) {
+			best = i
 		}
-		return s.rank(m.Parts[i])
 	}
-	var worst rank
+	if best < 0 {
+		return
+	}
+	r.able, r.rank, r.kids = true, r.kids[best].rank, r.kids[best:best+1]
+}
+
+// takeAll leaves all kids. Unless some of them will do, the part can only be
+// processed with all.
+func (r *ranked) takeAll(someWillDo bool) {
 	able := 0
-	for _, kid := range m.Parts {
-		r, ok := s.rank(kid)
-		if !ok {
-			worst.missing = 1
+	for _, kid := range r.kids {
+		if !kid.able {
+			r.missing = 1
 			continue
 		}
 		able++
-		worst = rank{max(worst.missing, r.missing), max(worst.typ, r.typ), max(worst.language, r.language)}
+		r.rank = rank{max(r.missing, kid.missing), max(r.typ, kid.typ), max(r.language, kid.language)}
 	}
-	if m.Semantics == SingleUnit {
-		return worst, worst.missing == 0 && able > 0
-	}
-	return worst, able > 0
+	r.able = able > 0 && (someWillDo || able == len(r.kids))
 }
 
-// best returns the part of a chooseOne that is best, the first of those that are
-// equal, or -1.
-func (s *selector) best(m MultiPart) int {
-	best, least := -1, rank{}
-	for i, kid := range m.Parts {
-		if r, ok := s.rank(kid); ok && (best < 0 || r.compare(least) < 0) {
-			best, least = i, r
-		}
+// choose appends what is processed of a part.
+func (r ranked) choose(all []Selected) []Selected {
+	if !r.able {
+		return all
 	}
-	return best
+	if _, multi := r.Part.(MultiPart); !multi {
+		return append(all, r.Selected)
+	}
+	for _, kid := range r.kids {
+		all = kid.choose(all)
+	}
+	return all
 }
 
 // typ returns the place of a content type in the preferences, behind all if it has
