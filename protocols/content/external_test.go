@@ -11,15 +11,24 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
+// ableSuites returns both suites that have AES-128-GCM, and one that has it by size
+// alone.
+func ableSuites(t *testing.T) []suite.Suite {
+	t.Helper()
+	one, err1 := suite.NewStd(suite.X25519AES128GCMSHA256Ed25519)
+	two, err2 := suite.NewStd(suite.P256AES128GCMSHA256P256)
+	sized, err3 := suite.NewSized(suite.X25519AES128GCMSHA256Ed25519, [32]byte{}, t.Name(), suite.CostModel{})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	return []suite.Suite{one, two, sized}
+}
+
 // TestExternal encrypts an attachment, sends the part, and decrypts what was
-// fetched, with both suites that can.
+// fetched.
 func TestExternal(t *testing.T) {
 	t.Parallel()
-	for _, id := range []suite.ID{suite.X25519AES128GCMSHA256Ed25519, suite.P256AES128GCMSHA256P256} {
-		s, err := suite.NewStd(id)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, s := range ableSuites(t) {
 		for _, size := range []int{0, 1, 100000} {
 			plaintext := bytes.Repeat([]byte{7}, size)
 			p, ciphertext, err := content.SealExternal(s, plaintext)

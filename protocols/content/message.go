@@ -1,7 +1,6 @@
 package content
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 
@@ -187,9 +186,4 @@ func (m *Message) Kind() Kind {
 		return KindReply
 	}
 	return KindMessage
-}
-
-// SameTopic reports whether both messages belong to one topic.
-func (m *Message) SameTopic(other *Message) bool {
-	return len(m.TopicID) > 0 && bytes.Equal(m.TopicID, other.TopicID)
 }

@@ -122,6 +122,7 @@ func TestPlainText(t *testing.T) {
 		{content.NullPart{}, "", false},
 		{nil, "", false},
 		{content.MultiPart{Semantics: content.ProcessAll, Parts: []content.NestedPart{content.Text("a"), {Part: described}}}, "a\n[A cat]", true},
+		{content.React("❤", "👍", "🎉").Part, "❤\n👍\n🎉", true},
 	} {
 		if got, ok := (content.NestedPart{Part: tt.part}).PlainText(); got != tt.want || ok != tt.ok {
 			t.Errorf("%+v: %q, %v; want %q, %v", tt.part, got, ok, tt.want, tt.ok)

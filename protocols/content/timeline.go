@@ -21,9 +21,10 @@ type Received struct {
 const maxSkew = 5 * time.Minute
 
 // Timeline is what the messages of a room make together, as one client knows them.
-// It applies edits, deletions and reactions as they come, whatever they come
-// before, and refuses those that are not for their sender to make. It keeps no
-// clock. The zero value is a room without a name.
+// It applies edits, deletions and reactions and refuses those that are not for their
+// sender to make. Versions and reactions are ordered by when the hub accepted them,
+// so that clients who got the same messages see the same, in whatever order they
+// came. It keeps no clock. The zero value is a room without a name.
 type Timeline struct {
 	Room    string    // its URI
 	Created time.Time // the zero time if it is not known
@@ -49,8 +50,8 @@ type Entry struct {
 	Expires   Expiration
 	Read      time.Time // the zero time if it was not read
 	Gone      Gone
-	Versions  []Version  // the oldest first; none if it is gone
-	Reactions []Reaction // in the order they came; none if it is gone
+	Versions  []Version  // the first one first, then by time; none if it is gone
+	Reactions []Reaction // by time; none if it is gone
 
 	reaction bool
 }
@@ -64,10 +65,11 @@ type Version struct {
 
 // Reaction is a reaction to an entry.
 type Reaction struct {
-	ID     MessageID
-	Sender string
-	To     MessageID // the version it reacts to
-	Body   NestedPart
+	ID       MessageID
+	Sender   string
+	Accepted time.Time
+	To       MessageID // the version it reacts to
+	Body     NestedPart
 }
 
 // Gone is why a message is no longer there.
@@ -218,7 +220,12 @@ func (t *Timeline) replace(e *Entry, in Received) {
 		e.remove(Deleted)
 		return
 	}
-	e.Versions = append(e.Versions, Version{in.ID, in.Accepted, in.Message.Body})
+	v := Version{in.ID, in.Accepted, in.Message.Body}
+	i := len(e.Versions)
+	for i > 0 && e.Versions[i-1].ID != e.ID && order(e.Versions[i-1], v) > 0 {
+		i--
+	}
+	e.Versions = slices.Insert(e.Versions, i, v)
 	t.entries[in.ID] = e
 }
 
@@ -261,13 +268,13 @@ func (t *Timeline) first(in Received) {
 	t.insert(e)
 }
 
-// insert puts an entry in its place: by time, then by ID (Topics / Threading).
+// insert puts an entry in its place.
 func (t *Timeline) insert(e *Entry) {
 	if e.reaction {
 		t.reacted[e.InReplyTo] = append(t.reacted[e.InReplyTo], e)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(t.ordered, e, order)
+	i, _ := slices.BinarySearchFunc(t.ordered, e, order[*Entry])
 	t.ordered = slices.Insert(t.ordered, i, e)
 }
 
@@ -281,9 +288,16 @@ func (t *Timeline) withdraw(e *Entry) {
 	t.ordered = slices.DeleteFunc(t.ordered, is)
 }
 
-func order(a, b *Entry) int {
-	return cmp.Or(a.Accepted.Compare(b.Accepted), bytes.Compare(a.ID[:], b.ID[:]))
+// order is by time and then by ID (Topics / Threading).
+func order[T interface{ stamp() (time.Time, MessageID) }](a, b T) int {
+	timeA, idA := a.stamp()
+	timeB, idB := b.stamp()
+	return cmp.Or(timeA.Compare(timeB), bytes.Compare(idA[:], idB[:]))
 }
+
+func (e *Entry) stamp() (time.Time, MessageID)   { return e.Accepted, e.ID }
+func (v Version) stamp() (time.Time, MessageID)  { return v.Accepted, v.ID }
+func (r Reaction) stamp() (time.Time, MessageID) { return r.Accepted, r.ID }
 
 // Entry returns the entry that a version belongs to.
 func (t *Timeline) Entry(version MessageID) (Entry, bool) {
@@ -314,7 +328,7 @@ func (t *Timeline) snapshot(e *Entry) Entry {
 	gather := func(to MessageID) {
 		for _, r := range t.reacted[to] {
 			if r.Gone == Present {
-				out.Reactions = append(out.Reactions, Reaction{r.ID, r.Sender, to, r.Current().Body})
+				out.Reactions = append(out.Reactions, Reaction{r.ID, r.Sender, r.Accepted, to, r.Current().Body})
 			}
 		}
 	}
@@ -324,6 +338,7 @@ func (t *Timeline) snapshot(e *Entry) Entry {
 	for _, v := range e.Versions {
 		gather(v.ID)
 	}
+	slices.SortFunc(out.Reactions, order[Reaction])
 	return out
 }
 
