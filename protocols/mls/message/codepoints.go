@@ -46,3 +46,10 @@ func (c *CodePoints) Proposal(r *wire.Reader) (p Proposal) {
 	p.read(r, c.orDefault())
 	return p
 }
+
+// Message reads an MLSMessage in which proposals have the numbers of c. It is for a
+// struct that has messages among its fields; [Parse] reads one that stands alone.
+func (c *CodePoints) Message(r *wire.Reader) (m Message) {
+	m.read(r, c.orDefault())
+	return m
+}
