@@ -45,6 +45,7 @@ func TestChecks(t *testing.T) {
 		{"noCompatibleMaterial", (&KeyMaterialResponse{UserStatus: UserNoCompatibleMaterial}).Check(), ""},
 		{"noCompatibleMaterial with clients", (&KeyMaterialResponse{UserStatus: UserNoCompatibleMaterial, Clients: []ClientKeyMaterial{none}}).Check(), ""},
 		{"noCompatibleMaterial with some", (&KeyMaterialResponse{UserStatus: UserNoCompatibleMaterial, Clients: []ClientKeyMaterial{none, got}}).Check(), "for 1 clients, want none"},
+		{"noCompatibleMaterial with exhausted clients", (&KeyMaterialResponse{UserStatus: UserNoCompatibleMaterial, Clients: []ClientKeyMaterial{exhausted}}).Check(), ""},
 		{"noConsent", (&KeyMaterialResponse{UserStatus: UserNoConsent}).Check(), ""},
 		{"noConsent with clients", (&KeyMaterialResponse{UserStatus: UserNoConsent, Clients: []ClientKeyMaterial{exhausted}}).Check(), "noConsent with 1 clients"},
 

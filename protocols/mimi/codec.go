@@ -93,7 +93,10 @@ func putList[T any, P interface {
 
 // messages reads MLSMessage x<V>.
 func messages(r *wire.Reader, points *message.CodePoints) (v []message.Message) {
-	r.Vector(func() { v = append(v, points.Message(r)) })
+	r.Vector(func() {
+		v = add(v)
+		v[len(v)-1] = points.Message(r)
+	})
 	return v
 }
 

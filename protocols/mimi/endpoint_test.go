@@ -46,6 +46,9 @@ proxyDownload GET /proxyDownload/{downloadUrl} - - [200]
 	if got.String() != want[1:] {
 		t.Errorf("got\n%swant\n%s", &got, want[1:])
 	}
+	if MediaType != "application/octet-stream" || DirectoryPath != "/.well-known/mimi-protocol-directory" {
+		t.Errorf("media type %q, directory at %q", MediaType, DirectoryPath)
+	}
 	if _, ok := FindEndpoint("submit"); ok {
 		t.Error("the figures' name of submitMessage is found")
 	}

@@ -46,17 +46,17 @@ func (t SearchIdentifierType) String() string { return name(searchNames, t) }
 //	} QueryElement;
 type QueryElement struct {
 	SearchType   SearchIdentifierType
-	ClaimName    []byte // of SearchOIDCStdClaim
-	PropertyName []byte // of SearchVCardField
+	ClaimName    string // of SearchOIDCStdClaim
+	PropertyName string // of SearchVCardField
 	SearchValue  string
 }
 
 func (q *QueryElement) UnmarshalTLS(r *wire.Reader) {
 	switch q.SearchType = code(r, "SearchIdentifierType", searchNames); q.SearchType {
 	case SearchOIDCStdClaim:
-		q.ClaimName = r.Opaque()
+		q.ClaimName = string(r.Opaque())
 	case SearchVCardField:
-		q.PropertyName = r.Opaque()
+		q.PropertyName = string(r.Opaque())
 	}
 	q.SearchValue = text(r)
 }
@@ -65,9 +65,9 @@ func (q *QueryElement) MarshalTLS(w *wire.Writer) {
 	putCode(w, "SearchIdentifierType", searchNames, q.SearchType)
 	switch q.SearchType {
 	case SearchOIDCStdClaim:
-		w.Opaque(q.ClaimName)
+		w.OpaqueString(q.ClaimName)
 	case SearchVCardField:
-		w.Opaque(q.PropertyName)
+		w.OpaqueString(q.PropertyName)
 	}
 	putText(w, q.SearchValue)
 }

@@ -183,7 +183,10 @@ func (m *UpdateRoomResponse) UnmarshalTLS(r *wire.Reader) {
 	case UpdateWrongEpoch:
 		m.CurrentEpoch = r.Uint64()
 	case UpdateInvalidProposal:
-		r.Vector(func() { m.InvalidProposals = append(m.InvalidProposals, r.Opaque()) })
+		r.Vector(func() {
+			m.InvalidProposals = add(m.InvalidProposals)
+			m.InvalidProposals[len(m.InvalidProposals)-1] = r.Opaque()
+		})
 	}
 }
 
