@@ -1,0 +1,246 @@
+package follower
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// What a client's connection and the client on it say.
+type (
+	// Connect: the client has a connection. What waits for it is sent again.
+	Connect struct{ Client ident.URI }
+	// Disconnect: it has none any more.
+	Disconnect struct{ Client ident.URI }
+	// Ack: the client has everything up to the delivery with this number, and has
+	// stored what came of it. Room is that of the delivery, zero for its mailbox.
+	Ack struct {
+		Client ident.URI
+		Room   ident.URI
+		Seq    uint64
+	}
+	// Join: the client has made a room at this provider's own hub.
+	Join struct {
+		Client ident.URI
+		Room   ident.URI
+	}
+	// Leave: the client is no member of the room any more and wants no more events.
+	Leave struct {
+		Client ident.URI
+		Room   ident.URI
+	}
+)
+
+func (Connect) input()    {}
+func (Disconnect) input() {}
+func (Ack) input()        {}
+func (Join) input()       {}
+func (Leave) input()      {}
+
+// Delivery is an event for a client. Numbers of one room, and of one mailbox, grow
+// by one from delivery to delivery; a client that was away gets again what it has
+// not acknowledged, and ignores what it has.
+type Delivery struct {
+	Client ident.URI
+	// Room is whose event it is, with Seq in the room's log, or zero, with Seq in the
+	// client's mailbox.
+	Room ident.URI
+	Seq  uint64
+	// About is the room of a Welcome in the mailbox. What else is there is a
+	// ConsentEntry.
+	About ident.URI
+	Body  []byte // a FanoutMessage, or a ConsentEntry
+}
+
+// boxed is what is for one client.
+type boxed struct {
+	seq  uint64
+	at   time.Time
+	room ident.URI // of a Welcome, or zero
+	body []byte
+}
+
+func (f *Follower) connect(in Connect) error {
+	c, err := f.client(in.Client)
+	if err != nil {
+		return err
+	}
+	c.connected = true
+	for _, b := range c.box {
+		f.deliver(c, Delivery{Client: c.uri, Seq: b.seq, About: b.room, Body: b.body})
+	}
+	for _, name := range sortedURIs(c.rooms) {
+		r := f.rooms[name]
+		for _, e := range r.log {
+			if e.seq > c.rooms[name].acked {
+				f.deliver(c, Delivery{Client: c.uri, Room: name, Seq: e.seq, Body: e.body})
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Follower) disconnect(in Disconnect) error {
+	c, err := f.client(in.Client)
+	if err != nil {
+		return err
+	}
+	c.connected = false
+	return nil
+}
+
+func (f *Follower) deliver(c *client, d Delivery) {
+	if c.connected {
+		f.out.Deliveries = append(f.out.Deliveries, d)
+	}
+}
+
+// toClient puts something into a client's mailbox.
+func (f *Follower) toClient(now time.Time, c *client, b boxed) {
+	c.nextBox++
+	b.seq, b.at = c.nextBox, now
+	c.box = append(c.box, b)
+	f.put(boxKey(c.uri, b.seq), boxRecord(b))
+	f.put(clientKey(c.uri), number(c.nextBox))
+	f.deliver(c, Delivery{Client: c.uri, Seq: b.seq, About: b.room, Body: b.body})
+}
+
+// toUser puts something into the mailboxes of all clients of a user.
+func (f *Follower) toUser(now time.Time, u *user, body []byte) {
+	for _, c := range u.clients {
+		f.toClient(now, c, boxed{body: body})
+	}
+}
+
+func (f *Follower) ack(in Ack) error {
+	c, err := f.client(in.Client)
+	if err != nil {
+		return err
+	}
+	if in.Room.IsZero() {
+		if in.Seq > c.nextBox {
+			return refuse(statusBadRequest, "acknowledgement of %d in the mailbox, which goes to %d", in.Seq, c.nextBox)
+		}
+		f.emptyBox(c, func(b boxed) bool { return b.seq <= in.Seq })
+		return nil
+	}
+	at, r := c.rooms[in.Room], f.rooms[in.Room]
+	if at == nil {
+		return nil // it has left, and this was under way
+	}
+	if in.Seq > r.last {
+		return refuse(statusBadRequest, "acknowledgement of %d in %v, which goes to %d", in.Seq, in.Room, r.last)
+	}
+	if in.Seq <= at.acked {
+		return nil
+	}
+	f.acknowledge(r, at, in.Seq)
+	f.put(cursorKey(c.uri, in.Room), number(at.acked))
+	return nil
+}
+
+// emptyBox drops the oldest of a mailbox for which done holds.
+func (f *Follower) emptyBox(c *client, done func(boxed) bool) {
+	n := 0
+	for n < len(c.box) && done(c.box[n]) {
+		f.remove(boxKey(c.uri, c.box[n].seq))
+		n++
+	}
+	c.box = slices.Delete(c.box, 0, n)
+}
+
+func (f *Follower) join(in Join) error {
+	c, err := f.client(in.Client)
+	if err != nil {
+		return err
+	}
+	if err := f.local(in.Room, ident.KindRoom); err != nil {
+		return err
+	}
+	f.joinRoom(c, f.room(in.Room))
+	return nil
+}
+
+// joinRoom lets a client have a room's events from now on. One that is in it keeps
+// what it has not fetched. It reports whether the client is new there.
+func (f *Follower) joinRoom(c *client, r *room) bool {
+	if c.rooms[r.uri] != nil {
+		return false
+	}
+	f.enter(c, r, r.last)
+	f.put(cursorKey(c.uri, r.uri), number(r.last))
+	return true
+}
+
+// enter is joinRoom at a place in the log, without the record.
+func (f *Follower) enter(c *client, r *room, acked uint64) {
+	at := &cursor{client: c, acked: acked}
+	c.rooms[r.uri] = at
+	i, _ := slices.BinarySearchFunc(r.in, at, func(a, b *cursor) int { return compareURI(a.client.uri, b.client.uri) })
+	r.in = slices.Insert(r.in, i, at)
+}
+
+func (f *Follower) leave(in Leave) error {
+	c, err := f.client(in.Client)
+	if err != nil {
+		return err
+	}
+	f.leaveRoom(c, in.Room)
+	return nil
+}
+
+// leaveRoom ends what joinRoom began. A room that nobody is in is forgotten.
+func (f *Follower) leaveRoom(c *client, name ident.URI) {
+	at, r := c.rooms[name], f.rooms[name]
+	if at == nil {
+		return
+	}
+	f.acknowledge(r, at, r.last)
+	delete(c.rooms, name)
+	r.in = slices.DeleteFunc(r.in, func(o *cursor) bool { return o == at })
+	f.remove(cursorKey(c.uri, name))
+	if len(r.in) > 0 {
+		return
+	}
+	for slot := range r.order {
+		f.remove(seenKey(name, slot))
+	}
+	f.remove(turnKey(name))
+	f.remove(roomKey(name))
+	delete(f.rooms, name)
+}
+
+// sweepEvery is how often the machine looks for what has expired.
+const sweepEvery = time.Hour
+
+// expire drops what nobody has fetched in time, and the memory of KeyPackages that
+// can't be used any more.
+func (f *Follower) expire(now time.Time) {
+	old := func(at time.Time) bool { return now.Sub(at) >= f.limits.Retention }
+	for _, name := range sortedURIs(f.clients) {
+		f.emptyBox(f.clients[name], func(b boxed) bool { return old(b.at) })
+	}
+	for _, name := range sortedURIs(f.rooms) {
+		r := f.rooms[name]
+		n := 0
+		for n < len(r.log) && old(r.log[n].at) {
+			n++
+		}
+		f.dropLog(r, n)
+	}
+	for _, ref := range sortedKeys(f.given) {
+		if f.given[ref].notAfter.Before(now) {
+			delete(f.given, ref)
+			f.remove(givenKey(ref))
+		}
+	}
+	for key, times := range f.claims {
+		if times = within(times, now, f.limits.ClaimWindow); len(times) == 0 {
+			delete(f.claims, key)
+		} else {
+			f.claims[key] = times
+		}
+	}
+	f.sweep = now.Add(sweepEvery)
+}

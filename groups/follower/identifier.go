@@ -1,0 +1,137 @@
+package follower
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+)
+
+// FindUsers is an IdentifierRequest from the provider of the domain From
+// (draft-ietf-mimi-protocol-06, Find internal address).
+type FindUsers struct {
+	From    string
+	Request *mimi.IdentifierRequest
+}
+
+func (FindUsers) input() {}
+
+// Profile is what a user can be found by. What is not searchable never leaves the
+// provider.
+type Profile struct {
+	Fields []Field `json:"fields,omitempty"`
+}
+
+// Field is one property of a user.
+type Field struct {
+	// Type is what queries of that type match exactly: a handle, nick, e-mail
+	// address or telephone number, an OpenID Connect claim or a vCard property.
+	Type mimi.SearchIdentifierType `json:"type"`
+	// Name is that of the claim or property.
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
+	// Searchable lets others find the user by it. An inexact query (partialName,
+	// wholeProfile) matches it only if Inexact too.
+	Searchable bool `json:"searchable,omitempty"`
+	Inexact    bool `json:"inexact,omitempty"`
+}
+
+// names are the claims and properties that hold the name of a human user: OpenID
+// Connect Core 1.0, Section 5.1, and RFC 6350, Section 6.2.
+var names = map[string]bool{
+	"name": true, "given_name": true, "family_name": true, "middle_name": true, "nickname": true,
+	"FN": true, "N": true, "NICKNAME": true,
+}
+
+// check refuses fields that no query could match.
+func (p *Profile) check() error {
+	for i, f := range p.Fields {
+		switch f.Type {
+		case mimi.SearchHandle, mimi.SearchNick, mimi.SearchEmail, mimi.SearchPhone:
+			if f.Name != "" {
+				return refuse(statusBadRequest, "field %d of the profile: a name %q with type %v, want none", i+1, f.Name, f.Type)
+			}
+		case mimi.SearchOIDCStdClaim, mimi.SearchVCardField:
+			if f.Name == "" {
+				return refuse(statusBadRequest, "field %d of the profile: no name with type %v, want one", i+1, f.Type)
+			}
+		default:
+			return refuse(statusBadRequest, "field %d of the profile: type %v, want one that is matched exactly", i+1, f.Type)
+		}
+	}
+	return nil
+}
+
+// findUsers answers a query.
+func (f *Follower) findUsers(in FindUsers) error {
+	response := &mimi.IdentifierResponse{}
+	f.out.Response = response
+	if f.cfg.NoQueries || len(in.Request.QueryElements) == 0 {
+		response.ResponseCode = mimi.QueryForbidden
+		return nil
+	}
+	inexact := false
+	for _, q := range in.Request.QueryElements {
+		exact := q.SearchType != mimi.SearchPartialName && q.SearchType != mimi.SearchWholeProfile
+		inexact = inexact || !exact
+		if q.SearchValue == "" {
+			response.ResponseCode = mimi.QueryForbidden // it would match everybody
+			return nil
+		}
+	}
+	var found []*user
+	for _, name := range sortedURIs(f.users) {
+		if u := f.users[name]; !u.deleted && u.profile.matches(in.Request.QueryElements) {
+			found = append(found, u)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		response.ResponseCode = mimi.QueryNotFound
+	case inexact && len(found) > f.limits.Matches:
+		response.ResponseCode = mimi.QueryAmbiguous
+	default:
+		for _, u := range found {
+			response.URI = append(response.URI, mimi.URI(u.uri))
+			response.FoundProfiles = append(response.FoundProfiles, u.profile.shown(u.uri))
+		}
+	}
+	return nil
+}
+
+// matches reports whether every element matches some field.
+func (p *Profile) matches(query []mimi.QueryElement) bool {
+	for i := range query {
+		if !slices.ContainsFunc(p.Fields, func(f Field) bool { return f.Searchable && f.matches(&query[i]) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Field) matches(q *mimi.QueryElement) bool {
+	switch q.SearchType {
+	case mimi.SearchPartialName:
+		return f.Inexact && names[f.Name] && strings.Contains(strings.ToLower(f.Value), strings.ToLower(q.SearchValue))
+	case mimi.SearchWholeProfile:
+		return f.Inexact && strings.Contains(f.Value, q.SearchValue)
+	case mimi.SearchOIDCStdClaim:
+		return f.Type == q.SearchType && f.Name == string(q.ClaimName) && f.Value == q.SearchValue
+	case mimi.SearchVCardField:
+		return f.Type == q.SearchType && f.Name == string(q.PropertyName) && f.Value == q.SearchValue
+	}
+	return f.Type == q.SearchType && f.Value == q.SearchValue
+}
+
+// shown is the profile for others: the searchable fields that a UserProfile can hold.
+func (p *Profile) shown(uri ident.URI) mimi.UserProfile {
+	out := mimi.UserProfile{StableURI: mimi.URI(uri)}
+	for _, f := range p.Fields {
+		source := mimi.FieldSource(f.Type) // the numbers are the same
+		if f.Searchable && (source == mimi.FieldOIDCStdClaim || source == mimi.FieldVCardField) {
+			out.Fields = append(out.Fields, mimi.ProfileField{FieldSource: source, FieldName: f.Name, FieldValue: []byte(f.Value)})
+		}
+	}
+	return out
+}

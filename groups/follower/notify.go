@@ -1,0 +1,190 @@
+package follower
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// Notify is a request to notify: what the hub of the domain From has accepted in a
+// room, in that order (draft-ietf-mimi-protocol-06, Fanout Messages and Room
+// Events).
+type Notify struct {
+	From     string
+	Room     ident.URI
+	Messages []mimi.FanoutMessage
+}
+
+func (Notify) input() {}
+
+// room is what is kept of a room that a client of this provider is in.
+type room struct {
+	uri   ident.URI
+	log   []entry // what some client has not acknowledged, the oldest first
+	last  uint64  // the number of the last entry there was
+	seen  map[digest]bool
+	order []digest // of seen, a ring whose oldest is at turn
+	turn  int
+	in    []*cursor // in the order of the clients' URIs
+}
+
+// entry is one event of a room.
+type entry struct {
+	seq  uint64
+	at   time.Time
+	body []byte // a FanoutMessage
+	left int    // how many of the room's clients have not acknowledged it
+}
+
+// cursor is how far a client has fetched a room's events.
+type cursor struct {
+	client *client
+	acked  uint64
+}
+
+// digest is the SHA-256 of a FanoutMessage.
+type digest [32]byte
+
+// notify takes the events of a room. One that came before is ignored: the draft lets
+// a hub repeat a request, byte for byte, and here it may also put the same events
+// together in other ways. A hub whose events are of a room that
+// nobody here is in gets its success too; they are dropped.
+func (f *Follower) notify(now time.Time, in Notify) error {
+	if in.Room.Kind() != ident.KindRoom || in.Room.Provider() != in.From {
+		return refuse(statusForbidden, "events of %v come from %s", in.Room, in.From)
+	}
+	bodies := make([][]byte, len(in.Messages))
+	for i := range in.Messages {
+		err := in.Messages[i].Check()
+		if err == nil {
+			bodies[i], err = wire.Marshal(&in.Messages[i])
+		}
+		if err != nil {
+			return refuse(statusBadRequest, "event %d of %d: %v", i+1, len(in.Messages), err)
+		}
+	}
+	for i, body := range bodies {
+		f.event(now, in.Room, &in.Messages[i], body)
+	}
+	return nil
+}
+
+// event takes one event.
+func (f *Follower) event(now time.Time, uri ident.URI, m *mimi.FanoutMessage, body []byte) {
+	sum := f.digest(body)
+	r := f.rooms[uri]
+	if r != nil && r.seen[sum] {
+		return
+	}
+	if m.Kind() == mimi.FanoutWelcome {
+		r = f.welcome(now, uri, m.Message.Welcome, body)
+	} else if r != nil && len(r.in) > 0 {
+		f.log(now, r, body)
+	}
+	if r != nil {
+		f.remember(r, sum)
+	}
+}
+
+// digest hashes an event. SHA-256 is the hash of suites 1 to 3; what is hashed here
+// goes nowhere, so that the suite of the room does not matter.
+func (f *Follower) digest(body []byte) (d digest) {
+	copy(d[:], f.cfg.Groups[f.suites()[0]].Suite.Hash(nil, body))
+	return d
+}
+
+// welcome puts a Welcome into the mailboxes of those whose KeyPackages it is for,
+// and lets them have the room's events from here on. It returns nil if it is for
+// nobody here.
+func (f *Follower) welcome(now time.Time, uri ident.URI, w *message.Welcome, body []byte) *room {
+	var r *room
+	for i := range w.Secrets {
+		ref := string(w.Secrets[i].NewMember)
+		g, ok := f.given[ref]
+		if !ok {
+			continue
+		}
+		c := f.clients[g.client]
+		r = f.room(uri)
+		f.joinRoom(c, r)
+		f.toClient(now, c, boxed{room: uri, body: body})
+		if !slices.ContainsFunc(c.packages, func(k keyPackage) bool { return k.ref == ref }) { // not one of last resort
+			delete(f.given, ref)
+			f.remove(givenKey(ref))
+		}
+	}
+	return r
+}
+
+// room returns a room, which is made if it is new.
+func (f *Follower) room(uri ident.URI) *room {
+	r := f.rooms[uri]
+	if r == nil {
+		r = &room{uri: uri, seen: map[digest]bool{}}
+		f.rooms[uri] = r
+		f.put(roomKey(uri), number(0))
+	}
+	return r
+}
+
+// log appends an event to a room's log and sends it to the clients that are
+// connected.
+func (f *Follower) log(now time.Time, r *room, body []byte) {
+	r.last++
+	e := entry{seq: r.last, at: now, body: body, left: len(r.in)}
+	r.log = append(r.log, e)
+	f.put(logKey(r.uri, e.seq), stamped(now, body))
+	f.put(roomKey(r.uri), number(r.last))
+	for _, at := range r.in {
+		f.deliver(at.client, Delivery{Client: at.client.uri, Room: r.uri, Seq: e.seq, Body: body})
+	}
+}
+
+// remember notes an event among the last ones.
+func (f *Follower) remember(r *room, sum digest) {
+	if len(r.order) < f.limits.Remembered {
+		f.put(seenKey(r.uri, len(r.order)), sum[:])
+		r.order = append(r.order, sum)
+	} else {
+		delete(r.seen, r.order[r.turn])
+		f.put(seenKey(r.uri, r.turn), sum[:])
+		r.order[r.turn] = sum
+		r.turn = (r.turn + 1) % len(r.order)
+		if r.turn > 0 {
+			f.put(turnKey(r.uri), number(uint64(r.turn)))
+		} else {
+			f.remove(turnKey(r.uri))
+		}
+	}
+	r.seen[sum] = true
+}
+
+// acknowledge moves a client's cursor and drops the events that nobody waits for any
+// more. Those that were dropped for their age are not in the log.
+func (f *Follower) acknowledge(r *room, at *cursor, seq uint64) {
+	for i := range r.log {
+		if e := &r.log[i]; e.seq > seq {
+			break
+		} else if e.seq > at.acked {
+			e.left--
+		}
+	}
+	at.acked = seq
+	n := slices.IndexFunc(r.log, func(e entry) bool { return e.left > 0 })
+	if n < 0 {
+		n = len(r.log)
+	}
+	f.dropLog(r, n)
+}
+
+// dropLog drops the first n events of a log.
+func (f *Follower) dropLog(r *room, n int) {
+	for _, e := range r.log[:n] {
+		f.remove(logKey(r.uri, e.seq))
+	}
+	r.log = slices.Delete(r.log, 0, n)
+}

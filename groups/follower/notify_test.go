@@ -1,0 +1,261 @@
+package follower
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+)
+
+// A Welcome goes to those whose KeyPackages it is for, and to no other.
+func TestWelcome(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	k1, k2 := l.publish(clientB1, 1), l.publish(clientB2, 1)
+	stranger := l.publish(clientX1, 1)
+	l.claim(clubhouse)
+	for _, c := range []ident.URI{clientB1, clientB2, clientX1} {
+		l.step(Connect{c})
+	}
+	wantDeliveries(t, l.notify(l.welcome(&k1[0], &k2[0], &stranger[0])), "ClientB1 box 1, ClientB2 box 1")
+	if about := l.f.clients[clientB1].box[0].room; about != clubhouse {
+		t.Errorf("the Welcome is about %v, want %v", about, clubhouse)
+	}
+	wantDeliveries(t, l.notify(l.application(1)), "ClientB1 clubhouse 1, ClientB2 clubhouse 1")
+	// What was forwarded is forgotten: the same Welcome again, in another event, is for
+	// nobody.
+	again := l.welcome(&k1[0])
+	again.Timestamp++
+	wantDeliveries(t, l.notify(again), "")
+}
+
+// "If a follower server receives a duplicate request to the /notify endpoint [...]
+// the follower server MUST return a 201 Accepted response", and what came is not
+// delivered twice, in whatever way the hub puts events together.
+func TestDuplicates(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.Limits.Remembered = 3 })
+	l.bring(clientB1)
+	l.step(Connect{clientB1})
+	m := func(n uint64) mimi.FanoutMessage { return l.application(n) }
+	wantDeliveries(t, l.notify(m(1), m(2)), "ClientB1 clubhouse 1, ClientB1 clubhouse 2")
+	wantDeliveries(t, l.notify(m(1), m(2)), "")
+	l.restart()
+	l.step(Connect{clientB1})
+	wantDeliveries(t, l.notify(m(2), m(3), m(3)), "ClientB1 clubhouse 3")
+	wantDeliveries(t, l.notify(m(4), m(5)), "ClientB1 clubhouse 4, ClientB1 clubhouse 5")
+	l.restart()
+	l.step(Connect{clientB1})
+	wantDeliveries(t, l.notify(m(3), m(4), m(5)), "")
+	wantDeliveries(t, l.notify(m(1)), "ClientB1 clubhouse 6") // longer ago than is remembered
+}
+
+// A client that was away gets what it has not acknowledged, in order, and the log
+// keeps nothing that all have.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1, clientB2)
+	l.step(Connect{clientB1})
+	wantDeliveries(t, l.notify(l.application(1), l.application(2)), "ClientB1 clubhouse 1, ClientB1 clubhouse 2")
+	l.step(Ack{clientB1, clubhouse, 2})
+	l.step(Disconnect{clientB1})
+	wantDeliveries(t, l.notify(l.application(3)), "")
+	l.restart()
+	wantDeliveries(t, l.step(Connect{clientB1}), "ClientB1 clubhouse 3")
+	wantDeliveries(t, l.step(Connect{clientB2}), "ClientB2 clubhouse 1, ClientB2 clubhouse 2, ClientB2 clubhouse 3")
+	l.step(Ack{clientB2, clubhouse, 3})
+	l.step(Ack{clientB2, clubhouse, 1}) // late: nothing comes back
+	if n := len(l.f.rooms[clubhouse].log); n != 1 {
+		t.Errorf("%d events are kept, want 1", n)
+	}
+	l.step(Ack{clientB1, clubhouse, 3})
+	if n := len(l.f.rooms[clubhouse].log); n != 0 {
+		t.Errorf("%d events are kept, want none", n)
+	}
+	l.refused(400, "acknowledgement of 4", Ack{clientB1, clubhouse, 4})
+	l.refused(400, "acknowledgement of 9", Ack{clientB1, ident.URI{}, 9})
+}
+
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1, clientB2)
+	l.step(Connect{clientB1})
+	l.notify(l.application(1))
+	l.step(Ack{clientB1, clubhouse, 1})
+	l.step(Leave{clientB2, clubhouse})
+	if n := len(l.f.rooms[clubhouse].log); n != 0 {
+		t.Errorf("%d events are kept for nobody", n)
+	}
+	wantDeliveries(t, l.notify(l.application(2)), "ClientB1 clubhouse 2")
+	l.step(Ack{clientB2, clubhouse, 1}) // was under way
+	l.step(RemoveClient{clientB1})
+	if len(l.f.rooms) != 0 {
+		t.Error("a room that nobody is in is kept")
+	}
+	l.notify(l.application(3)) // the hub does not know yet
+	l.step(RemoveUser{bob})
+	l.refused(404, "no user", RemoveUser{bob})
+	l.refused(409, "deleted", AddUser{User: bob})
+}
+
+func TestNotifyRefused(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	l.refused(403, "come from c.example", Notify{"c.example", clubhouse, []mimi.FanoutMessage{l.application(1)}})
+	l.refused(403, "come from a.example", Notify{"a.example", bob, []mimi.FanoutMessage{l.application(1)}})
+	bad := l.welcome()
+	bad.RatchetTreeOption = mimi.RatchetTreeOption{Representation: mimi.TreeHTTPSURI, RatchetTreeURL: "http://a.example/tree"}
+	l.refused(400, "event 2 of 2", Notify{"a.example", clubhouse, []mimi.FanoutMessage{l.application(1), bad}})
+}
+
+// What nobody fetches in time goes.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	l.publish(clientB1, 1)
+	l.claim(clubhouse)
+	l.notify(l.application(1))
+	l.now = start.AddDate(0, 0, 29)
+	l.step(Wake{})
+	l.notify(l.application(2))
+	l.now = start.AddDate(0, 2, 0)
+	l.step(Wake{})
+	if n, m := len(l.f.rooms[clubhouse].log), len(l.f.given); n != 0 || m != 0 {
+		t.Errorf("%d events and %d KeyPackages are remembered, want none", n, m)
+	}
+	l.step(Ack{clientB1, clubhouse, 1})
+	wantDeliveries(t, l.step(Connect{clientB1}), "")
+	wantDeliveries(t, l.notify(l.application(3)), "ClientB1 clubhouse 3")
+}
+
+// TestDeliversExactlyOnce: whatever is repeated, however often the provider restarts
+// and its clients come and go, every client that ignores what it has acknowledged
+// gets every event of its rooms once and in order. Every step's records are the whole
+// state (lab.step).
+func TestDeliversExactlyOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		l := newLab(t, nil)
+		clients := []ident.URI{clientB1, clientB2, clientX1}
+		l.bring(clients...)
+		// bring welcomes one after the other with nothing between, so that all have all.
+		sent, have := uint64(0), map[ident.URI][]uint64{}
+		take := func(out Output) {
+			for _, d := range out.Deliveries {
+				if n := uint64(len(have[d.Client])); d.Seq == n+1 {
+					have[d.Client] = append(have[d.Client], d.Seq)
+				} else if d.Seq > n+1 {
+					r.Fatalf("%v gets event %d after %d", d.Client, d.Seq, n)
+				}
+			}
+		}
+		for range rapid.IntRange(1, 40).Draw(r, "steps") {
+			c := rapid.SampledFrom(clients).Draw(r, "client")
+			switch rapid.IntRange(0, 5).Draw(r, "what") {
+			case 0, 1:
+				from := max(1, int(sent)-rapid.IntRange(0, 5).Draw(r, "repeated")+1)
+				sent += rapid.Uint64Range(0, 3).Draw(r, "new")
+				var list []mimi.FanoutMessage
+				for n := uint64(from); n <= sent; n++ {
+					list = append(list, l.application(n))
+				}
+				if len(list) > 0 {
+					take(l.notify(list...))
+				}
+			case 2:
+				take(l.step(Connect{c}))
+			case 3:
+				l.step(Disconnect{c})
+			case 4:
+				l.step(Ack{c, clubhouse, uint64(rapid.IntRange(0, len(have[c])).Draw(r, "acked"))})
+			case 5:
+				l.restart()
+			}
+		}
+		l.restart()
+		for _, c := range clients {
+			take(l.step(Connect{c}))
+			if n := uint64(len(have[c])); n != sent {
+				r.Fatalf("%v has %d events of %d", c, n, sent)
+			}
+		}
+	})
+}
+
+// FuzzNotify: a hub may send anything that is well-formed.
+func FuzzNotify(f *testing.F) {
+	l := newLab(f, nil)
+	l.bring(clientB1)
+	welcome, app := l.welcome(), l.application(1)
+	for _, m := range [][]mimi.FanoutMessage{{app}, {welcome}, {app, app}} {
+		body, err := mimi.MarshalFanoutMessages(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := mimi.ParseFanoutMessages(body, nil)
+		if err != nil {
+			return
+		}
+		l := newLab(t, nil)
+		l.bring(clientB1)
+		before := len(l.records)
+		out, err := l.f.Step(l.now, Notify{"a.example", clubhouse, list})
+		if err != nil && len(state(l.f)) != before {
+			t.Fatalf("refused, %v, and changed", err)
+		}
+		if err == nil && len(out.Persist) > 6*len(list) {
+			t.Fatalf("%d records for %d events", len(out.Persist), len(list))
+		}
+	})
+}
+
+// BenchmarkNotify measures one message of 1 KiB in a room with n connected clients of
+// the provider: one record, n deliveries, and their acknowledgements.
+func BenchmarkNotify(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			l := newLab(b, nil)
+			var clients []ident.URI
+			r := l.f.room(clubhouse)
+			for i := range n {
+				c := uri(fmt.Sprintf("mimi://b.example/d/bob/c%04d", i))
+				clients = append(clients, c)
+				l.f.joinRoom(l.f.newClient(l.f.users[bob], c), r)
+				l.f.clients[c].connected = true
+			}
+			m := l.application(0)
+			m.Message.Private = &message.PrivateMessage{
+				GroupID: []byte("clubhouse"), Epoch: 1, ContentType: message.ContentApplication,
+				EncryptedSenderData: make([]byte, 28), Ciphertext: make([]byte, 1024),
+			}
+			list := []mimi.FanoutMessage{m}
+			b.ReportAllocs()
+			for i := range b.N {
+				list[0].Timestamp = uint64(i)
+				out, err := l.f.Step(start, Notify{"a.example", clubhouse, list})
+				if err != nil || len(out.Deliveries) != n {
+					b.Fatalf("%d deliveries, %v", len(out.Deliveries), err)
+				}
+				for _, c := range clients {
+					if _, err := l.f.Step(start, Ack{c, clubhouse, r.last}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			if len(r.log) > 0 {
+				b.Fatalf("%d events are left", len(r.log))
+			}
+		})
+	}
+}
