@@ -15,7 +15,8 @@
 //
 // Start with [New] and [Message.Marshal], [Parse] and [Message.ID]. What a client
 // does with a message is [NestedPart.Select] for what it shows of one, and
-// [Timeline] for what many make together: edits, deletions, reactions, expiry.
+// [Receive] and [Timeline] for what many make together: edits, deletions,
+// reactions, expiry.
 //
 // # Strict and lenient
 //

@@ -66,15 +66,21 @@ func ExampleTimeline() {
 			return content.MessageID{}
 		}
 		change(m)
-		id, err := m.ID(sender, room)
+		b, err := m.Marshal()
 		if err != nil {
 			fmt.Println(err)
 			return content.MessageID{}
 		}
-		if err := line.Add(now, content.Received{ID: id, Sender: sender, Accepted: now, Message: m}); err != nil {
+		now = now.Add(time.Second)
+		in, err := content.Receive(sender, room, now, b)
+		if err != nil {
+			fmt.Println(err)
+			return content.MessageID{}
+		}
+		if err := line.Add(now, in); err != nil {
 			fmt.Println("refused:", errors.Is(err, content.CheckNotAuthor))
 		}
-		return id
+		return in.ID
 	}
 	first := send(alice, content.Text("Helo"), func(*content.Message) {})
 	send(alice, content.Text("Hello"), func(m *content.Message) { m.Replaces = first })

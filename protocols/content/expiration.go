@@ -10,11 +10,14 @@ import (
 type Expiry uint8
 
 const (
-	ExpiresNever    Expiry = iota
-	ExpiresAt              // absolute: seconds since 1970
-	ExpiresAfter           // relative: seconds since the message was read
-	maxExpiryPeriod = 366 * 24 * time.Hour
+	ExpiresNever Expiry = iota
+	ExpiresAt           // absolute: seconds since 1970
+	ExpiresAfter        // relative: seconds since the message was read
 )
+
+// maxExpiry is the year of General handling. It has 366 days, so that nothing is
+// refused on account of a leap year.
+const maxExpiry = 366 * 24 * time.Hour
 
 // Expiration is when a message is to be deleted; a request, which nobody can
 // enforce. The zero value is null: never.
@@ -44,17 +47,16 @@ func After(d time.Duration) (Expiration, error) {
 }
 
 // Check refuses what no honest sender would write: a message that expires, or
-// expired, more than a year from now (General handling). A year has 366 days here,
-// so that none is refused on account of a leap year.
+// expired, more than a year from now (General handling).
 func (e Expiration) Check(now time.Time) error {
 	switch e.Kind {
 	case ExpiresAt:
 		at := time.Unix(int64(e.Seconds), 0)
-		if d := at.Sub(now); d.Abs() > maxExpiryPeriod {
+		if d := at.Sub(now); d.Abs() > maxExpiry {
 			return broken(CheckExpiry, "expires", at.UTC().Format(time.DateTime)+" UTC")
 		}
 	case ExpiresAfter:
-		if d := time.Duration(e.Seconds) * time.Second; d > maxExpiryPeriod {
+		if d := time.Duration(e.Seconds) * time.Second; d > maxExpiry {
 			return broken(CheckExpiry, "expires", d.String()+" after it is read")
 		}
 	}

@@ -34,6 +34,12 @@ func (a EncAlg) String() string {
 	return "EncAlg(" + strconv.Itoa(int(a)) + ")"
 }
 
+// SecretKey is the key of an attachment. It never prints itself.
+type SecretKey []byte
+
+// Format hides the key from every verb of package fmt.
+func (SecretKey) Format(f fmt.State, _ rune) { io.WriteString(f, "content.SecretKey(hidden)") }
+
 // Sizes of AEAD_AES_128_GCM (RFC 5116, Section 5.1).
 const (
 	keySize   = 16

@@ -3,7 +3,9 @@ package content_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +66,7 @@ func TestAES128GCM(t *testing.T) {
 	t.Parallel()
 	p := content.ExternalPart{
 		EncAlg: content.EncAES128GCM,
-		Key:    raw("feffe9928665731c6d6a8f9467308308"),
+		Key:    content.SecretKey(raw("feffe9928665731c6d6a8f9467308308")),
 		Nonce:  raw("cafebabefacedbaddecaf888"),
 		AAD:    raw("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
 	}
@@ -143,6 +145,18 @@ func TestExternalRefused(t *testing.T) {
 	}
 	if _, _, err := content.SealExternal(noEntropy{s}, nil); !errors.Is(err, io.EOF) {
 		t.Errorf("without entropy: %v, want %v", err, io.EOF)
+	}
+}
+
+// TestSecretKey proves that no verb prints the key of a part.
+func TestSecretKey(t *testing.T) {
+	t.Parallel()
+	p := content.ExternalPart{Key: []byte("secret")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		got := fmt.Sprintf(verb, p.Key) + fmt.Sprintf(verb, content.NestedPart{Part: p})
+		if !strings.Contains(got, "hidden") || strings.Contains(got, "secret") || strings.Contains(got, "736563") || strings.Contains(got, "115") {
+			t.Errorf("%s prints %s", verb, got)
+		}
 	}
 }
 

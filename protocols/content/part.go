@@ -160,7 +160,7 @@ type ExternalPart struct {
 	Expires     uint32 // 0 if the content does not expire
 	Size        uint64 // 0 if it is not said
 	EncAlg      EncAlg
-	Key         []byte
+	Key         SecretKey
 	Nonce       []byte
 	AAD         []byte
 	HashAlg     uint8

@@ -8,12 +8,25 @@ import (
 	"time"
 )
 
-// Received is a message as a client got it.
+// Received is a message as a client got it; [Receive] makes it.
 type Received struct {
-	ID       MessageID // that of Message.ID(Sender, the room)
+	ID       MessageID // as of that sender in that room
 	Sender   string    // the URI of the user as whose MLS authenticated the sender
 	Accepted time.Time // by the hub
 	Message  *Message
+}
+
+// Receive reads a message of that sender in that room.
+func Receive(senderURI, roomURI string, accepted time.Time, b []byte) (Received, error) {
+	m, err := Parse(b)
+	if err != nil {
+		return Received{}, err
+	}
+	id, err := IDOf(senderURI, roomURI, b, m.Salt)
+	if err != nil {
+		return Received{}, err
+	}
+	return Received{id, senderURI, accepted, m}, nil
 }
 
 // maxSkew is how far the clocks of a hub and a client may differ: "a few minutes"

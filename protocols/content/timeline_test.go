@@ -232,6 +232,29 @@ func TestTimelineOrder(t *testing.T) {
 	})
 }
 
+func TestReceive(t *testing.T) {
+	t.Parallel()
+	m := newMessage(t, newSuite(t), alice, content.Text("x"))
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.ID(alice, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := content.Receive(alice, room, base, b)
+	if err != nil || in.ID != want || in.Sender != alice || !in.Accepted.Equal(base) || in.Message.Salt != m.Salt {
+		t.Errorf("got %+v (%v), want the message with ID %s", in, err, want)
+	}
+	if in, err := content.Receive(alice, room, base, b[1:]); in.Message != nil || !errors.Is(err, content.CheckType) {
+		t.Errorf("got %+v, %v, want %v", in, err, content.CheckType)
+	}
+	if in, err := content.Receive(strings.Repeat("x", 1<<16), room, base, b); in.Message != nil || !errors.Is(err, content.CheckURI) {
+		t.Errorf("got %+v, %v, want %v", in, err, content.CheckURI)
+	}
+}
+
 // TestTimelineUnseen shows what is made of edits whose first version came before the
 // client did.
 func TestTimelineUnseen(t *testing.T) {
