@@ -57,7 +57,7 @@ func newLab(t testing.TB, change func(*Config)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := &Config{Domain: "b.example", Groups: map[suite.ID]*mls.Config{s.ID(): {Suite: s}}}
+	cfg := &Config{Domain: "b.example", Groups: map[suite.ID]*mls.Config{s.ID(): {Suite: s, Components: map[message.ComponentID]mls.Component{}}}}
 	if change != nil {
 		change(cfg)
 	}

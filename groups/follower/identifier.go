@@ -117,9 +117,9 @@ func (f *Field) matches(q *mimi.QueryElement) bool {
 	case mimi.SearchWholeProfile:
 		return f.Inexact && strings.Contains(f.Value, q.SearchValue)
 	case mimi.SearchOIDCStdClaim:
-		return f.Type == q.SearchType && f.Name == string(q.ClaimName) && f.Value == q.SearchValue
+		return f.Type == q.SearchType && f.Name == q.ClaimName && f.Value == q.SearchValue
 	case mimi.SearchVCardField:
-		return f.Type == q.SearchType && f.Name == string(q.PropertyName) && f.Value == q.SearchValue
+		return f.Type == q.SearchType && f.Name == q.PropertyName && f.Value == q.SearchValue
 	}
 	return f.Type == q.SearchType && f.Value == q.SearchValue
 }

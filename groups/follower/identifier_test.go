@@ -26,11 +26,11 @@ func element(t mimi.SearchIdentifierType, value string) mimi.QueryElement {
 }
 
 func claimed(name, value string) mimi.QueryElement {
-	return mimi.QueryElement{SearchType: mimi.SearchOIDCStdClaim, ClaimName: []byte(name), SearchValue: value}
+	return mimi.QueryElement{SearchType: mimi.SearchOIDCStdClaim, ClaimName: name, SearchValue: value}
 }
 
 func property(name, value string) mimi.QueryElement {
-	return mimi.QueryElement{SearchType: mimi.SearchVCardField, PropertyName: []byte(name), SearchValue: value}
+	return mimi.QueryElement{SearchType: mimi.SearchVCardField, PropertyName: name, SearchValue: value}
 }
 
 // The semantics of the SearchIdentifierType values, Find internal address.

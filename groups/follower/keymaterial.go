@@ -271,7 +271,7 @@ func meets(c *message.Capabilities, want *message.RequiredCapabilities) bool {
 	return all
 }
 
-// take gives a KeyPackage of the store out. One of last resort stays:
+// take gives a KeyPackage of the store out. One of last resort stays (deviation 47):
 // the draft's "MUST NOT be provided in any other response" would leave no meaning to
 // what its own reference, mls-extensions, defines.
 func (f *Follower) take(c *client, i int) *message.KeyPackage {

@@ -51,7 +51,7 @@ type digest [32]byte
 
 // notify takes the events of a room. One that came before is ignored: the draft lets
 // a hub repeat a request, byte for byte, and here it may also put the same events
-// together in other ways. A hub whose events are of a room that
+// together in other ways (deviation 46). A hub whose events are of a room that
 // nobody here is in gets its success too; they are dropped.
 func (f *Follower) notify(now time.Time, in Notify) error {
 	if in.Room.Kind() != ident.KindRoom || in.Room.Provider() != in.From {
