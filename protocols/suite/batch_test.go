@@ -192,6 +192,34 @@ func smallOrder(t *testing.T) []*edwards25519.Point {
 	return points
 }
 
+// smallEncodings returns every encoding of every point of small order, and whether it
+// is the canonical one.
+func smallEncodings(t *testing.T) map[string]bool {
+	t.Helper()
+	encodings := map[string]bool{}
+	for _, p := range smallOrder(t) {
+		encodings[string(p.Bytes())] = true
+	}
+	// y or y + p, with either sign.
+	for _, y := range []string{
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	} {
+		for _, sign := range []byte{0, 0x80} {
+			b := unhexString(t, y)
+			b[31] |= sign
+			encodings[string(b)] = encodings[string(b)]
+		}
+	}
+	if len(encodings) != 14 {
+		t.Fatalf("%d encodings, want the 8 canonical ones and 6 others", len(encodings))
+	}
+	return encodings
+}
+
 // forge makes a signature whose key and R have been moved by points of small
 // order, as only the holder of the private key can.
 func forge(t *testing.T, message []byte, moveA, moveR *edwards25519.Point) Signature {
@@ -279,27 +307,7 @@ func TestVerifyBatchEncodings(t *testing.T) {
 	t.Parallel()
 	s := newStdSuite(t, X25519AES128GCMSHA256Ed25519)
 	good := signatures(t, s, batchMin)
-	encodings := map[string]bool{} // whether canonical
-	for _, p := range smallOrder(t) {
-		encodings[string(p.Bytes())] = true
-	}
-	// y or y + p, with either sign.
-	for _, y := range []string{
-		"0000000000000000000000000000000000000000000000000000000000000000",
-		"0100000000000000000000000000000000000000000000000000000000000000",
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-	} {
-		for _, sign := range []byte{0, 0x80} {
-			b := unhexString(t, y)
-			b[31] |= sign
-			encodings[string(b)] = encodings[string(b)]
-		}
-	}
-	if len(encodings) != 14 {
-		t.Fatalf("%d encodings, want the 8 canonical ones and 6 others", len(encodings))
-	}
+	encodings := smallEncodings(t)
 	for R, canonicalR := range encodings {
 		if got := canonical([32]byte([]byte(R))); got != canonicalR {
 			t.Errorf("canonical(%x) = %v, want %v", R, got, canonicalR)

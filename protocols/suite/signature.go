@@ -3,13 +3,13 @@ package suite
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
 
 	"github.com/cloudflare/circl/sign/ed448"
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 )
 
 // signCurve returns the curve of the suite's ECDSA, nil for EdDSA.
@@ -120,7 +120,7 @@ func (s *std) Verify(public, message, signature []byte) error {
 	ok := false
 	switch registry[s.id].sign {
 	case ed25519Sign:
-		ok = ed25519.Verify(public, message, signature)
+		ok = ed25519.VerifyWithOptions(public, message, signature, likeStdlib)
 	case ed448Sign:
 		ok = ed448.Verify(public, message, signature, "")
 	default:
@@ -136,6 +136,10 @@ func (s *std) Verify(public, message, signature []byte) error {
 	}
 	return nil
 }
+
+// likeStdlib accepts what the standard library's crypto/ed25519 does: sB = R + kA
+// without the cofactor, A in any encoding, R in its canonical one.
+var likeStdlib = &ed25519.Options{Verify: ed25519.VerifyOptionsStdLib}
 
 // digest returns what ECDSA signs, and the hash that made it.
 func (s *std) digest(message []byte) ([]byte, crypto.Hash) {

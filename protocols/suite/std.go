@@ -13,7 +13,8 @@ import (
 )
 
 // NewStd returns the real suite: Go's standard library, edwards25519 and circl for
-// X25519, circl for X448 and Ed448, and the operating system's randomness.
+// X25519, curve25519-voi for Ed25519, circl for X448 and Ed448, and the operating
+// system's randomness.
 func NewStd(id ID) (Suite, error) {
 	if err := id.check(); err != nil {
 		return nil, err
