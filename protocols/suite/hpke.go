@@ -217,22 +217,26 @@ func (s *std) commonInfo(jobs []SealJob) []byte {
 func (s *std) sealJobs(jobs []SealJob, ikm, common []byte, errs []error) {
 	m := s.newMAC()
 	defer s.putMAC(m)
-	keys := make([]dhKey, len(jobs))
-	if errs[0] = s.deriveKeys(m, ikm, keys); errs[0] != nil {
-		return
-	}
+	n := s.id.Sizes().KEMPrivate
 	for i := range jobs {
-		j := &jobs[i]
-		recipient, err := s.parsePublic(j.Public)
-		if err == nil {
-			hash := common
-			if hash == nil {
-				hash = s.infoHash(m, m.info[:0], j.Info)
-			}
-			j.Enc, j.Ciphertext, err = s.seal(m, keys[i], recipient, hash, j.AAD, j.Plaintext)
-		}
-		errs[i] = err
+		errs[i] = s.sealJob(m, &jobs[i], ikm[i*n:][:n], common)
 	}
+}
+
+func (s *std) sealJob(m *mac, j *SealJob, ikm, infoHash []byte) error {
+	recipient, err := s.parsePublic(j.Public)
+	if err != nil {
+		return err
+	}
+	ephemeral, err := s.deriveKey(m, ikm)
+	if err != nil {
+		return err
+	}
+	if infoHash == nil {
+		infoHash = s.infoHash(m, m.info[:0], j.Info)
+	}
+	j.Enc, j.Ciphertext, err = s.seal(m, ephemeral, recipient, infoHash, j.AAD, j.Plaintext)
+	return err
 }
 
 func (s *std) OpenBase(enc []byte, private PrivateKey, info, aad, ciphertext []byte) ([]byte, error) {

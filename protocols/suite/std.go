@@ -12,9 +12,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// NewStd returns the real suite: Go's standard library, edwards25519 and circl for
-// X25519, curve25519-voi for Ed25519, circl for X448 and Ed448, and the operating
-// system's randomness.
+// NewStd returns the real suite: Go's standard library, curve25519-voi and circl for
+// Ed25519 and X25519, circl for X448 and Ed448, and the operating system's
+// randomness.
 func NewStd(id ID) (Suite, error) {
 	if err := id.check(); err != nil {
 		return nil, err

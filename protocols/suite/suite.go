@@ -8,8 +8,7 @@
 // Signal needs nothing beyond suite 1: X25519, HMAC and HKDF with SHA-256. The
 // providers are
 //
-//   - [NewStd]: Go's standard library, curve25519-voi, edwards25519 and circl; the
-//     real one;
+//   - [NewStd]: Go's standard library, curve25519-voi and circl; the real one;
 //   - [NewSeeded]: the same algorithms, randomness derived from a seed;
 //   - [NewCounting]: wraps another and counts its operations;
 //   - [NewSized]: outputs of the true sizes at almost no cost and without any
