@@ -188,7 +188,16 @@ func (g *Group) protect(c *message.AuthenticatedContent) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mls: %v: %w", c.Content.Type, err)
 	}
-	return wire.Marshal(&m)
+	return wire.Append(make([]byte, 0, room(&m)), &m)
+}
+
+// room is enough for a PrivateMessage.
+func room(m *message.Message) int {
+	p := m.Private
+	if p == nil {
+		return 0
+	}
+	return len(p.GroupID) + len(p.AuthenticatedData) + len(p.EncryptedSenderData) + len(p.Ciphertext) + 32
 }
 
 // Protect encrypts application data to the group (Section 15). Proposals that wait

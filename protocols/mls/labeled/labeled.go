@@ -53,6 +53,17 @@ func SignContent(dst []byte, label string, content []byte) []byte {
 	return appendPair(dst, label, content)
 }
 
+// WriteSignContent writes what SignWithLabel signs (RFC 9420, Section 5.1.2), for
+// those whose content is still to be written: content writes it to w. So there is
+// no copy of it.
+func WriteSignContent(w *wire.Writer, label string, content func()) {
+	w.Vector(func() {
+		w.Fixed([]byte(prefix))
+		w.Fixed([]byte(label))
+	})
+	w.Vector(content)
+}
+
 // Sign is SignWithLabel (RFC 9420, Section 5.1.2).
 func Sign(s suite.Suite, private suite.PrivateKey, label string, content []byte) ([]byte, error) {
 	return s.Sign(private, SignContent(nil, label, content))

@@ -208,30 +208,41 @@ const LabelFramedContent = "FramedContentTBS"
 // TBS returns what the signature is over. context is the epoch's GroupContext as
 // it is encoded; it counts for members and for those who commit from outside.
 func (c *AuthenticatedContent) TBS(context []byte) ([]byte, error) {
-	f := &c.Content
-	room := len(f.GroupID) + len(f.AuthenticatedData) + len(f.Application) + len(context) + 64 // enough for application data
-	w := wire.NewWriter(make([]byte, 0, room))
+	w := wire.NewWriter(make([]byte, 0, c.room(context)))
 	c.writeTBS(w, context)
+	return w.Bytes()
+}
+
+// room is enough for what is signed of application data, with its label.
+func (c *AuthenticatedContent) room(context []byte) int {
+	f := &c.Content
+	return len(f.GroupID) + len(f.AuthenticatedData) + len(f.Application) + len(context) + 96
+}
+
+// signContent returns FramedContentTBS as SignWithLabel signs it.
+func (c *AuthenticatedContent) signContent(context []byte) ([]byte, error) {
+	w := wire.NewWriter(make([]byte, 0, c.room(context)))
+	labeled.WriteSignContent(w, LabelFramedContent, func() { c.writeTBS(w, context) })
 	return w.Bytes()
 }
 
 // Sign sets the signature. For context see [AuthenticatedContent.TBS].
 func (c *AuthenticatedContent) Sign(s suite.Suite, private suite.PrivateKey, context []byte) error {
-	tbs, err := c.TBS(context)
+	content, err := c.signContent(context)
 	if err != nil {
 		return err
 	}
-	c.Auth.Signature, err = labeled.Sign(s, private, LabelFramedContent, tbs)
+	c.Auth.Signature, err = s.Sign(private, content)
 	return err
 }
 
 // Verify checks the signature. For context see [AuthenticatedContent.TBS].
 func (c *AuthenticatedContent) Verify(s suite.Suite, public, context []byte) error {
-	tbs, err := c.TBS(context)
+	content, err := c.signContent(context)
 	if err != nil {
 		return err
 	}
-	return labeled.Verify(s, public, LabelFramedContent, tbs, c.Auth.Signature)
+	return s.Verify(public, content, c.Auth.Signature)
 }
 
 // ConfirmedTranscriptHashInput returns what a commit adds to the transcript (RFC

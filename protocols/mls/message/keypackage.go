@@ -56,18 +56,20 @@ const LabelKeyPackage = "KeyPackageTBS"
 // TBS returns what the signature is over: KeyPackageTBS, the KeyPackage without
 // its signature.
 func (k *KeyPackage) TBS() ([]byte, error) {
-	w := wire.NewWriter(nil)
+	w := wire.NewWriter(make([]byte, 0, usualRoom))
 	k.marshalUnsigned(w)
 	return w.Bytes()
 }
 
 // Sign sets the signature, with the key that the LeafNode names.
 func (k *KeyPackage) Sign(s suite.Suite, private suite.PrivateKey) error {
-	tbs, err := k.TBS()
+	w := wire.NewWriter(make([]byte, 0, usualRoom))
+	labeled.WriteSignContent(w, LabelKeyPackage, func() { k.marshalUnsigned(w) })
+	content, err := w.Bytes()
 	if err != nil {
 		return err
 	}
-	k.Signature, err = labeled.Sign(s, private, LabelKeyPackage, tbs)
+	k.Signature, err = s.Sign(private, content)
 	return err
 }
 
@@ -86,7 +88,7 @@ type KeyPackageRef []byte
 // Ref returns the KeyPackage's reference under a suite, which is the
 // KeyPackage's own.
 func (k *KeyPackage) Ref(s suite.Suite) (KeyPackageRef, error) {
-	b, err := wire.Marshal(k)
+	b, err := wire.Append(make([]byte, 0, usualRoom), k)
 	if err != nil {
 		return nil, err
 	}

@@ -172,22 +172,32 @@ const LabelLeafNode = "LeafNodeTBS"
 //	    };
 //	} LeafNodeTBS;
 func (l *LeafNode) TBS(groupID []byte, leafIndex uint32) ([]byte, error) {
-	w := wire.NewWriter(nil)
+	w := wire.NewWriter(make([]byte, 0, usualRoom))
+	l.writeTBS(w, groupID, leafIndex)
+	return w.Bytes()
+}
+
+// usualRoom is enough for most LeafNodes and KeyPackages, so that what they are
+// written to need not grow step by step.
+const usualRoom = 512
+
+func (l *LeafNode) writeTBS(w *wire.Writer, groupID []byte, leafIndex uint32) {
 	l.marshalUnsigned(w)
 	if l.Source != SourceKeyPackage {
 		w.Opaque(groupID)
 		w.Uint32(leafIndex)
 	}
-	return w.Bytes()
 }
 
 // Sign sets the LeafNode's signature.
 func (l *LeafNode) Sign(s suite.Suite, private suite.PrivateKey, groupID []byte, leafIndex uint32) error {
-	tbs, err := l.TBS(groupID, leafIndex)
+	w := wire.NewWriter(make([]byte, 0, usualRoom))
+	labeled.WriteSignContent(w, LabelLeafNode, func() { l.writeTBS(w, groupID, leafIndex) })
+	content, err := w.Bytes()
 	if err != nil {
 		return err
 	}
-	l.Signature, err = labeled.Sign(s, private, LabelLeafNode, tbs)
+	l.Signature, err = s.Sign(private, content)
 	return err
 }
 

@@ -19,8 +19,10 @@ var ErrProtect = errors.New("content can't be a PrivateMessage")
 func SenderDataKey(s suite.Suite, senderDataSecret, ciphertext []byte) (key, nonce []byte) {
 	size := s.ID().Sizes()
 	sample := ciphertext[:min(len(ciphertext), size.Hash)]
-	return labeled.Expand(s, senderDataSecret, "key", sample, size.AEADKey),
-		labeled.Expand(s, senderDataSecret, "nonce", sample, size.AEADNonce)
+	info := labeled.KDFLabel(make([]byte, 0, 32+maxHash), "key", sample, size.AEADKey)
+	key = s.Expand(senderDataSecret, info, size.AEADKey)
+	info = labeled.KDFLabel(info[:0], "nonce", sample, size.AEADNonce)
+	return key, s.Expand(senderDataSecret, info, size.AEADNonce)
 }
 
 // Protect encrypts content that its sender, a member, has signed as a
