@@ -6,9 +6,11 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 
-	"filippo.io/edwards25519"
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // Signature is a signature with what it is said to be one of.
@@ -51,7 +53,7 @@ func batchError(batch []Signature, bad int, err error) error {
 const (
 	batchMin   = 3    // fewer signatures take no more time one by one
 	batchMax   = 8192 // more take hardly less time per signature, but more memory: 1 KiB each
-	batchBlock = 64   // as many are decoded at a time on one core
+	batchBlock = 64   // as many are decoded at a time on one core, and multiplied at least
 )
 
 // together reports whether a suite of this package verifies n signatures together
@@ -106,20 +108,20 @@ func (s *std) firstBad(batch []Signature) int {
 // and has a chance of 2^-128 for every hash. So nothing needs to be drawn, and the
 // same batch has the same result everywhere.
 type ed25519Batch struct {
-	zs   []edwards25519.Scalar
+	zs   []scalar.Scalar
 	a, r []term // zk A and zR
 	bad  []bool // what is no signature by its form
 }
 
 // term is a point and its scalar, little-endian.
 type term struct {
-	point  edwards25519.Point
+	point  curve.EdwardsPoint
 	scalar [32]byte
 }
 
 func newEd25519Batch(batch []Signature) *ed25519Batch {
 	n := len(batch)
-	b := &ed25519Batch{make([]edwards25519.Scalar, n), make([]term, n), make([]term, n), make([]bool, n)}
+	b := &ed25519Batch{make([]scalar.Scalar, n), make([]term, n), make([]term, n), make([]bool, n)}
 	hashes := make([][sha512.Size]byte, n) // k before its reduction
 	parallel((n+batchBlock-1)/batchBlock, func(block int) {
 		h := sha512.New()
@@ -145,10 +147,14 @@ func (b *ed25519Batch) decode(i int, sig *Signature) bool {
 	if len(sig.Public) != ed25519.PublicKeySize || len(sig.Signature) != ed25519.SignatureSize || !canonical([32]byte(sig.Signature)) {
 		return false
 	}
-	_, errA := b.a[i].point.SetBytes(sig.Public)
-	_, errR := b.r[i].point.SetBytes(sig.Signature[:32])
 	_, errS := b.zs[i].SetCanonicalBytes(sig.Signature[32:])
-	return errA == nil && errR == nil && errS == nil
+	return errS == nil && b.a[i].decode(sig.Public) && b.r[i].decode(sig.Signature[:32])
+}
+
+// decode sets the point, from any encoding of it.
+func (t *term) decode(b []byte) bool {
+	_, err := t.point.SetCompressedY((*curve.CompressedEdwardsY)(b))
+	return err == nil
 }
 
 // canonical reports whether no other 32 bytes stand for the same point: y is below
@@ -177,7 +183,8 @@ func (b *ed25519Batch) multiply(hashes [][sha512.Size]byte) {
 	all.Write([]byte("mimi-lab Ed25519 batch v1"))
 	for i := range hashes {
 		all.Write(hashes[i][:])
-		all.Write(b.zs[i].Bytes())
+		s := scalarBytes(&b.zs[i])
+		all.Write(s[:])
 	}
 	var seed [sha256.Size + 8]byte // and a counter
 	all.Sum(seed[:0])
@@ -191,18 +198,25 @@ func (b *ed25519Batch) multiply(hashes [][sha512.Size]byte) {
 			continue
 		}
 		copy(b.r[i].scalar[:16], two[i%2*16:])
-		z, zk := b.r[i].value(), new(edwards25519.Scalar)
-		if _, err := zk.SetUniformBytes(hashes[i][:]); err != nil {
+		z, zk := b.r[i].value(), scalar.New()
+		if _, err := zk.SetBytesModOrderWide(hashes[i][:]); err != nil {
 			panic("suite: " + err.Error()) // it is of the right length
 		}
-		b.a[i].scalar = [32]byte(zk.Multiply(zk, z).Bytes())
-		b.zs[i].Multiply(&b.zs[i], z)
+		b.a[i].scalar = scalarBytes(zk.Mul(zk, z))
+		b.zs[i].Mul(&b.zs[i], z)
 	}
 }
 
+func scalarBytes(s *scalar.Scalar) (b [32]byte) {
+	if err := s.ToBytes(b[:]); err != nil {
+		panic("suite: " + err.Error()) // b is of the right length
+	}
+	return b
+}
+
 // value returns the scalar, which is below the order of the group.
-func (t *term) value() *edwards25519.Scalar {
-	s, err := new(edwards25519.Scalar).SetCanonicalBytes(t.scalar[:])
+func (t *term) value() *scalar.Scalar {
+	s, err := scalar.NewFromCanonicalBytes(t.scalar[:])
 	if err != nil {
 		panic("suite: " + err.Error())
 	}
@@ -232,12 +246,35 @@ func (b *ed25519Batch) firstBad() int {
 
 // acceptable checks the equation for the signatures from lo on, before hi.
 func (b *ed25519Batch) acceptable(lo, hi int) bool {
-	var zs edwards25519.Scalar
+	zs := scalar.New()
 	for i := lo; i < hi; i++ {
-		zs.Add(&zs, &b.zs[i])
+		zs.Add(zs, &b.zs[i])
 	}
-	var sum edwards25519.Point
-	sum.ScalarBaseMult(&zs)
-	sum.Subtract(&sum, multiply(b.a[lo:hi], b.r[lo:hi]))
-	return sum.MultByCofactor(&sum).Equal(edwards25519.NewIdentityPoint()) == 1
+	var sum curve.EdwardsPoint
+	sum.MulBasepoint(curve.ED25519_BASEPOINT_TABLE, zs)
+	return sum.Sub(&sum, multiply(b.a[lo:hi], b.r[lo:hi])).IsSmallOrder()
+}
+
+// multiply returns the sum of all scalars times their points, in a time that depends
+// on them. Each core has a part.
+func multiply(a, r []term) *curve.EdwardsPoint {
+	n := len(a)
+	sums := make([]curve.EdwardsPoint, min(runtime.GOMAXPROCS(0), n/batchBlock+1))
+	parallel(len(sums), func(i int) {
+		lo, hi := i*n/len(sums), (i+1)*n/len(sums)
+		var scalars []*scalar.Scalar
+		var points []*curve.EdwardsPoint
+		for _, terms := range [][]term{a[lo:hi], r[lo:hi]} {
+			for j := range terms {
+				scalars = append(scalars, terms[j].value())
+				points = append(points, &terms[j].point)
+			}
+		}
+		sums[i].MultiscalarMulVartime(scalars, points)
+	})
+	total := &sums[0]
+	for i := range sums[1:] {
+		total.Add(total, &sums[i+1])
+	}
+	return total
 }

@@ -15,6 +15,10 @@ import (
 	"pgregory.net/rapid"
 )
 
+// straus is about how many signatures curve25519-voi verifies with one algorithm; for
+// more it has another.
+const straus = 95
+
 // signatures makes n signatures with keys and messages of their own.
 func signatures(t testing.TB, s Suite, n int) []Signature {
 	t.Helper()
@@ -410,75 +414,6 @@ func TestVerifyBatchCoefficients(t *testing.T) {
 		}
 	}
 	collect("a shorter one", good[:4])
-}
-
-// TestMultiply compares with the library's algorithm.
-func TestMultiply(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		n, w := rapid.IntRange(0, 20).Draw(t, "n"), rapid.IntRange(4, 11).Draw(t, "w")
-		long, short := make([]term, n), make([]term, n)
-		edge := rapid.SampledFrom([]byte{0, 0xff, 1, 0x80, 0x55})
-		for i := range long {
-			fill := edge.Draw(t, "fill")
-			for j := range 31 {
-				long[i].scalar[j] = fill
-			}
-			long[i].scalar[31] = fill & 0x0f
-			copy(short[i].scalar[:16], bytes.Repeat([]byte{edge.Draw(t, "short")}, 16))
-			long[i].point.ScalarBaseMult(long[(i*7)%(i+1)].value())
-			short[i].point.Negate(&long[i].point)
-		}
-		want := multiplyFew(long, short)
-		if got := multiplyMany(long, short, w); got.Equal(want) != 1 {
-			t.Errorf("%d pairs, digits of %d bits: %x, want %x", n, w, got.Bytes(), want.Bytes())
-		}
-	})
-}
-
-// TestDigits: the digits of a scalar are those of its value, for every length.
-func TestDigits(t *testing.T) {
-	t.Parallel()
-	s := newStdSuite(t, X25519AES128GCMSHA256Ed25519)
-	for w := 4; w <= 14; w++ {
-		base := new(edwards25519.Scalar)
-		b := make([]byte, 32)
-		binary.LittleEndian.PutUint64(b, 1<<w)
-		if _, err := base.SetCanonicalBytes(b); err != nil {
-			t.Fatal(err)
-		}
-		for range 100 {
-			wide := s.Expand(make([]byte, 32), fmt.Append(nil, w, s.ID()), 64)
-			if _, err := s.Rand().Read(wide); err != nil {
-				t.Fatal(err)
-			}
-			scalar, err := new(edwards25519.Scalar).SetUniformBytes(wide)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tm := term{scalar: [32]byte(scalar.Bytes())}
-			sum := edwards25519.NewScalar()
-			for i := longBits / w; i >= 0; i-- {
-				d := tm.digit(i, w)
-				if max(d, -d) > 1<<(w-1) {
-					t.Fatalf("digit %d of width %d is out of range", d, w)
-				}
-				abs := make([]byte, 32)
-				binary.LittleEndian.PutUint64(abs, uint64(max(d, -d)))
-				digit, err := new(edwards25519.Scalar).SetCanonicalBytes(abs)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d < 0 {
-					digit.Negate(digit)
-				}
-				sum.MultiplyAdd(sum, base, digit)
-			}
-			if sum.Equal(scalar) != 1 {
-				t.Fatalf("digits of width %d give %x, want %x", w, sum.Bytes(), scalar.Bytes())
-			}
-		}
-	}
 }
 
 // TestCountingVerifyBatch: what is verified together counts as such.
