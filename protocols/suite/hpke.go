@@ -112,6 +112,7 @@ func (s *std) ephemeral(m *mac) (dhKey, error) {
 	if err != nil {
 		return dhKey{}, err
 	}
+	defer clear(ikm)
 	return s.deriveKey(m, ikm)
 }
 
@@ -143,6 +144,7 @@ func (s *std) SealBase(public, info, aad, plaintext []byte) (enc, ciphertext []b
 	if err != nil {
 		return nil, nil, err
 	}
+	defer clear(ephemeral.private)
 	return s.seal(m, ephemeral, recipient, s.infoHash(m, m.info[:0], info), aad, plaintext)
 }
 
@@ -179,6 +181,7 @@ func (s *std) SealMany(jobs []SealJob) error {
 	if err != nil {
 		return failJobs(jobs, 0, err)
 	}
+	defer clear(ikm)
 	common := s.commonInfo(jobs)
 	errs := make([]error, n)
 	procs := runtime.GOMAXPROCS(0)
@@ -232,6 +235,7 @@ func (s *std) sealJob(m *mac, j *SealJob, ikm, infoHash []byte) error {
 	if err != nil {
 		return err
 	}
+	defer clear(ephemeral.private)
 	if infoHash == nil {
 		infoHash = s.infoHash(m, m.info[:0], j.Info)
 	}
@@ -281,6 +285,7 @@ func (s *std) SendExportBase(public, info, exporterContext []byte, n int) (enc, 
 	if err != nil {
 		return nil, nil, err
 	}
+	defer clear(ephemeral.private)
 	enc, err = s.encap(m, ephemeral, recipient)
 	if err != nil {
 		return nil, nil, err

@@ -27,6 +27,7 @@ func (s *std) GenerateKeyPair() (KeyPair, error) {
 	if err != nil {
 		return KeyPair{}, err
 	}
+	defer clear(ikm)
 	return s.DeriveKeyPair(ikm)
 }
 

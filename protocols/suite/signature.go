@@ -31,6 +31,7 @@ func (s *std) GenerateSigner() (KeyPair, error) {
 	if err != nil {
 		return KeyPair{}, err
 	}
+	defer clear(ikm)
 	return s.DeriveSigner(ikm)
 }
 
