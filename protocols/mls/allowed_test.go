@@ -55,6 +55,15 @@ func TestAllowed(t *testing.T) {
 				x.psk(resumptionPSK(message.ResumptionApplication, 1)), x.psk(resumptionPSK(message.ResumptionApplication, 2)),
 			}})
 		}},
+		{"12.2: one pre-shared key that two members propose, with a nonce each", nil, func(x *scene) {
+			for _, by := range []string{"2", "3"} {
+				p := x.psk(resumptionPSK(message.ResumptionApplication, 2))
+				x.groups[by].cache.add(x.received(by, forgery{proposal: &p})) // as if it had sent it
+			}
+			if p := x.commit("0", CommitOptions{}); len(p.Proposals()) != 2 {
+				x.t.Fatalf("%d proposals committed, want 2", len(p.Proposals()))
+			}
+		}},
 		{"7.3: two members swap their keys", nil, func(x *scene) {
 			a, b := x.groups["2"].private.LeafKey().Public, x.groups["3"].private.LeafKey().Public
 			p := x.received("2", forgery{proposal: x.updateOf(x.groups["2"], func(l *message.LeafNode) { l.EncryptionKey = b })})

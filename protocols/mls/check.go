@@ -89,7 +89,7 @@ const (
 	CheckListLeafTwice    Check = "12.2-3"  // one Update or Remove per leaf
 	CheckListAddTwice     Check = "12.2-4"  // no two Adds of one client
 	CheckListAddMember    Check = "12.2-5"  // no Add of a client who is in the group and stays
-	CheckListPSKTwice     Check = "12.2-6"  // no pre-shared key twice
+	CheckListPSKTwice     Check = "12.2-6"  // no PreSharedKeyID twice
 	CheckListExtensions   Check = "12.2-7"  // one GroupContextExtensions
 	CheckListReInitAlone  Check = "12.2-8"  // a ReInit comes alone
 	CheckListExternalInit Check = "12.2-9"  // no ExternalInit in a member's Commit

@@ -199,6 +199,7 @@ var listRows = []row{
 	}},
 	{check: CheckListPSKTwice, run: func(x *scene) error {
 		id := resumptionPSK(message.ResumptionApplication, 2)
+		id.Nonce = make([]byte, x.cfg.Suite.ID().Sizes().Hash)
 		return x.commitPSK(id, id)
 	}},
 	{check: CheckListExtensions, run: func(x *scene) error {

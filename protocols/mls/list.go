@@ -124,9 +124,9 @@ func (l *list) take(p *Committed, committer message.Sender) error {
 		}
 		l.removes = append(l.removes, tree.LeafIndex(p.Sender.Index))
 	case *message.PreSharedKey:
-		key := pskKey(b.PSK)
+		key := pskKey(&b.PSK)
 		if l.seenPSKs[key] { // 12.2-6
-			return fail(CheckListPSKTwice, "pre-shared key twice in one commit")
+			return fail(CheckListPSKTwice, "PreSharedKeyID of type %v twice in one commit", b.PSK.Type)
 		}
 		if l.seenPSKs == nil {
 			l.seenPSKs = make(map[string]bool)

@@ -22,11 +22,13 @@ func TestNoProposalBlocksCommits(t *testing.T) {
 		make   func(x *scene) []message.Proposal
 		want   int // how many of them are committed
 	}{
-		{"a pre-shared key twice", func(c *Config) {
+		{"a PreSharedKeyID twice", func(c *Config) {
 			c.PSK = func(*message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), true }
 		}, func(x *scene) []message.Proposal {
-			id := message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("known")}
-			return []message.Proposal{x.psk(id), x.psk(id)}
+			id := message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("known"), Nonce: make([]byte, x.cfg.Suite.ID().Sizes().Hash)}
+			p := x.psk(id)
+			x.groups["2"].cache.add(x.received("2", forgery{proposal: &p}))
+			return []message.Proposal{p}
 		}, 1},
 		{"a pre-shared key that no one knows", nil, func(x *scene) []message.Proposal {
 			return []message.Proposal{x.psk(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("unknown")}), RemoveProposal(3)}

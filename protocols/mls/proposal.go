@@ -197,10 +197,10 @@ func checkPSK(id *message.PreSharedKeyID, hash int) error {
 	return nil
 }
 
-// pskKey names a pre-shared key without the nonce, which is fresh each time.
-func pskKey(id message.PreSharedKeyID) string {
-	id.Nonce = nil
-	b, _ := wire.Marshal(&id) // it was read from a message, or one that holds it fails
+// pskKey names a PreSharedKeyID. The nonce is a part of it (Section 8.4): one key that
+// two members propose, each with its own nonce, is not twice in a Commit.
+func pskKey(id *message.PreSharedKeyID) string {
+	b, _ := wire.Marshal(id) // it was read from a message, or one that holds it fails
 	return string(b)
 }
 
