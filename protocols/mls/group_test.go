@@ -256,6 +256,60 @@ func (w *world) external(name string, o ExternalOptions) {
 	w.agree()
 }
 
+// TestResyncAlone brings a client back that lost the state of a group in which it was
+// alone, or in which all others leave by the same Commit: the tree is without members
+// for a moment.
+func TestResyncAlone(t *testing.T) {
+	t.Parallel()
+	for _, members := range []int{1, 2, 5} {
+		w := newWorld(t, 1, nil)
+		for n := 1; n < members; n++ {
+			w.commit("0", CommitOptions{}, w.keyPackage(fmt.Sprint(n)))
+		}
+		info, err := w.groups["0"].GroupInfo(GroupInfoOptions{External: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub, err := NewPublicGroup(w.cfg, now, info, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := ExternalOptions{Resync: true}
+		for n := 1; n < members; n++ {
+			p := w.cfg.SelfRemoveProposal()
+			m, err := message.Parse(forge(t, w.groups[fmt.Sprint(n)], forgery{proposal: &p}), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := hub.Stage(now, m.Public); err != nil {
+				t.Fatal(err)
+			}
+			o.SelfRemoves = append(o.SelfRemoves, m.Public)
+		}
+		e, err := JoinExternal(w.cfg, now, w.identity("0"), info, o)
+		if err != nil {
+			t.Fatalf("%d members: %v", members, err)
+		}
+		m, err := message.Parse(e.Message, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		staged, err := hub.Stage(now, m.Public)
+		if err != nil {
+			t.Fatalf("%d members: hub: %v", members, err)
+		}
+		if err := hub.Merge(staged.(*Staged)); err != nil {
+			t.Fatal(err)
+		}
+		g := e.Join()
+		if g.Tree().Members() != 1 || g.Tree().Width() != 1 || !bytes.Equal(g.Tree().Hash(), hub.Tree().Hash()) {
+			t.Fatalf("%d members: %d members in %d leaves afterwards, want 1 in 1", members, g.Tree().Members(), g.Tree().Width())
+		}
+		w.groups, w.order = map[string]*Group{"0": g}, []string{"0"}
+		w.commit("0", CommitOptions{}, w.keyPackage("9"))
+	}
+}
+
 // TestPSKs commits external and resumption pre-shared keys.
 func TestPSKs(t *testing.T) {
 	t.Parallel()

@@ -170,13 +170,11 @@ func (e *Edit) Update(i LeafIndex, n *message.LeafNode) error {
 }
 
 // Remove blanks a member's leaf and its direct path, and truncates the tree (RFC
-// 9420, Section 12.1.3). The last member can't be removed.
+// 9420, Section 12.1.3). The last one may go too, if another follows: a client that
+// was alone and lost its state comes back by an external Commit that removes it.
 func (e *Edit) Remove(i LeafIndex) error {
 	if _, err := e.t.member(i); err != nil {
 		return err
-	}
-	if e.t.Members() == 1 {
-		return fmt.Errorf("%w: leaf %d is the only member and can't be removed", ErrLeaf, i)
 	}
 	e.setLeaf(i, leaf{})
 	e.blankPath(i)

@@ -121,6 +121,49 @@ func add(e *Edit, n *message.LeafNode) error {
 	return err
 }
 
+// TestRemoveEveryone removes all members, from either end, and adds one: the tree is
+// that of a group of one.
+func TestRemoveEveryone(t *testing.T) {
+	t.Parallel()
+	s := sized(t)
+	a := newClient(t, s, 0)
+	one, err := New(s, a.leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 2, 3, 64, 65, 200} {
+		e := one.Edit()
+		for n := 1; n < size; n++ {
+			if err := add(e, newClient(t, s, n).leaf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		full := mustTree(t, e)
+		for _, backwards := range []bool{false, true} {
+			e := full.Edit()
+			for n := range size {
+				if backwards {
+					n = size - 1 - n
+				}
+				if err := e.Remove(LeafIndex(n)); err != nil {
+					t.Fatalf("size %d: remove of leaf %d: %v", size, n, err)
+				}
+			}
+			none := mustTree(t, e)
+			if none.Members() != 0 || none.Width() != 1 {
+				t.Fatalf("size %d: %d members in %d leaves, want 0 in 1", size, none.Members(), none.Width())
+			}
+			e = none.Edit()
+			if err := add(e, a.leaf); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(mustTree(t, e).Hash(), one.Hash()) {
+				t.Errorf("size %d, backwards %v: the tree of one that comes after is another", size, backwards)
+			}
+		}
+	}
+}
+
 func TestEditRefuses(t *testing.T) {
 	t.Parallel()
 	s := sized(t)
@@ -134,7 +177,6 @@ func TestEditRefuses(t *testing.T) {
 		edit func(e *Edit) error
 		want error
 	}{
-		{"remove of the last member", func(e *Edit) error { return e.Remove(0) }, ErrLeaf},
 		{"remove beyond the tree", func(e *Edit) error { return e.Remove(7) }, ErrLeaf},
 		{"update of a leaf far beyond", func(e *Edit) error { return e.Update(1<<32-1, a.leaf) }, ErrLeaf},
 		{"path of a leaf beyond the tree", func(e *Edit) error { return e.ApplyPath(1, &message.UpdatePath{}, nil) }, ErrLeaf},
