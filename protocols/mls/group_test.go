@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -307,6 +308,43 @@ func TestResyncAlone(t *testing.T) {
 		}
 		w.groups, w.order = map[string]*Group{"0": g}, []string{"0"}
 		w.commit("0", CommitOptions{}, w.keyPackage("9"))
+	}
+}
+
+// TestLastEpoch sees that the number of the epoch does not begin anew, which would
+// make the records of a state those of the beginning.
+func TestLastEpoch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, nil)
+	w.commit("0", CommitOptions{}, w.keyPackage("1"))
+	for _, g := range w.groups {
+		context := g.now.context
+		context.Epoch = math.MaxUint64
+		var err error
+		if g.now, err = newSnapshot(w.cfg.Suite, context, g.now.tree, g.now.tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.groups["0"].Commit(now, CommitOptions{Path: true}); !errors.Is(err, CheckEpoch) {
+		t.Errorf("commit: %v, want check %s", err, CheckEpoch)
+	}
+	// With no more than its epoch's number wrong, a Commit of another comes this far.
+	f := &message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
+		GroupID: w.groups["1"].GroupID(), Epoch: math.MaxUint64, Sender: message.Member(1),
+		Content: message.Content{Type: message.ContentCommit, Commit: &message.Commit{Proposals: []message.ProposalOrRef{
+			{Proposal: &message.Proposal{Type: message.ProposalAdd, Body: &message.Add{KeyPackage: w.keyPackage("2").Public}}},
+		}}},
+	}}
+	if err := f.Sign(w.cfg.Suite, w.groups["1"].signer, w.groups["1"].now.encoded); err != nil {
+		t.Fatal(err)
+	}
+	f.Auth.ConfirmationTag = make([]byte, w.cfg.Suite.ID().Sizes().Hash)
+	p, err := f.Public(w.cfg.Suite, w.groups["1"].epoch.Membership, w.groups["1"].now.encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.groups["0"].Process(now, encode(t, &message.Message{Public: p})); !errors.Is(err, CheckEpoch) {
+		t.Errorf("commit of another: %v, want check %s", err, CheckEpoch)
 	}
 }
 

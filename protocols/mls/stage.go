@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -199,6 +200,9 @@ func resynced(l *list) (tree.LeafIndex, bool) {
 // under.
 func (st *stage) provision(after *tree.Tree) (message.GroupContext, error) {
 	next := st.base.context
+	if next.Epoch == math.MaxUint64 { // 6-2
+		return next, fail(CheckEpoch, "commit in epoch %d, after which there is none", next.Epoch)
+	}
 	next.Epoch++
 	next.TreeHash = after.Hash()
 	next.Extensions = st.list.extensions
