@@ -11,6 +11,44 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
+// TestFewChecksForOne sees that one proposal among many which does not fit costs a few
+// looks at the list and not one for each.
+func TestFewChecksForOne(t *testing.T) {
+	t.Parallel()
+	looks := 0
+	x := newScene(t, &row{config: func(c *Config) {
+		c.Authorize = func(p *Proposed) error {
+			looks++
+			for _, c := range p.Proposals {
+				if e, ok := c.Proposal.Body.(*message.PreSharedKey); ok && e.PSK.Epoch == 17 {
+					return errors.New("not this one")
+				}
+			}
+			return nil
+		}
+		c.PSK = func(*message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), true }
+	}})
+	for n := range 64 {
+		id := resumptionPSK(message.ResumptionApplication, uint64(n))
+		id.GroupID = []byte("another")
+		p := x.psk(id)
+		if _, err := x.to.Process(now, forge(t, x.in, forgery{proposal: &p})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks = 0
+	p, err := x.to.Commit(now, CommitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Proposals()) != 63 {
+		t.Errorf("%d proposals committed, want 63", len(p.Proposals()))
+	}
+	if want := 2*6 + 3; looks > want {
+		t.Errorf("%d looks at the list, want at most %d", looks, want)
+	}
+}
+
 // TestNoProposalBlocksCommits lets a hostile member propose what by itself is valid
 // and can't be committed, or not together: others can still commit what they like
 // and the proposals that go together.
