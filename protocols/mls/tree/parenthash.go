@@ -72,7 +72,7 @@ func (v *parentHashes) verify(n NodeIndex, p *parent) error {
 	return nil
 }
 
-// vouchers counts the nodes D with a parent hash that is valid with respect to P,
+// vouchers counts, to 1 at most, the nodes D with a parent hash that is valid with respect to P,
 // whose children are C, which has D under it, and S:
 //
 //   - D's parent_hash is the parent hash of P with copath child S;
@@ -84,35 +84,35 @@ func (v *parentHashes) vouchers(p *parent, c, s NodeIndex) int {
 	if len(v.resolution) != len(unmerged)+1 {
 		return 0
 	}
-	v.hash = v.hash[:0]
-	count := 0
-	for k, d := range v.resolution {
-		field := v.t.parentHashField(d)
-		if len(field) == 0 || !v.unmergedBut(k, unmerged) {
-			continue
-		}
-		if len(v.hash) == 0 {
-			sibling := v.original(s, under(p.unmerged, s))
-			v.hash = v.h.parentHash(v.hash, p.encryptionKey(), p.parentHash(), sibling)
-		}
-		if bytes.Equal(field, v.hash) {
-			count++
-		}
+	d, ok := v.unmergedBut(unmerged)
+	if !ok {
+		return 0
 	}
-	return count
+	field := v.t.parentHashField(d)
+	if len(field) == 0 {
+		return 0
+	}
+	sibling := v.original(s, under(p.unmerged, s))
+	v.hash = v.h.parentHash(v.hash[:0], p.encryptionKey(), p.parentHash(), sibling)
+	if !bytes.Equal(field, v.hash) {
+		return 0
+	}
+	return 1
 }
 
-// unmergedBut reports whether the resolution without its node k is unmerged.
-func (v *parentHashes) unmergedBut(k int, unmerged []uint32) bool {
-	for j, u := range unmerged {
-		if j >= k {
-			j++
-		}
-		if v.resolution[j] != LeafIndex(u).Node() {
-			return false
+// unmergedBut returns the one node of the resolution that is not unmerged, if the
+// others are. No node is in either list twice, so it is where they differ first.
+func (v *parentHashes) unmergedBut(unmerged []uint32) (d NodeIndex, ok bool) {
+	k := 0
+	for k < len(unmerged) && v.resolution[k] == LeafIndex(unmerged[k]).Node() {
+		k++
+	}
+	for j := k; j < len(unmerged); j++ {
+		if v.resolution[j+1] != LeafIndex(unmerged[j]).Node() {
+			return 0, false
 		}
 	}
-	return true
+	return v.resolution[k], true
 }
 
 // under returns the part of a list of leaves that lies under a node.

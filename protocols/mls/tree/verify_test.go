@@ -2,8 +2,10 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -127,6 +129,63 @@ func TestVerifyLeavesNames(t *testing.T) {
 	}
 	if _, err := p.tree.VerifyLeaves([]byte("another group"), memo); !errors.Is(err, ErrSignature) {
 		t.Errorf("another group: got %v, want %v", err, ErrSignature)
+	}
+}
+
+func TestUnmergedBut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		resolution []NodeIndex
+		unmerged   []uint32
+		want       NodeIndex
+		ok         bool
+	}{
+		{"alone", []NodeIndex{4}, nil, 4, true},
+		{"a parent first", []NodeIndex{3, 2, 6}, []uint32{1, 3}, 3, true},
+		{"a leaf in between", []NodeIndex{0, 2, 6}, []uint32{0, 3}, 2, true},
+		{"a leaf at the end", []NodeIndex{0, 2, 6}, []uint32{0, 1}, 6, true},
+		{"two others", []NodeIndex{0, 2, 6}, []uint32{0, 5}, 0, false},
+		{"none of them", []NodeIndex{3, 11}, []uint32{2}, 0, false},
+	} {
+		v := parentHashes{resolution: c.resolution}
+		if got, ok := v.unmergedBut(c.unmerged); ok != c.ok || got != c.want {
+			t.Errorf("%s: %d, %v, want %d, %v", c.name, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// BenchmarkVerifyParentHashesHostile is a tree whose only parent, the root, has all
+// leaves under its left child unmerged but for the last, and all of them claim a
+// parent hash: the time grows with their number and not with its square.
+func BenchmarkVerifyParentHashesHostile(b *testing.B) {
+	s := sized(b)
+	for _, width := range []int{1 << 10, 1 << 14} {
+		b.Run(fmt.Sprint(width), func(b *testing.B) {
+			one := newClient(b, s, 0)
+			one.leaf.Source, one.leaf.ParentHash = message.SourceCommit, []byte{1}
+			e := newTree(s).edit()
+			for i := range width {
+				l, err := e.newLeaf(one.leaf)
+				if err != nil {
+					b.Fatal(err)
+				}
+				e.grow(LeafIndex(i).Node())
+				e.fillLeaf(LeafIndex(i), l)
+			}
+			list := make([]uint32, width/2-1)
+			for i := range list {
+				list[i] = uint32(i)
+			}
+			e.fillParent(Root(uint32(width)), newParent(one.pair.Public, nil, list))
+			t := e.t
+			t.rehash()
+			for b.Loop() {
+				if err := t.VerifyParentHashes(); !errors.Is(err, ErrParentHash) {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
