@@ -77,7 +77,16 @@ func Read(t *term.IO, args []string, e Encoding) ([]byte, Encoding, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxText+1))
 	if err != nil {
+		if in != t.In { // a file's errors have its name
+			return nil, e, exit.Failuref("", "%w", err)
+		}
 		return nil, e, exit.Failuref("", "read %s: %w", name, err)
+	}
+	tooLong := func() error {
+		return exit.Usagef("", "%s is longer than %d MiB, want at most that", name, maxBytes>>20)
+	}
+	if len(b) > maxText { // before it is decoded
+		return nil, e, tooLong()
 	}
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, e, exit.Usagef("The command reads a file or what is piped into it.", "nothing to read: %s is empty", name)
@@ -85,13 +94,12 @@ func Read(t *term.IO, args []string, e Encoding) ([]byte, Encoding, error) {
 	if e == Auto {
 		e = guess(b)
 	}
-	text := len(b)
 	b, err = decode(b, e)
 	if err != nil {
 		return nil, e, exit.Usagef(e.Hint(), "%s: %w", name, err)
 	}
-	if len(b) > maxBytes || text > maxText {
-		return nil, e, exit.Usagef("", "%s is longer than %d MiB, want at most that", name, maxBytes>>20)
+	if len(b) > maxBytes {
+		return nil, e, tooLong()
 	}
 	return b, e, nil
 }
@@ -104,14 +112,23 @@ func guess(b []byte) Encoding {
 	switch {
 	case bytes.ContainsFunc(b, text):
 		return Binary
-	case strings.Trim(squeeze(b), "0123456789abcdefABCDEF") == "":
+	case strings.IndexFunc(squeeze(b), notHex) < 0:
 		return Hex
 	}
 	return Base64
 }
 
 // squeeze takes the white space out.
-func squeeze(b []byte) string { return string(bytes.Join(bytes.Fields(b), nil)) }
+func squeeze(b []byte) string {
+	var s strings.Builder
+	s.Grow(len(b))
+	for _, c := range b {
+		if !strings.ContainsRune(" \t\r\n\v\f", rune(c)) {
+			s.WriteByte(c)
+		}
+	}
+	return s.String()
+}
 
 // decode decodes hexadecimal, or base64 of either alphabet with or without padding
 // (RFC 4648, Sections 4, 5 and 8). Where it fails, white space does not count.
