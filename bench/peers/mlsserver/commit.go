@@ -45,14 +45,15 @@ func (s *Server) Commit(_ context.Context, q *pb.CommitRequest) (*pb.CommitRespo
 func (s *Server) HandleCommit(_ context.Context, q *pb.HandleCommitRequest) (*pb.HandleCommitResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, err := s.handle(q)
+	st, err := s.handle(q, false)
 	if err != nil {
 		return nil, err
 	}
 	return &pb.HandleCommitResponse{StateId: q.StateId, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
 }
 
-func (s *Server) handle(q *pb.HandleCommitRequest) (*state, error) {
+// handle applies a Commit, if it holds a ReInit where that is asked for.
+func (s *Server) handle(q *pb.HandleCommitRequest, reInit bool) (*state, error) {
 	st, err := s.state(q.StateId)
 	if err != nil {
 		return nil, err
@@ -68,21 +69,22 @@ func (s *Server) handle(q *pb.HandleCommitRequest) (*state, error) {
 	if !ok {
 		return nil, invalid("the message is no commit")
 	}
-	return st, st.merge(staged)
+	return st, st.end(staged, reInit)
 }
 
 // HandlePendingCommit applies the Commit that is pending.
 func (s *Server) HandlePendingCommit(_ context.Context, q *pb.HandlePendingCommitRequest) (*pb.HandleCommitResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, err := s.handlePending(q)
+	st, err := s.handlePending(q, false)
 	if err != nil {
 		return nil, err
 	}
 	return &pb.HandleCommitResponse{StateId: q.StateId, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
 }
 
-func (s *Server) handlePending(q *pb.HandlePendingCommitRequest) (*state, error) {
+// handlePending is handle for the Commit that is pending.
+func (s *Server) handlePending(q *pb.HandlePendingCommitRequest, reInit bool) (*state, error) {
 	st, err := s.state(q.StateId)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,15 @@ func (s *Server) handlePending(q *pb.HandlePendingCommitRequest) (*state, error)
 	if st.pending == nil {
 		return nil, status.Errorf(codes.FailedPrecondition, "state %d has no pending commit", q.StateId)
 	}
-	return st, st.merge(&st.pending.Staged)
+	return st, st.end(&st.pending.Staged, reInit)
+}
+
+// end merges a Commit, unless it should hold a ReInit and holds none.
+func (st *state) end(c *mls.Staged, reInit bool) error {
+	if reInit && c.ReInit() == nil {
+		return status.Error(codes.FailedPrecondition, "the commit holds no reinit")
+	}
+	return st.merge(c)
 }
 
 // ReInitCommit makes a Commit of a ReInit.
@@ -102,7 +112,7 @@ func (s *Server) ReInitCommit(ctx context.Context, q *pb.CommitRequest) (*pb.Com
 func (s *Server) HandlePendingReInitCommit(_ context.Context, q *pb.HandlePendingCommitRequest) (*pb.HandleReInitCommitResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, err := s.handlePending(q)
+	st, err := s.handlePending(q, true)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +123,7 @@ func (s *Server) HandlePendingReInitCommit(_ context.Context, q *pb.HandlePendin
 func (s *Server) HandleReInitCommit(_ context.Context, q *pb.HandleCommitRequest) (*pb.HandleReInitCommitResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, err := s.handle(q)
+	st, err := s.handle(q, true)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +133,6 @@ func (s *Server) HandleReInitCommit(_ context.Context, q *pb.HandleCommitRequest
 // closed answers for a group that a ReInit closed, with a KeyPackage for the next.
 func (s *Server) closed(st *state) (*pb.HandleReInitCommitResponse, error) {
 	r := st.group.ReInit()
-	if r == nil {
-		return nil, status.Error(codes.FailedPrecondition, "the commit holds no reinit")
-	}
 	c, err := s.client(uint32(r.Suite), st.id.Credential.Identity, !st.cfg.PublicHandshake)
 	if err != nil {
 		return nil, err

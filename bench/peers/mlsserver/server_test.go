@@ -52,6 +52,14 @@ func TestRefuses(t *testing.T) {
 			return err
 		},
 	}
+	calls["pending commit without a reinit"] = func() error {
+		if _, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.HandlePendingReInitCommit(ctx, &pb.HandlePendingCommitRequest{StateId: g.StateId})
+		s.states[g.StateId].pending = nil // "pending" sees that there is none
+		return err
+	}
 	before, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: g.StateId})
 	if err != nil {
 		t.Fatal(err)
