@@ -65,7 +65,7 @@ func Run(t *testing.T, a protocols.Adapter, o Options) {
 func checksOf(h *harness) []check {
 	all := slices.Concat(metadataChecks, publishChecks, sessionChecks, hostileChecks, stateChecks, concurrentChecks, randomChecks)
 	if _, ok := h.client("probe").Client.(protocols.GroupClient); ok {
-		all = append(all, groupChecks...)
+		all = slices.Concat(all, groupChecks, groupChangeChecks)
 	}
 	return all
 }
