@@ -125,15 +125,8 @@ var groupChangeChecks = []check{
 			h.Fatal(err)
 		}
 		p.restart("a")
-		before := p.members
+		p.hand("a", change, p.members)
 		p.members = []protocols.Address{"a", "b", "c"}
-		for _, e := range change {
-			for _, to := range recipients(e, "a", before) {
-				if _, err := p.devices[to].group().OpenGroup(now, p.g, "a", e.Sealed); err != nil {
-					h.Fatalf("%s takes the change: %v", to, err)
-				}
-			}
-		}
 		p.agree()
 		p.everybody("all of us")
 	}},

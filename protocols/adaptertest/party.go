@@ -79,23 +79,31 @@ func (p *party) change(by protocols.Address, add, remove []protocols.Address) {
 	before := p.members
 	p.members = slices.DeleteFunc(slices.Concat(before, add), func(a protocols.Address) bool { return slices.Contains(remove, a) })
 	slices.Sort(p.members)
-	told := protocols.Notice(0)
-	for _, e := range envelopes {
-		for _, to := range recipients(e, by, before) {
-			o, err := p.devices[to].group().OpenGroup(now, p.g, by, e.Sealed)
-			if err != nil {
-				p.h.Fatalf("%s takes %s of a change by %s: %v", to, describe(e.Sealed), by, err)
-			}
-			if o.Plaintext != nil {
-				p.h.Errorf("%s found plaintext in a change", to)
-			}
-			told |= o.Notice
-		}
-	}
+	told := p.hand(by, envelopes, before)
 	if len(before)+len(add) > 1 && !told.Has(protocols.MembersChanged) {
 		p.h.Error("nobody heard that the members changed")
 	}
 	p.agree()
+}
+
+// hand gives the members their envelopes of a change or of a sender's set-up, in
+// which there is nothing to read, and returns what they heard.
+func (p *party) hand(from protocols.Address, envelopes []protocols.Envelope, members []protocols.Address) protocols.Notice {
+	p.h.Helper()
+	heard := protocols.Notice(0)
+	for _, e := range envelopes {
+		for _, to := range recipients(e, from, members) {
+			o, err := p.devices[to].group().OpenGroup(now, p.g, from, e.Sealed)
+			if err != nil {
+				p.h.Fatalf("%s takes %s from %s: %v", to, describe(e.Sealed), from, err)
+			}
+			if o.Plaintext != nil {
+				p.h.Errorf("%s found plaintext in %s from %s, which holds no message", to, describe(e.Sealed), from)
+			}
+			heard |= o.Notice
+		}
+	}
+	return heard
 }
 
 // recipients are those that an envelope is for.
@@ -174,13 +182,7 @@ func (p *party) content(from protocols.Address, text string) protocols.Envelope 
 	p.h.Helper()
 	envelopes := p.seal(from, text)
 	last := len(envelopes) - 1
-	for _, e := range envelopes[:last] {
-		for _, to := range recipients(e, from, p.members) {
-			if _, err := p.devices[to].group().OpenGroup(now, p.g, from, e.Sealed); err != nil {
-				p.h.Fatalf("%s opens %s from %s: %v", to, describe(e.Sealed), from, err)
-			}
-		}
-	}
+	p.hand(from, envelopes[:last], p.members)
 	return envelopes[last]
 }
 
