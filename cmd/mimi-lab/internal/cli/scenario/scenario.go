@@ -3,7 +3,6 @@ package scenario
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -100,12 +99,4 @@ func names() []string {
 		all = append(all, s.Name)
 	}
 	return all
-}
-
-// plural is "1 point" or "3 points".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

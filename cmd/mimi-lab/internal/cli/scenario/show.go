@@ -134,7 +134,7 @@ func (o *showOptions) print(s shown) {
 	}
 	for _, one := range s.Studies {
 		fmt.Fprintf(out, "\n%s  %s, %s of %v virtual time\n", o.IO.Paint(term.Name, one.Name),
-			plural(one.Points, "point"), plural(one.Runs, "run"), one.Span)
+			term.Plural(one.Points, "point"), term.Plural(one.Runs, "run"), one.Span)
 		paragraph("  ", one.Question)
 	}
 	for _, kind := range []struct{ title, of string }{{"Calibrated", "source"}, {"Assumed", "assumed"}} {
@@ -149,7 +149,7 @@ func (o *showOptions) print(s shown) {
 				continue
 			}
 			none = false
-			fmt.Fprintf(out, "  %s  %s\n", o.IO.Paint(term.Name, b.Path), plural(len(b.Numbers), "number"))
+			fmt.Fprintf(out, "  %s  %s\n", o.IO.Paint(term.Name, b.Path), term.Plural(len(b.Numbers), "number"))
 			paragraph("    ", why)
 		}
 		if none {

@@ -70,7 +70,7 @@ func runValidate(o *validateOptions) error {
 		return err
 	}
 	if !o.Quiet {
-		fmt.Fprintf(o.IO.Out, "%s is valid: %s\n", o.Name, plural(len(f.Points()), "point"))
+		fmt.Fprintf(o.IO.Out, "%s is valid: %s\n", o.Name, term.Plural(len(f.Points()), "point"))
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package term
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Wrap breaks a text into lines of at most width letters where it has spaces. A
 // longer word stands on a line of its own. An empty text has no lines.
@@ -22,4 +25,12 @@ func Wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// Plural is a number of things: "1 point" or "3 points".
+func Plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
