@@ -82,7 +82,9 @@ func (t *table) external(name string, info *pb.GroupInfoResponse, removePrior bo
 	}
 	r := call(t, a, "ExternalJoin", a.peer.rpc.ExternalJoin, q, func(r *pb.ExternalJoinResponse) int { return len(r.Commit) })
 	a.joined = false // an earlier self does not handle the Commit that removes it
+	t.maker = a
 	t.follow(name, nil, r.Commit, r.EpochAuthenticator)
+	t.maker = nil
 	a.state, a.joined = r.StateId, true
 	t.agree()
 }

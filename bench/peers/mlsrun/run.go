@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // Options say what to play.
@@ -22,6 +21,7 @@ type Options struct {
 	Seed      uint64        // of deep_random
 	Deals     int           // ways to deal out the actors; 0 means all, so that every pair meets
 	Timeout   time.Duration // of one call
+	Known     []Deviation   // failures that are no news
 	// Progress is called before each game with how many are done of how many.
 	Progress func(done, all int)
 }
@@ -40,6 +40,7 @@ type Outcome string
 const (
 	Passed  Outcome = "passed"
 	Failed  Outcome = "failed"
+	Known   Outcome = "known"   // it failed as a known deviation has it
 	Skipped Outcome = "skipped" // a peer does not implement a call
 )
 
@@ -52,6 +53,8 @@ type Game struct {
 	Peers    []string `json:"peers"` // of the actors, in the order of their entrance
 	Outcome  Outcome  `json:"outcome"`
 	Error    string   `json:"error,omitempty"`
+	Failure  *Failure `json:"failure,omitempty"` // where it ended, unless it passed
+	Reason   string   `json:"reason,omitempty"`  // why, if it is known
 	Seconds  float64  `json:"seconds"`
 }
 
@@ -59,6 +62,9 @@ type Game struct {
 type Report struct {
 	Games []Game      `json:"games"`
 	Calls []CallStats `json:"calls"`
+	// Stale are the deviations that were to be expected and are no more: a game in
+	// which the implementation played passed, and none failed so.
+	Stale []Deviation `json:"stale,omitempty"`
 }
 
 // Count returns how many games ended so.
@@ -127,13 +133,13 @@ func Run(ctx context.Context, peers []*Peer, o Options) (*Report, error) {
 		if o.Progress != nil {
 			o.Progress(i, len(plan))
 		}
-		if err := ctx.Err(); err != nil {
-			r.Calls = book.stats()
-			return r, err
+		if ctx.Err() != nil {
+			break
 		}
 		r.Games = append(r.Games, p.play(ctx, peers, &o, book))
 	}
 	r.Calls = book.stats()
+	r.judge(o.Known)
 	return r, ctx.Err()
 }
 
@@ -153,8 +159,8 @@ func (p part) play(ctx context.Context, peers []*Peer, o *Options, book *book) G
 		g.Peers = append(g.Peers, t.actors[name].peer.Name)
 	}
 	if err != nil {
-		g.Outcome, g.Error = Failed, err.Error()
-		if status.Code(errors.Unwrap(err)) == codes.Unimplemented {
+		g.Outcome, g.Error, g.Failure = Failed, err.Error(), &t.last
+		if t.last.Status == codes.Unimplemented.String() {
 			g.Outcome = Skipped
 		}
 	}

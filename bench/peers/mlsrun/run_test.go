@@ -69,7 +69,7 @@ func TestAgainstOurselves(t *testing.T) {
 type forgetful struct{ *mlsserver.Server }
 
 func (f forgetful) Name(context.Context, *pb.NameRequest) (*pb.NameResponse, error) {
-	return &pb.NameResponse{Name: "forgetful"}, nil
+	return &pb.NameResponse{Name: "forgetful 2.0 (provider)"}, nil
 }
 
 func (f forgetful) Export(context.Context, *pb.ExportRequest) (*pb.ExportResponse, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
 )
@@ -28,6 +29,8 @@ type table struct {
 	steps   int
 	most    int
 	groupID []byte
+	maker   *actor  // of the Commit or Welcome that the others are given, or nil
+	last    Failure // the last call, which has failed if the game ends early
 }
 
 // actor is one client, played by a peer.
@@ -88,8 +91,13 @@ func call[Q, A any](t *table, a *actor, name string, rpc func(context.Context, Q
 		ctx, cancel = context.WithTimeout(ctx, t.timeout)
 		defer cancel()
 	}
+	t.last = Failure{Call: name, Peer: a.peer.Name}
+	if t.maker != nil {
+		t.last.Maker = t.maker.peer.Name
+	}
 	start := time.Now()
 	r, err := rpc(ctx, q)
+	t.last.Status = status.Code(err).String()
 	if err != nil {
 		t.failf("%s of %s (%s): %w", name, a.name, a.peer.Name, err)
 	}
@@ -179,10 +187,12 @@ func (t *table) commit(by string, o commit) {
 	for _, name := range o.removed {
 		t.actors[name].joined = false
 	}
+	t.maker = a
 	t.follow(by, o.refs, r.Commit, own.EpochAuthenticator)
 	for _, name := range o.joiners {
 		t.join(name, r.Welcome, r.RatchetTree, own.EpochAuthenticator)
 	}
+	t.maker = nil
 	t.agree()
 }
 
@@ -217,12 +227,14 @@ func (t *table) agree() {
 	var auth, secret []byte
 	for i, m := range t.members() {
 		s := call(t, m, "StateAuth", m.peer.rpc.StateAuth, &pb.StateAuthRequest{StateId: m.state}, nil)
-		e := call(t, m, "Export", m.peer.rpc.Export, &pb.ExportRequest{StateId: m.state, Label: "mimi-lab", Context: []byte("context"), KeyLength: 32}, nil)
 		if i == 0 {
-			auth, secret = s.StateAuthSecret, e.ExportedSecret
-			continue
+			auth = s.StateAuthSecret
 		}
 		t.same(m, s.StateAuthSecret, auth)
+		e := call(t, m, "Export", m.peer.rpc.Export, &pb.ExportRequest{StateId: m.state, Label: "mimi-lab", Context: []byte("context"), KeyLength: 32}, nil)
+		if i == 0 {
+			secret = e.ExportedSecret
+		}
 		if !bytes.Equal(e.ExportedSecret, secret) {
 			t.failf("%s (%s) exports %x, others %x", m.name, m.peer.Name, e.ExportedSecret, secret)
 		}

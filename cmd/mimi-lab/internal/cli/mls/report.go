@@ -14,61 +14,103 @@ const shownFailures = 10
 
 // tally counts the games of a scenario.
 type tally struct {
-	name                    string
-	passed, failed, skipped int
-	seconds                 float64
+	name    string
+	games   map[mlsrun.Outcome]int
+	seconds float64
 }
 
-// printReport prints games by scenario, calls by implementation, and what failed.
+// printReport prints games by scenario, calls by implementation, what is known to
+// fail and what failed.
 func printReport(t *term.IO, r *mlsrun.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-20s %8s %8s %8s %9s\n", "scenario", "passed", "failed", "skipped", "seconds")
+	printTallies(&b, r)
+	printCalls(&b, r)
+	printKnown(&b, t, r)
+	printFailures(&b, t, r)
+	_, err := fmt.Fprint(t.Out, b.String())
+	return err
+}
+
+func printTallies(b *strings.Builder, r *mlsrun.Report) {
+	total := &tally{name: "all", games: map[mlsrun.Outcome]int{}}
 	var all []*tally
-	total := &tally{name: "all"}
 	for _, g := range r.Games {
 		if len(all) == 0 || all[len(all)-1].name != g.Scenario {
-			all = append(all, &tally{name: g.Scenario})
+			all = append(all, &tally{name: g.Scenario, games: map[mlsrun.Outcome]int{}})
 		}
 		for _, c := range []*tally{all[len(all)-1], total} {
+			c.games[g.Outcome]++
 			c.seconds += g.Seconds
-			switch g.Outcome {
-			case mlsrun.Passed:
-				c.passed++
-			case mlsrun.Failed:
-				c.failed++
-			case mlsrun.Skipped:
-				c.skipped++
-			}
 		}
 	}
+	fmt.Fprintf(b, "%-20s %8s %8s %8s %8s %9s\n", "scenario", "passed", "known", "failed", "skipped", "seconds")
 	for _, c := range append(all, total) {
-		fmt.Fprintf(&b, "%-20s %8d %8d %8d %9.2f\n", c.name, c.passed, c.failed, c.skipped, c.seconds)
+		fmt.Fprintf(b, "%-20s %8d %8d %8d %8d %9.2f\n", c.name,
+			c.games[mlsrun.Passed], c.games[mlsrun.Known], c.games[mlsrun.Failed], c.games[mlsrun.Skipped], c.seconds)
 	}
-	fmt.Fprintf(&b, "\n%-30s %-14s %7s %11s %9s\n", "call", "implementation", "calls", "median ms", "bytes")
+}
+
+func printCalls(b *strings.Builder, r *mlsrun.Report) {
+	fmt.Fprintf(b, "\n%-30s %-14s %7s %11s %9s\n", "call", "implementation", "calls", "median ms", "bytes")
 	for _, c := range r.Calls {
 		size := "-"
 		if c.Bytes > 0 {
 			size = fmt.Sprint(c.Bytes)
 		}
-		fmt.Fprintf(&b, "%-30s %-14s %7d %11.3f %9s\n", c.Call, short(printable(c.Peer), 14), c.Count, float64(c.Median)/float64(time.Millisecond), size)
+		fmt.Fprintf(b, "%-30s %-14s %7d %11.3f %9s\n", c.Call, short(printable(c.Peer), 14), c.Count, float64(c.Median)/float64(time.Millisecond), size)
 	}
+}
+
+// printKnown prints the deviations that were seen, with how often, and those that
+// were not though they should have been.
+func printKnown(b *strings.Builder, t *term.IO, r *mlsrun.Report) {
+	type key struct{ scenario, part, reason string }
+	var order []key
+	games := map[key]int{}
+	for _, g := range r.Games {
+		if g.Outcome != mlsrun.Known {
+			continue
+		}
+		k := key{g.Scenario, g.Part, g.Reason}
+		if games[k] == 0 {
+			order = append(order, k)
+		}
+		games[k]++
+	}
+	for _, k := range order {
+		head := fmt.Sprintf("%s, %s (%s)", k.scenario, k.part, term.Plural(games[k], "game"))
+		printItem(b, t.Paint(term.Bold, "known: "), len("known: "), head, k.reason)
+	}
+	for _, d := range r.Stale {
+		head := d.Scenario + ", " + d.Part
+		printItem(b, t.Paint(term.Bad, "no longer: "), len("no longer: "), head, d.Peer+" "+d.Reason)
+	}
+}
+
+// printFailures prints the first games that failed.
+func printFailures(b *strings.Builder, t *term.IO, r *mlsrun.Report) {
 	shown := 0
 	for _, g := range r.Games {
 		if g.Outcome != mlsrun.Failed {
 			continue
 		}
 		if shown++; shown > shownFailures {
-			fmt.Fprintf(&b, "\nand %d more; --json has them all\n", r.Count(mlsrun.Failed)-shownFailures)
+			fmt.Fprintf(b, "\nand %d more; --json has them all\n", r.Count(mlsrun.Failed)-shownFailures)
 			break
 		}
-		head := fmt.Sprintf("%s, %s, suite %d, %s handshakes, among %s", g.Scenario, g.Part, g.Suite, g.Mode, printable(strings.Join(g.Peers, ", ")))
-		fmt.Fprintf(&b, "\n%s\n", t.Paint(term.Bad, "failed: ")+strings.Join(term.Wrap(head, t.Width-8), "\n        "))
-		for _, line := range term.Wrap(printable(g.Error), t.Width-2) {
-			fmt.Fprintf(&b, "  %s\n", line)
-		}
+		head := fmt.Sprintf("%s, %s, suite %d, %s handshakes, among %s", g.Scenario, g.Part, g.Suite, g.Mode, strings.Join(g.Peers, ", "))
+		printItem(b, t.Paint(term.Bad, "failed: "), len("failed: "), head, g.Error)
 	}
-	_, err := fmt.Fprint(t.Out, b.String())
-	return err
+}
+
+// printItem prints a paragraph: a label that takes so many columns, a headline and
+// below it a text.
+func printItem(b *strings.Builder, label string, wide int, head, text string) {
+	lines := term.Wrap(printable(head), columns-wide)
+	fmt.Fprintf(b, "\n%s%s\n", label, strings.Join(lines, "\n"+strings.Repeat(" ", wide)))
+	for _, line := range term.Wrap(printable(text), columns-2) {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
 }
 
 // printable replaces what could move a terminal's cursor or colours: names and errors
