@@ -78,19 +78,22 @@ func escape(s string) string {
 	return b.String()
 }
 
-// width estimates how wide a text is in pixels, in a sans-serif face.
+// width estimates how wide a text is in pixels, in the widest of the sans-serif faces
+// that a browser may choose.
 func width(s string, px float64) float64 {
 	w := 0.0
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("ijlI.,:;|!'()[] ", r):
-			w += 0.34
-		case r >= 'A' && r <= 'Z', strings.ContainsRune("mw@%…", r):
+			w += 0.36
+		case strings.ContainsRune("mw@%…", r):
+			w += 1
+		case r >= 'A' && r <= 'Z':
 			w += 0.74
 		case r >= 0x1100:
 			w += 1.1
 		default:
-			w += 0.57
+			w += 0.63
 		}
 	}
 	return w * px
@@ -371,7 +374,7 @@ func (p *picture) name(x, y float64, i tree.LeafIndex) {
 		class, weight = "late", "650"
 	}
 	if p.names {
-		s := cut(p.identity(i), func(s string) bool { return width(s, 12.5) <= p.column-6 })
+		s := cut(p.identity(i), func(s string) bool { return width(s, 12.5) <= p.column-8 })
 		p.text(x, y+18, class, `font-size="12.5" font-weight="`+weight+`" text-anchor="middle"`, s)
 		p.text(x, y+34, "soft", `font-size="10.5" text-anchor="middle"`, fmt.Sprintf("node %d", i.Node()))
 		return
