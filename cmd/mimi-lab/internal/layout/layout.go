@@ -168,7 +168,7 @@ func (e *GuessError) Error() string {
 		}
 		return "may be any of " + strings.Join(names, ", ")
 	}
-	s := "fits none of the known structs; the furthest it makes sense first"
+	s := "fits none of the known structs; those that it fits furthest come first:"
 	for _, m := range e.Misfits {
 		s += "\n  " + m.Error()
 	}

@@ -45,7 +45,7 @@ than five. An interrupt prints the rows that are whole and exits with 130.`,
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of all keys")
 	c.Flags().IntSliceVar(&o.Sizes, "sizes", []int{10, 100, 1000}, "numbers of members, 2 to 100000")
 	c.Flags().DurationVar(&o.Time, "time", time.Second/2, "time to measure each operation for")
-	c.Flags().StringVar(&o.Out, "out", "", "file to draw the cost by members into, as SVG")
+	c.Flags().StringVar(&o.Out, "out", "", "`file` to draw the cost by members into, as SVG")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
 	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress")
 	return c

@@ -57,7 +57,7 @@ that is not as it was published is checked all the same, and named.`,
 			return runRun(c.Context(), o, p, files)
 		},
 	}
-	c.Flags().StringVar(&o.Dir, "dir", "", "folder of vectors")
+	c.Flags().StringVar(&o.Dir, "dir", "", "`folder` of vectors")
 	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress, and print nothing if all cases pass")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object that names every failure")
 	return c

@@ -25,12 +25,10 @@ type treeOptions struct {
 	Args     []string
 	Encoding encoded.Encoding
 	Out      string
-	Path     int // a leaf, or none
+	HasPath  bool
+	Path     int // a leaf, if HasPath
 	JSON     bool
 }
-
-// none is the leaf of --path that stands for no path.
-const none = -1
 
 func newTree(t *term.IO) *cobra.Command {
 	o := &treeOptions{IO: t, Encoding: encoded.Auto}
@@ -50,14 +48,14 @@ are folded where all nodes of a subtree are alike.`,
     000000030000010104ab0de00001b400010364616e0000000000020000 \
     | mimi-lab mls tree --path 0`,
 		Args: command.Args(0, 1, "a file"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			o.Args = args
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Args, o.HasPath = args, c.Flags().Changed("path")
 			return runTree(o)
 		},
 	}
 	o.Encoding.Flag(c.Flags())
-	c.Flags().StringVarP(&o.Out, "out", "o", "", "file for an SVG picture instead of text")
-	c.Flags().IntVar(&o.Path, "path", none, "`leaf` of the member whose Commit is shown")
+	c.Flags().StringVarP(&o.Out, "out", "o", "", "`file` for an SVG picture instead of text")
+	c.Flags().IntVar(&o.Path, "path", 0, "`leaf` of the member whose Commit is shown")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
 	return c
 }
@@ -74,7 +72,7 @@ func runTree(o *treeOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Path != none {
+	if o.HasPath {
 		i := tree.LeafIndex(o.Path)
 		if o.Path < 0 || o.Path >= int(v.Tree.Width()) || v.Tree.EncryptionKey(i.Node()) == nil {
 			return exit.Usagef("Without --path the command lists the leaves.", "--path %d: no member at this leaf, want one of the tree's %d members", o.Path, v.Tree.Members())
@@ -122,7 +120,7 @@ func parseTree(b []byte, e encoded.Encoding) (*treeview.View, error) {
 		return nil, exit.Usagef(e.Hint(), "%w", err)
 	}
 	if g == nil {
-		return nil, exit.Usagef("", "a %s has no ratchet tree, want a ratchet_tree extension's data or a GroupInfo", kind)
+		return nil, exit.Usagef("", "no ratchet tree is in it: it is of type %s, want a ratchet_tree extension's data or a GroupInfo", kind)
 	}
 	data, ok := g.Extensions.Find(message.ExtensionRatchetTree)
 	if !ok {

@@ -51,8 +51,8 @@ as well.`,
 			return runFetch(c.Context(), o, origin)
 		},
 	}
-	c.Flags().StringVar(&o.Dir, "dir", "", "folder for them (default: mimi-lab/vectors in your cache)")
-	c.Flags().StringVar(&o.From, "from", "", "folder or URL of a mirror")
+	c.Flags().StringVar(&o.Dir, "dir", "", "`folder` for them (default: mimi-lab/vectors in your cache)")
+	c.Flags().StringVar(&o.From, "from", "", "folder or URL of a `mirror`")
 	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress, and print nothing if all went well")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
 	return c

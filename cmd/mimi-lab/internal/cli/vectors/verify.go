@@ -36,7 +36,7 @@ fills. If a file is missing or changed, the exit code is 1.`,
 		Args:        command.NoArgs,
 		RunE:        func(*cobra.Command, []string) error { return runVerify(o) },
 	}
-	c.Flags().StringVar(&o.Dir, "dir", "", "folder to look at")
+	c.Flags().StringVar(&o.Dir, "dir", "", "`folder` to look at")
 	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "print nothing if all is as it was published")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object that names every file that differs")
 	return c
