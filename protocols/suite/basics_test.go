@@ -2,8 +2,6 @@ package suite
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -11,66 +9,18 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
-// hexBytes is bytes in hexadecimal JSON.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-// cryptoBasics is a case of the MLS working group's crypto-basics.json.
-type cryptoBasics struct {
-	Suite   ID `json:"cipher_suite"`
-	RefHash struct {
-		Label      string
-		Out, Value hexBytes
-	} `json:"ref_hash"`
-	ExpandWithLabel struct {
-		Secret, Context, Out hexBytes
-		Label                string
-		Length               uint16
-	} `json:"expand_with_label"`
-	DeriveSecret struct {
-		Secret, Out hexBytes
-		Label       string
-	} `json:"derive_secret"`
-	DeriveTreeSecret struct {
-		Secret, Out hexBytes
-		Label       string
-		Generation  uint32
-		Length      uint16
-	} `json:"derive_tree_secret"`
-	SignWithLabel struct {
-		Priv, Pub, Content, Signature hexBytes
-		Label                         string
-	} `json:"sign_with_label"`
-	EncryptWithLabel struct {
-		Priv, Pub, Context, Plaintext, Ciphertext hexBytes
-		KEMOutput                                 hexBytes `json:"kem_output"`
-		Label                                     string
-	} `json:"encrypt_with_label"`
-}
-
 // TestCryptoBasics builds the labelled structures by hand: the functions that do
 // belong to whoever speaks MLS.
 func TestCryptoBasics(t *testing.T) {
 	t.Parallel()
-	var cases []cryptoBasics
-	if err := json.Unmarshal(vectorstest.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) != len(IDs()) {
-		t.Fatalf("%d cases, want one per suite", len(cases))
-	}
-	for _, c := range cases {
+	for _, c := range vectorstest.ReadCryptoBasics(t) {
 		for _, p := range providers {
 			if p.modelled {
 				continue
 			}
 			t.Run(fmt.Sprintf("%d/%s", c.Suite, p.name), func(t *testing.T) {
 				t.Parallel()
-				s, err := p.make(c.Suite, "")
+				s, err := p.make(ID(c.Suite), "")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,7 +64,7 @@ func kdfLabel(t *testing.T, length int, label string, context []byte) []byte {
 	})
 }
 
-func checkKDFBasics(t *testing.T, s Suite, c *cryptoBasics) {
+func checkKDFBasics(t *testing.T, s Suite, c *vectorstest.CryptoBasics) {
 	t.Helper()
 	equal := func(name string, got, want []byte) {
 		t.Helper()
@@ -125,7 +75,7 @@ func checkKDFBasics(t *testing.T, s Suite, c *cryptoBasics) {
 	equal("RefHash", s.Hash(nil, labelled(t, c.RefHash.Label, c.RefHash.Value)), c.RefHash.Out)
 
 	e := c.ExpandWithLabel
-	n := int(e.Length)
+	n := e.Length
 	equal("ExpandWithLabel", s.Expand(e.Secret, kdfLabel(t, n, e.Label, e.Context), n), e.Out)
 
 	d := c.DeriveSecret
@@ -133,12 +83,12 @@ func checkKDFBasics(t *testing.T, s Suite, c *cryptoBasics) {
 	equal("DeriveSecret", s.Expand(d.Secret, kdfLabel(t, n, d.Label, nil), n), d.Out)
 
 	d2 := c.DeriveTreeSecret
-	n = int(d2.Length)
+	n = d2.Length
 	generation := structure(t, func(w *wire.Writer) { w.Uint32(d2.Generation) })
 	equal("DeriveTreeSecret", s.Expand(d2.Secret, kdfLabel(t, n, d2.Label, generation), n), d2.Out)
 }
 
-func checkSignBasics(t *testing.T, s Suite, c *cryptoBasics) {
+func checkSignBasics(t *testing.T, s Suite, c *vectorstest.CryptoBasics) {
 	t.Helper()
 	v := c.SignWithLabel
 	content := labelled(t, "MLS 1.0 "+v.Label, v.Content)
@@ -160,7 +110,7 @@ func checkSignBasics(t *testing.T, s Suite, c *cryptoBasics) {
 	}
 }
 
-func checkEncryptBasics(t *testing.T, s Suite, c *cryptoBasics) {
+func checkEncryptBasics(t *testing.T, s Suite, c *vectorstest.CryptoBasics) {
 	t.Helper()
 	v := c.EncryptWithLabel
 	context := labelled(t, "MLS 1.0 "+v.Label, v.Context)

@@ -2,8 +2,6 @@ package labeled
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"testing"
 
@@ -11,58 +9,13 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 )
 
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-type basics struct {
-	Suite   suite.ID `json:"cipher_suite"`
-	RefHash struct {
-		Label      string
-		Value, Out hexBytes
-	} `json:"ref_hash"`
-	Expand struct {
-		Secret, Context, Out hexBytes
-		Label                string
-		Length               int
-	} `json:"expand_with_label"`
-	DeriveSecret struct {
-		Secret, Out hexBytes
-		Label       string
-	} `json:"derive_secret"`
-	DeriveTreeSecret struct {
-		Secret, Out hexBytes
-		Label       string
-		Generation  uint32
-		Length      int
-	} `json:"derive_tree_secret"`
-	Sign struct {
-		Priv, Pub, Content, Signature hexBytes
-		Label                         string
-	} `json:"sign_with_label"`
-	Encrypt struct {
-		Priv, Pub, Context, Plaintext, Ciphertext hexBytes
-		KEMOutput                                 hexBytes `json:"kem_output"`
-		Label                                     string
-	} `json:"encrypt_with_label"`
-}
-
 func TestCryptoBasicsVectors(t *testing.T) {
 	t.Parallel()
-	var cases []basics
-	if err := json.Unmarshal(vectorstest.Read(t, "mls/crypto-basics.json"), &cases); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) != len(suite.IDs()) {
-		t.Fatalf("%d cases, want one per suite", len(cases))
-	}
-	for _, v := range cases {
-		t.Run(v.Suite.String(), func(t *testing.T) {
+	for _, v := range vectorstest.ReadCryptoBasics(t) {
+		id := suite.ID(v.Suite)
+		t.Run(id.String(), func(t *testing.T) {
 			t.Parallel()
-			s, err := suite.NewSeeded(v.Suite, [32]byte{}, "labeled")
+			s, err := suite.NewSeeded(id, [32]byte{}, "labeled")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,12 +26,13 @@ func TestCryptoBasicsVectors(t *testing.T) {
 				}
 			}
 			equal("RefHash", RefHash(s, nil, v.RefHash.Label, v.RefHash.Value), v.RefHash.Out)
-			equal("Expand", Expand(s, v.Expand.Secret, v.Expand.Label, v.Expand.Context, v.Expand.Length), v.Expand.Out)
+			x := v.ExpandWithLabel
+			equal("Expand", Expand(s, x.Secret, x.Label, x.Context, x.Length), x.Out)
 			equal("DeriveSecret", DeriveSecret(s, v.DeriveSecret.Secret, v.DeriveSecret.Label), v.DeriveSecret.Out)
 			d := v.DeriveTreeSecret
 			equal("DeriveTreeSecret", DeriveTreeSecret(s, d.Secret, d.Label, d.Generation, d.Length), d.Out)
 
-			g := v.Sign
+			g := v.SignWithLabel
 			if err := Verify(s, g.Pub, g.Label, g.Content, g.Signature); err != nil {
 				t.Errorf("Verify = %v", err)
 			}
@@ -93,7 +47,7 @@ func TestCryptoBasicsVectors(t *testing.T) {
 				t.Errorf("Verify under another label = %v, want %v", err, suite.ErrVerify)
 			}
 
-			e := v.Encrypt
+			e := v.EncryptWithLabel
 			plaintext, err := Decrypt(s, suite.PrivateKey(e.Priv), e.Label, e.Context, e.KEMOutput, e.Ciphertext)
 			if err != nil {
 				t.Fatal(err)

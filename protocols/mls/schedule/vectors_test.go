@@ -2,8 +2,6 @@ package schedule
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -11,27 +9,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/vectors/vectorstest"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
-
-// hexBytes is bytes in hexadecimal.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-// readVectors reads a file of cases and checks that there are as many as it is
-// known to have, so that a test does not pass for want of them.
-func readVectors[T any](t *testing.T, name string, want int) (cases []T) {
-	t.Helper()
-	if err := json.Unmarshal(vectorstest.Read(t, name), &cases); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) != want {
-		t.Fatalf("%s has %d cases, want %d", name, len(cases), want)
-	}
-	return cases
-}
 
 // each runs a subtest per case in a seeded suite.
 func each[T any](t *testing.T, cases []T, id func(T) suite.ID, run func(t *testing.T, s suite.Suite, v T)) {
@@ -78,18 +55,18 @@ func marshal(t testing.TB, m wire.Marshaler) []byte {
 type secretTreeVector struct {
 	Suite      suite.ID `json:"cipher_suite"`
 	SenderData struct {
-		Secret     hexBytes `json:"sender_data_secret"`
-		Ciphertext hexBytes `json:"ciphertext"`
-		Key        hexBytes `json:"key"`
-		Nonce      hexBytes `json:"nonce"`
+		Secret     vectorstest.Hex `json:"sender_data_secret"`
+		Ciphertext vectorstest.Hex `json:"ciphertext"`
+		Key        vectorstest.Hex `json:"key"`
+		Nonce      vectorstest.Hex `json:"nonce"`
 	} `json:"sender_data"`
-	EncryptionSecret hexBytes `json:"encryption_secret"`
+	EncryptionSecret vectorstest.Hex `json:"encryption_secret"`
 	Leaves           [][]struct {
-		Generation       uint32   `json:"generation"`
-		HandshakeKey     hexBytes `json:"handshake_key"`
-		HandshakeNonce   hexBytes `json:"handshake_nonce"`
-		ApplicationKey   hexBytes `json:"application_key"`
-		ApplicationNonce hexBytes `json:"application_nonce"`
+		Generation       uint32          `json:"generation"`
+		HandshakeKey     vectorstest.Hex `json:"handshake_key"`
+		HandshakeNonce   vectorstest.Hex `json:"handshake_nonce"`
+		ApplicationKey   vectorstest.Hex `json:"application_key"`
+		ApplicationNonce vectorstest.Hex `json:"application_nonce"`
 	} `json:"leaves"`
 }
 
@@ -97,7 +74,7 @@ type secretTreeVector struct {
 // and Consume, from the last leaf to the first, and after storing the state.
 func TestSecretTreeVectors(t *testing.T) {
 	t.Parallel()
-	cases := readVectors[secretTreeVector](t, "mls/secret-tree.json", 21)
+	cases := vectorstest.Cases[secretTreeVector](t, "mls/secret-tree.json", 21)
 	each(t, cases, func(v secretTreeVector) suite.ID { return v.Suite }, func(t *testing.T, s suite.Suite, v secretTreeVector) {
 		key, nonce := SenderDataKey(s, v.SenderData.Secret, v.SenderData.Ciphertext)
 		equal(t, "sender_data_key", key, v.SenderData.Key)
@@ -108,7 +85,7 @@ func TestSecretTreeVectors(t *testing.T) {
 		for leaf := range v.Leaves {
 			for _, g := range v.Leaves[leaf] {
 				for _, tree := range []*SecretTree{peeked, consumed} {
-					for r, want := range [][2]hexBytes{Handshake: {g.HandshakeKey, g.HandshakeNonce}, Application: {g.ApplicationKey, g.ApplicationNonce}} {
+					for r, want := range [][2]vectorstest.Hex{Handshake: {g.HandshakeKey, g.HandshakeNonce}, Application: {g.ApplicationKey, g.ApplicationNonce}} {
 						k, err := tree.Peek(uint32(leaf), Ratchet(r), g.Generation)
 						noError(t, err)
 						equal(t, fmt.Sprintf("%v key of leaf %d, generation %d", Ratchet(r), leaf, g.Generation), k.Key, want[0])
