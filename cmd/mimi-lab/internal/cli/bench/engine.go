@@ -1,8 +1,8 @@
 package bench
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,16 +15,14 @@ import (
 
 // engineOptions are those of the command bench engine.
 type engineOptions struct {
-	IO      *term.IO
+	output
 	Seed    uint64
 	Pending []int
 	Time    time.Duration
-	JSON    bool
-	Quiet   bool
 }
 
 func newEngine(t *term.IO) *cobra.Command {
-	o := &engineOptions{IO: t}
+	o := &engineOptions{output: output{IO: t}}
 	c := &cobra.Command{
 		Use:   "engine",
 		Short: "Measure the event kernel against a binary heap, and on a model",
@@ -43,8 +41,7 @@ An interrupt prints the parts that are whole and exits with 130.`,
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of all random streams")
 	c.Flags().IntSliceVar(&o.Pending, "pending", []int{1e3, 1e4, 1e5, 1e6}, "numbers of pending events")
 	c.Flags().DurationVar(&o.Time, "time", time.Second, "time to measure each part for")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
-	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress")
+	o.flags(c)
 	return c
 }
 
@@ -57,7 +54,7 @@ func runEngine(ctx context.Context, o *engineOptions) error {
 	if o.Time <= 0 {
 		return exit.Usagef("", "--time %v: want more than 0", o.Time)
 	}
-	progress := o.IO.Progress("measuring", o.Quiet)
+	progress := o.progress()
 	res, err := bench.Engine(ctx, bench.Options{
 		Seed: o.Seed, Pending: o.Pending, Time: o.Time,
 		Progress: func(done, total int, _ string) { progress.Set(float64(done), float64(total)) },
@@ -66,14 +63,5 @@ func runEngine(ctx context.Context, o *engineOptions) error {
 	if err != nil && (ctx.Err() == nil || len(res.Hold) == 0) {
 		return err
 	}
-	var printErr error
-	if o.JSON {
-		printErr = o.IO.JSON(res)
-	} else {
-		_, printErr = fmt.Fprint(o.IO.Out, res.Table())
-	}
-	if err == nil {
-		err = printErr
-	}
-	return err
+	return cmp.Or(err, o.print(res))
 }

@@ -1,8 +1,8 @@
 package bench
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -16,17 +16,15 @@ import (
 
 // mlsOptions are those of the command bench mls.
 type mlsOptions struct {
-	IO    *term.IO
+	output
 	Seed  uint64
 	Sizes []int
 	Time  time.Duration
 	Out   string
-	JSON  bool
-	Quiet bool
 }
 
 func newMLS(t *term.IO) *cobra.Command {
-	o := &mlsOptions{IO: t}
+	o := &mlsOptions{output: output{IO: t}}
 	c := &cobra.Command{
 		Use:   "mls",
 		Short: "Measure the MLS engine in groups of several sizes",
@@ -46,8 +44,7 @@ than five. An interrupt prints the rows that are whole and exits with 130.`,
 	c.Flags().IntSliceVar(&o.Sizes, "sizes", []int{10, 100, 1000}, "numbers of members, 2 to 100000")
 	c.Flags().DurationVar(&o.Time, "time", time.Second/2, "time to measure each operation for")
 	c.Flags().StringVar(&o.Out, "out", "", "`file` to draw the cost by members into, as SVG")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
-	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "show no progress")
+	o.flags(c)
 	return c
 }
 
@@ -60,7 +57,7 @@ func runMLS(ctx context.Context, o *mlsOptions) error {
 	if o.Time <= 0 {
 		return exit.Usagef("", "--time %v: want more than 0", o.Time)
 	}
-	progress := o.IO.Progress("measuring", o.Quiet)
+	progress := o.progress()
 	res, err := bench.MLS(ctx, bench.MLSOptions{
 		Seed: o.Seed, Sizes: o.Sizes, Time: o.Time, Progress: func(share float64) { progress.Set(share, 1) },
 	})
@@ -68,19 +65,11 @@ func runMLS(ctx context.Context, o *mlsOptions) error {
 	if err != nil && (ctx.Err() == nil || len(res.Rows) == 0) {
 		return err
 	}
-	var printErr error
-	if o.JSON {
-		printErr = o.IO.JSON(res)
-	} else {
-		_, printErr = fmt.Fprint(o.IO.Out, res.Table())
-	}
+	printErr := o.print(res)
 	if printErr == nil && o.Out != "" {
 		printErr = drawMLS(o.Out, res)
 	}
-	if err == nil {
-		err = printErr
-	}
-	return err
+	return cmp.Or(err, printErr)
 }
 
 func drawMLS(file string, res bench.MLSResult) error {
@@ -89,7 +78,7 @@ func drawMLS(file string, res bench.MLSResult) error {
 		return err
 	}
 	if err := os.WriteFile(file, svg, 0o666); err != nil {
-		return exit.Failuref("", "%w", err)
+		return exit.Failuref("--out chooses another file.", "%w", err)
 	}
 	return nil
 }
