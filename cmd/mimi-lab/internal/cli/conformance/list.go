@@ -9,23 +9,12 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
-// listOptions are those of the command conformance list.
-type listOptions struct {
-	IO   *term.IO
-	JSON bool
-}
-
 func newList(t *term.IO) *cobra.Command {
-	o := &listOptions{IO: t}
-	c := &cobra.Command{
+	return command.List(t, &cobra.Command{
 		Use:     "list",
 		Short:   "List what can be checked",
 		Example: "  mimi-lab conformance list",
-		Args:    command.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return runList(o) },
-	}
-	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON array")
-	return c
+	}, listAll, showList)
 }
 
 // listed is a protocol of the list, as JSON.
@@ -40,7 +29,7 @@ type listedFile struct {
 	About string `json:"about"`
 }
 
-func runList(o *listOptions) error {
+func listAll() []listed {
 	var all []listed
 	for _, p := range protocols() {
 		l := listed{Name: p.source.Name, About: p.source.About}
@@ -49,18 +38,18 @@ func runList(o *listOptions) error {
 		}
 		all = append(all, l)
 	}
-	if o.JSON {
-		return o.IO.JSON(all)
-	}
+	return all
+}
+
+func showList(t *term.IO, all []listed) {
 	for _, l := range all {
-		fmt.Fprintf(o.IO.Out, "%s  %s\n", o.IO.Paint(term.Name, l.Name), l.About)
+		fmt.Fprintf(t.Out, "%s  %s\n", t.Paint(term.Name, l.Name), l.About)
 		wide := 0
 		for _, f := range l.Files {
 			wide = max(wide, len(f.Name))
 		}
 		for _, f := range l.Files {
-			fmt.Fprintf(o.IO.Out, "     %-*s  %s\n", wide, f.Name, f.About)
+			fmt.Fprintf(t.Out, "     %-*s  %s\n", wide, f.Name, f.About)
 		}
 	}
-	return nil
 }

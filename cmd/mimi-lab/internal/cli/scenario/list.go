@@ -10,23 +10,12 @@ import (
 	"github.com/mimi-lab/mimi-lab/sim/scenario"
 )
 
-// listOptions are those of the command scenario list.
-type listOptions struct {
-	IO   *term.IO
-	JSON bool
-}
-
 func newList(t *term.IO) *cobra.Command {
-	o := &listOptions{IO: t}
-	c := &cobra.Command{
+	return command.List(t, &cobra.Command{
 		Use:     "list",
 		Short:   "List the built-in scenarios",
 		Example: "  mimi-lab scenario list",
-		Args:    command.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return runList(o) },
-	}
-	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON array")
-	return c
+	}, listAll, showList)
 }
 
 // listed is a scenario of the list, as JSON.
@@ -36,15 +25,18 @@ type listed struct {
 	Question string `json:"question,omitempty"`
 }
 
-func runList(o *listOptions) error {
+func listAll() []listed {
 	all := []listed{}
-	wide := 0
 	for _, s := range scenario.Library() {
 		all = append(all, listed(s))
-		wide = max(wide, len(s.Name))
 	}
-	if o.JSON {
-		return o.IO.JSON(all)
+	return all
+}
+
+func showList(t *term.IO, all []listed) {
+	wide := 0
+	for _, s := range all {
+		wide = max(wide, len(s.Name))
 	}
 	for _, s := range all {
 		name := fmt.Sprintf("%-*s", wide, s.Name)
@@ -52,8 +44,7 @@ func runList(o *listOptions) error {
 			if i > 0 {
 				name = fmt.Sprintf("%*s", wide, "")
 			}
-			fmt.Fprintf(o.IO.Out, "%s  %s\n", o.IO.Paint(term.Name, name), line)
+			fmt.Fprintf(t.Out, "%s  %s\n", t.Paint(term.Name, name), line)
 		}
 	}
-	return nil
 }

@@ -10,26 +10,15 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/vectors"
 )
 
-// listOptions are those of the command vectors list.
-type listOptions struct {
-	IO   *term.IO
-	JSON bool
-}
-
 func newList(t *term.IO) *cobra.Command {
-	o := &listOptions{IO: t}
-	c := &cobra.Command{
+	return command.List(t, &cobra.Command{
 		Use:   "list",
 		Short: "List where the vectors come from, and at which commit",
 		Long: `List where the vectors come from, and at which commit. With --json every file is
 listed, with its URL, its size and its SHA-256.`,
 		Example: `  mimi-lab vectors list
   mimi-lab vectors list --json`,
-		Args: command.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runList(o) },
-	}
-	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON array with all files")
-	return c
+	}, listAll, showList)
 }
 
 // listed is a source of the list, as JSON.
@@ -39,6 +28,7 @@ type listed struct {
 	Repository string       `json:"repository"`
 	Commit     string       `json:"commit"`
 	Files      []listedFile `json:"files"`
+	bytes      int64        // of all files
 }
 
 type listedFile struct {
@@ -46,26 +36,28 @@ type listedFile struct {
 	URL string `json:"url"`
 }
 
-func runList(o *listOptions) error {
+func listAll() []listed {
 	var all []listed
-	wide := 0
 	for _, s := range vectors.Sources() {
-		l := listed{Name: s.Name, About: s.About, Repository: "https://github.com/" + s.Repository, Commit: s.Commit}
+		l := listed{Name: s.Name, About: s.About, Repository: "https://github.com/" + s.Repository, Commit: s.Commit, bytes: s.Size()}
 		for _, f := range s.Files {
 			l.Files = append(l.Files, listedFile{f, s.URL(f)})
 		}
 		all = append(all, l)
+	}
+	return all
+}
+
+func showList(t *term.IO, all []listed) {
+	wide := 0
+	for _, s := range all {
 		wide = max(wide, len(s.Name))
 	}
-	if o.JSON {
-		return o.IO.JSON(all)
-	}
-	for i, s := range vectors.Sources() {
+	for _, s := range all {
 		name := fmt.Sprintf("%-*s", wide, s.Name)
-		fmt.Fprintf(o.IO.Out, "%s  %s\n", o.IO.Paint(term.Name, name), s.About)
-		fmt.Fprintf(o.IO.Out, "%*s  %d files, %s\n", wide, "", len(s.Files), size(s.Size()))
-		fmt.Fprintf(o.IO.Out, "%*s  %s\n", wide, "", all[i].Repository)
-		fmt.Fprintf(o.IO.Out, "%*s  commit %s\n", wide, "", s.Commit)
+		fmt.Fprintf(t.Out, "%s  %s\n", t.Paint(term.Name, name), s.About)
+		fmt.Fprintf(t.Out, "%*s  %d files, %s\n", wide, "", len(s.Files), size(s.bytes))
+		fmt.Fprintf(t.Out, "%*s  %s\n", wide, "", s.Repository)
+		fmt.Fprintf(t.Out, "%*s  commit %s\n", wide, "", s.Commit)
 	}
-	return nil
 }
