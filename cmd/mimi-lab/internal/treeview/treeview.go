@@ -3,8 +3,8 @@
 // pages: nodes by their numbers (Appendix C), blank ones, unmerged leaves, and
 // which nodes a Commit of one member reaches.
 //
-// It draws and reads nothing itself; the same tree gives the same bytes. Wide trees
-// are folded: see [View].
+// It opens no files and has no randomness: the same tree gives the same bytes. Wide
+// trees are folded: see [View].
 package treeview
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
 )
 
-// View is a tree to be drawn, by one goroutine at a time. In trees wider than 64 leaves, subtrees with all
-// nodes blank or none are folded into one, and then the lowest subtrees, until
-// about 64 columns are left.
+// View is a tree to be drawn, by one goroutine at a time. In trees wider than 64
+// leaves, subtrees with all nodes blank or none are folded into one, and then the
+// lowest subtrees, until about 64 columns are left.
 type View struct {
 	Tree *tree.Tree
 	// Sender is the leaf of a member whose Commit is shown, nil for none.
