@@ -38,11 +38,18 @@ func TestInteropKnown(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, peer string
+		json       bool
 		code       int
 		say        []string
 	}{
-		{"known", "OpenMLS 0.9.2 (imitated)", exit.OK, []string{"\nknown: commit, resumption psk (3 games)\n  OpenMLS 0.9.2 ", "\nno longer: commit, external psk\n  OpenMLS 0.9.2 "}},
-		{"new", "OpenMLS 0.9.3 (imitated)", exit.Violation, []string{"\nfailed: commit, resumption psk, "}},
+		{"known", "OpenMLS 0.9.2 (imitated)", false, exit.OK, []string{
+			"\nknown: commit, resumption psk (3 games)\n  OpenMLS 0.9.2 ",
+			"\nno longer: commit, external psk\n  OpenMLS 0.9.2 ",
+		}},
+		{"known, as JSON", "OpenMLS 0.9.2 (imitated)", true, exit.OK, []string{
+			`"outcome": "known"`, `"call": "ResumptionPSKProposal"`, `"reason": "OpenMLS 0.9.2 makes no `, `"stale": [`,
+		}},
+		{"new", "OpenMLS 0.9.3 (imitated)", false, exit.Violation, []string{"\nfailed: commit, resumption psk, "}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +65,7 @@ func TestInteropKnown(t *testing.T) {
 			err = runInterop(context.Background(), &interopOptions{
 				IO:      &term.IO{Out: &out, Err: &progress, Getenv: func(string) string { return "" }, Now: time.Now, Width: 80},
 				Clients: []string{l.Addr().String()}, Scenarios: []string{"commit"}, Suites: []uint{1}, Mode: "public",
-				Steps: 1, Members: 2, Quiet: true,
+				Steps: 1, Members: 2, Quiet: true, JSON: tt.json,
 			})
 			if got := exit.Code(err); got != tt.code {
 				t.Errorf("it exits with %d (%v), want %d", got, err, tt.code)
