@@ -321,7 +321,7 @@ func TestLastEpoch(t *testing.T) {
 		context := g.now.context
 		context.Epoch = math.MaxUint64
 		var err error
-		if g.now, err = newSnapshot(w.cfg.Suite, context, g.now.tree, g.now.tag); err != nil {
+		if g.now, err = newSnapshot(w.cfg, context, g.now.tree, g.now.tag); err != nil {
 			t.Fatal(err)
 		}
 	}
