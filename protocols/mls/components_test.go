@@ -128,3 +128,27 @@ func TestUnchangedListsAreNotLookedUp(t *testing.T) {
 		t.Errorf("sameLists: %v and %v, want true and false", a.sameLists(b), a.sameLists(other))
 	}
 }
+
+// TestBadKeysOfAllSuites: a KeyPackage with a key that nobody can encrypt to is
+// refused whatever the curve (RFC 9180, Section 7.1.4).
+func TestBadKeysOfAllSuites(t *testing.T) {
+	t.Parallel()
+	for _, id := range suite.IDs() {
+		w := newWorld(t, id, nil)
+		for what, key := range map[string]func(*message.KeyPackage) *[]byte{
+			"encryption_key": func(k *message.KeyPackage) *[]byte { return &k.LeafNode.EncryptionKey },
+			"init_key":       func(k *message.KeyPackage) *[]byte { return &k.InitKey },
+		} {
+			k := w.keyPackage("1")
+			bad := slices.Clone(*key(&k.Public))
+			clear(bad[1:]) // of order 1 to 4, or off the curve
+			if len(bad) < 60 {
+				bad[0] = 1
+			}
+			*key(&k.Public) = bad
+			if err := w.cfg.CheckKeyPackage(now, &resign(t, w.cfg.Suite, k).Public); !errors.Is(err, CheckKey) {
+				t.Errorf("suite %d, %s %x: error %v, want CheckKey", id, what, bad, err)
+			}
+		}
+	}
+}
