@@ -59,9 +59,13 @@ func (c *Config) checkMedia(l *message.LeafNode, d message.AppDataDictionary, p 
 	if err != nil {
 		return err
 	}
-	has := make(map[string]bool, len(own.list))
+	// The leaf's list may be long, and what is required is short or a leaf that lacks
+	// some of it comes soon.
+	has := make(map[string]bool)
 	for i := range own.list {
-		has[mediaKey(&own.list[i])] = true
+		if key := mediaKey(&own.list[i]); p.needs.mediaKeys[key] {
+			has[key] = true
+		}
 	}
 	for i := range p.needs.media.list {
 		m := &p.needs.media.list[i]

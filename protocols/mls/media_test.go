@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -124,4 +125,20 @@ func FuzzApplicationFraming(f *testing.F) {
 			t.Fatalf("framed again %x, %v, want %x", again, err, data)
 		}
 	})
+}
+
+// TestCostOfMediaTypes: a leaf that lists many media types costs its checker memory in
+// proportion to its size, as other messages do (see TestCostOfNesting).
+func TestCostOfMediaTypes(t *testing.T) {
+	x := newScene(t, &row{config: withMedia, extensions: mediaContext("text/plain")})
+	const size = 1 << 20
+	k := x.keyPackage("9")
+	x.lists(&k.Public.LeafNode, x.cfg.points().ContentMediaTypes, must(make(message.MediaTypeList, size/2)))
+	p := AddProposal(resign(t, x.cfg.Suite, k).Public)
+	b := forge(t, x.in, forgery{proposal: &p})
+	var err error
+	measure(t, func() error { _, err = x.to.Process(now, b); return err }, size)
+	if !errors.Is(err, CheckMediaTypes) {
+		t.Errorf("error %v, want CheckMediaTypes", err)
+	}
 }

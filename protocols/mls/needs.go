@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -19,7 +20,8 @@ type needs struct {
 	components  required // app_components
 	safeAAD     required // safe_aad
 	media       media    // content_media_types
-	err         error    // the extensions are malformed
+	mediaKeys   map[string]bool
+	err         error // the extensions are malformed
 }
 
 // required is a list of components in the app_data_dictionary of a GroupContext.
@@ -56,8 +58,14 @@ func (n *needs) read(c *Config) error {
 	if n.safeAAD, err = components(d, c.points().SafeAAD); err != nil { // ext-safe-aad-2
 		return fail(CheckSafeAADComponents, "safe_aad of the GroupContext: %w", err)
 	}
-	n.media, err = mediaTypes("the GroupContext", d, c.points().ContentMediaTypes)
-	return err
+	if n.media, err = mediaTypes("the GroupContext", d, c.points().ContentMediaTypes); err != nil {
+		return err
+	}
+	n.mediaKeys = make(map[string]bool, len(n.media.list))
+	for i := range n.media.list {
+		n.mediaKeys[mediaKey(&n.media.list[i])] = true
+	}
+	return nil
 }
 
 // components reads a list of components from a dictionary.
@@ -74,7 +82,7 @@ func (n *needs) sameLists(o *needs) bool {
 	return slices.Equal(n.wireFormats, o.wireFormats) &&
 		slices.Equal(n.components.list, o.components.list) &&
 		slices.Equal(n.safeAAD.list, o.safeAAD.list) &&
-		slices.EqualFunc(n.media.list, o.media.list, func(a, b message.MediaType) bool { return mediaKey(&a) == mediaKey(&b) })
+		maps.Equal(n.mediaKeys, o.mediaKeys)
 }
 
 // checkLists checks what a leaf's extensions say that it supports, beyond its
