@@ -96,89 +96,107 @@ const (
 	CanSendMLSExternalCommit        Capability = 0x0605 // reserved
 )
 
+// Enforcement says who can keep a user without a capability from what it stands for.
+type Enforcement uint8
+
+// The values of Enforcement.
+const (
+	ByNobody    Enforcement = iota // nothing in the drafts does it yet
+	ByAll                          // the hub refuses it and so do members: Authorize
+	ByHub                          // the hub refuses it, or does not deliver
+	ByReceivers                    // the clients that open the message ignore it
+	ByItself                       // the user's own client, as far as it is honest
+)
+
+var enforcements = enum{"nobody", "hub and members", "hub", "receiving clients", "own client"}
+
+// String returns who it is, in words.
+func (e Enforcement) String() string { return enforcements.name(uint8(e)) }
+
 // capabilities is the registry, in the order of its values.
 var capabilities = []struct {
 	value    Capability
 	name     string
 	reserved bool
+	enforced Enforcement
 }{
-	{CanAddParticipant, "canAddParticipant", false},
-	{CanRemoveParticipant, "canRemoveParticipant", false},
-	{CanAddOwnClient, "canAddOwnClient", false},
-	{CanRemoveOwnClient, "canRemoveOwnClient", false},
-	{CanOpenJoin, "canOpenJoin", false},
-	{CanJoinIfPreauthorized, "canJoinIfPreauthorized", false},
-	{CanRemoveSelf, "canRemoveSelf", false},
-	{CanCreateJoinCode, "canCreateJoinCode", true},
-	{CanDeleteJoinCode, "canDeleteJoinCode", true},
-	{CanUseJoinCode, "canUseJoinCode", false},
-	{CanBan, "canBan", false},
-	{CanUnBan, "canUnBan", false},
-	{CanKick, "canKick", false},
-	{CanKnock, "canKnock", true},
-	{CanAcceptKnock, "canAcceptKnock", true},
-	{CanChangeUserRole, "canChangeUserRole", false},
-	{CanChangeOwnRole, "canChangeOwnRole", false},
-	{CanCreateSubgroup, "canCreateSubgroup", true},
-	{CanSendMessage, "canSendMessage", false},
-	{CanReceiveMessage, "canReceiveMessage", false},
-	{CanCopyMessage, "canCopyMessage", false},
-	{CanReportAbuse, "canReportAbuse", false},
-	{CanReplyToMessage, "canReplyToMessage", false},
-	{CanReactToMessage, "canReactToMessage", false},
-	{CanEditReaction, "canEditReaction", false},
-	{CanDeleteOwnReaction, "canDeleteOwnReaction", false},
-	{CanDeleteOtherReaction, "canDeleteOtherReaction", false},
-	{CanEditOwnMessage, "canEditOwnMessage", false},
-	{CanDeleteOwnMessage, "canDeleteOwnMessage", false},
-	{CanDeleteOtherMessage, "canDeleteOtherMessage", false},
-	{CanStartTopic, "canStartTopic", false},
-	{CanReplyInTopic, "canReplyInTopic", false},
-	{CanEditOwnTopic, "canEditOwnTopic", false},
-	{CanEditOtherTopic, "canEditOtherTopic", false},
-	{CanSendDirectMessage, "canSendDirectMessage", true},
-	{CanTargetMessage, "canTargetMessage", true},
-	{CanUploadImage, "canUploadImage", false},
-	{CanUploadAudio, "canUploadAudio", false},
-	{CanUploadVideo, "canUploadVideo", false},
-	{CanUploadAttachment, "canUploadAttachment", false},
-	{CanDownloadImage, "canDownloadImage", false},
-	{CanDownloadAudio, "canDownloadAudio", false},
-	{CanDownloadVideo, "canDownloadVideo", false},
-	{CanDownloadAttachment, "canDownloadAttachment", false},
-	{CanSendLink, "canSendLink", false},
-	{CanSendLinkPreview, "canSendLinkPreview", false},
-	{CanFollowLink, "canFollowLink", false},
-	{CanCopyLink, "canCopyLink", false},
-	{CanChangeRoomName, "canChangeRoomName", false},
-	{CanChangeRoomDescription, "canChangeRoomDescription", false},
-	{CanChangeRoomAvatar, "canChangeRoomAvatar", false},
-	{CanChangeRoomSubject, "canChangeRoomSubject", false},
-	{CanChangeRoomMood, "canChangeRoomMood", false},
-	{CanChangeOwnName, "canChangeOwnName", true},
-	{CanChangeOwnPresence, "canChangeOwnPresence", true},
-	{CanChangeOwnMood, "canChangeOwnMood", true},
-	{CanChangeOwnAvatar, "canChangeOwnAvatar", true},
-	{CanStartCall, "canStartCall", false},
-	{CanJoinCall, "canJoinCall", false},
-	{CanSendAudio, "canSendAudio", false},
-	{CanReceiveAudio, "canReceiveAudio", false},
-	{CanSendVideo, "canSendVideo", false},
-	{CanReceiveVideo, "canReceiveVideo", false},
-	{CanShareScreen, "canShareScreen", false},
-	{CanViewSharedScreen, "canViewSharedScreen", false},
-	{CanCreateRoom, "canCreateRoom", true},
-	{CanDestroyRoom, "canDestroyRoom", false},
-	{CanChangeRoomMembershipStyle, "canChangeRoomMembershipStyle", false},
-	{CanChangeRoleDefinitions, "canChangeRoleDefinitions", false},
-	{CanChangePreauthorizedUserList, "canChangePreauthorizedUserList", false},
-	{CanChangeOtherPolicyAttribute, "canChangeOtherPolicyAttribute", true},
-	{CanChangeMlsOperationalPolicies, "canChangeMlsOperationalPolicies", true},
-	{CanSendMLSReinitProposal, "canSendMLSReinitProposal", false},
-	{CanSendMLSUpdateProposal, "canSendMLSUpdateProposal", true},
-	{CanSendMLSPSKProposal, "canSendMLSPSKProposal", true},
-	{CanSendMLSExternalProposal, "canSendMLSExternalProposal", true},
-	{CanSendMLSExternalCommit, "canSendMLSExternalCommit", true},
+	{CanAddParticipant, "canAddParticipant", false, ByAll},
+	{CanRemoveParticipant, "canRemoveParticipant", false, ByAll},
+	{CanAddOwnClient, "canAddOwnClient", false, ByAll},
+	{CanRemoveOwnClient, "canRemoveOwnClient", false, ByAll},
+	{CanOpenJoin, "canOpenJoin", false, ByAll},
+	{CanJoinIfPreauthorized, "canJoinIfPreauthorized", false, ByAll},
+	{CanRemoveSelf, "canRemoveSelf", false, ByAll},
+	{CanCreateJoinCode, "canCreateJoinCode", true, ByAll},
+	{CanDeleteJoinCode, "canDeleteJoinCode", true, ByAll},
+	{CanUseJoinCode, "canUseJoinCode", false, ByAll},
+	{CanBan, "canBan", false, ByAll},
+	{CanUnBan, "canUnBan", false, ByAll},
+	{CanKick, "canKick", false, ByAll},
+	{CanKnock, "canKnock", true, ByNobody},
+	{CanAcceptKnock, "canAcceptKnock", true, ByNobody},
+	{CanChangeUserRole, "canChangeUserRole", false, ByAll},
+	{CanChangeOwnRole, "canChangeOwnRole", false, ByAll},
+	{CanCreateSubgroup, "canCreateSubgroup", true, ByNobody},
+	{CanSendMessage, "canSendMessage", false, ByAll},
+	{CanReceiveMessage, "canReceiveMessage", false, ByHub},
+	{CanCopyMessage, "canCopyMessage", false, ByItself},
+	{CanReportAbuse, "canReportAbuse", false, ByHub},
+	{CanReplyToMessage, "canReplyToMessage", false, ByReceivers},
+	{CanReactToMessage, "canReactToMessage", false, ByReceivers},
+	{CanEditReaction, "canEditReaction", false, ByReceivers},
+	{CanDeleteOwnReaction, "canDeleteOwnReaction", false, ByReceivers},
+	{CanDeleteOtherReaction, "canDeleteOtherReaction", false, ByReceivers},
+	{CanEditOwnMessage, "canEditOwnMessage", false, ByReceivers},
+	{CanDeleteOwnMessage, "canDeleteOwnMessage", false, ByReceivers},
+	{CanDeleteOtherMessage, "canDeleteOtherMessage", false, ByReceivers},
+	{CanStartTopic, "canStartTopic", false, ByReceivers},
+	{CanReplyInTopic, "canReplyInTopic", false, ByReceivers},
+	{CanEditOwnTopic, "canEditOwnTopic", false, ByReceivers},
+	{CanEditOtherTopic, "canEditOtherTopic", false, ByReceivers},
+	{CanSendDirectMessage, "canSendDirectMessage", true, ByNobody},
+	{CanTargetMessage, "canTargetMessage", true, ByNobody},
+	{CanUploadImage, "canUploadImage", false, ByReceivers},
+	{CanUploadAudio, "canUploadAudio", false, ByReceivers},
+	{CanUploadVideo, "canUploadVideo", false, ByReceivers},
+	{CanUploadAttachment, "canUploadAttachment", false, ByReceivers},
+	{CanDownloadImage, "canDownloadImage", false, ByItself},
+	{CanDownloadAudio, "canDownloadAudio", false, ByItself},
+	{CanDownloadVideo, "canDownloadVideo", false, ByItself},
+	{CanDownloadAttachment, "canDownloadAttachment", false, ByItself},
+	{CanSendLink, "canSendLink", false, ByReceivers},
+	{CanSendLinkPreview, "canSendLinkPreview", false, ByReceivers},
+	{CanFollowLink, "canFollowLink", false, ByItself},
+	{CanCopyLink, "canCopyLink", false, ByItself},
+	{CanChangeRoomName, "canChangeRoomName", false, ByAll},
+	{CanChangeRoomDescription, "canChangeRoomDescription", false, ByAll},
+	{CanChangeRoomAvatar, "canChangeRoomAvatar", false, ByAll},
+	{CanChangeRoomSubject, "canChangeRoomSubject", false, ByAll},
+	{CanChangeRoomMood, "canChangeRoomMood", false, ByAll},
+	{CanChangeOwnName, "canChangeOwnName", true, ByNobody},
+	{CanChangeOwnPresence, "canChangeOwnPresence", true, ByNobody},
+	{CanChangeOwnMood, "canChangeOwnMood", true, ByNobody},
+	{CanChangeOwnAvatar, "canChangeOwnAvatar", true, ByNobody},
+	{CanStartCall, "canStartCall", false, ByNobody},
+	{CanJoinCall, "canJoinCall", false, ByNobody},
+	{CanSendAudio, "canSendAudio", false, ByNobody},
+	{CanReceiveAudio, "canReceiveAudio", false, ByNobody},
+	{CanSendVideo, "canSendVideo", false, ByNobody},
+	{CanReceiveVideo, "canReceiveVideo", false, ByNobody},
+	{CanShareScreen, "canShareScreen", false, ByNobody},
+	{CanViewSharedScreen, "canViewSharedScreen", false, ByNobody},
+	{CanCreateRoom, "canCreateRoom", true, ByNobody},
+	{CanDestroyRoom, "canDestroyRoom", false, ByHub},
+	{CanChangeRoomMembershipStyle, "canChangeRoomMembershipStyle", false, ByAll},
+	{CanChangeRoleDefinitions, "canChangeRoleDefinitions", false, ByAll},
+	{CanChangePreauthorizedUserList, "canChangePreauthorizedUserList", false, ByAll},
+	{CanChangeOtherPolicyAttribute, "canChangeOtherPolicyAttribute", true, ByAll},
+	{CanChangeMlsOperationalPolicies, "canChangeMlsOperationalPolicies", true, ByAll},
+	{CanSendMLSReinitProposal, "canSendMLSReinitProposal", false, ByAll},
+	{CanSendMLSUpdateProposal, "canSendMLSUpdateProposal", true, ByNobody},
+	{CanSendMLSPSKProposal, "canSendMLSPSKProposal", true, ByNobody},
+	{CanSendMLSExternalProposal, "canSendMLSExternalProposal", true, ByNobody},
+	{CanSendMLSExternalCommit, "canSendMLSExternalCommit", true, ByNobody},
 }
 
 // PrivateCapability is the first value for private use. The draft has 0xF000 in both
@@ -208,6 +226,17 @@ func (c Capability) Reserved() bool {
 	return false
 }
 
+// EnforcedBy says who keeps those who lack the capability from what it stands for
+// (room-policy-04, Message Capabilities: what the hub can enforce).
+func (c Capability) EnforcedBy() Enforcement {
+	for i := range capabilities {
+		if capabilities[i].value == c {
+			return capabilities[i].enforced
+		}
+	}
+	return ByNobody
+}
+
 // Registered reports whether the registry has the capability.
 func (c Capability) Registered() bool {
 	for i := range capabilities {
@@ -225,4 +254,30 @@ func Capabilities() []Capability {
 		all[i] = capabilities[i].value
 	}
 	return all
+}
+
+// Section returns where the draft describes a capability, by the block of values
+// that it is in.
+func (c Capability) Section() string {
+	switch {
+	case c == CanAddParticipant, c == CanAddOwnClient, c == CanOpenJoin, c == CanJoinIfPreauthorized, c == CanUseJoinCode:
+		return policyDraft + ", Adding"
+	case c == CanRemoveParticipant, c == CanRemoveOwnClient, c == CanRemoveSelf, c == CanKick:
+		return policyDraft + ", Removing"
+	case c == CanBan, c == CanUnBan, c == CanChangeUserRole, c == CanChangeOwnRole:
+		return policyDraft + ", Role Changes"
+	case c.Reserved():
+		return policyDraft + ", Reserved Capabilities"
+	case c>>8 == 0x03:
+		return policyDraft + ", Adjust metadata"
+	case c>>8 == 0x01, c == CanSendLink, c == CanSendLinkPreview, c == CanFollowLink, c == CanCopyLink:
+		return policyDraft + ", Message Capabilities"
+	case c>>8 == 0x02:
+		return policyDraft + ", Asset Capabilities"
+	case c>>8 == 0x04:
+		return policyDraft + ", Real-time media"
+	case c>>8 == 0x05, c>>8 == 0x06:
+		return policyDraft + ", Disruptive Policy Changes"
+	}
+	return policyDraft + ", Role Capabilities"
 }

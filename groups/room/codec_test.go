@@ -15,12 +15,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
-// value is a type that goes over the wire.
-type value interface {
-	wire.Marshaler
-	wire.Unmarshaler
-}
-
 // The encodings in this file are put together by hand from the drafts' structs:
 // numbers as the bytes they are, vectors and opaque values by vec. The package's
 // own writer has no part in them.
