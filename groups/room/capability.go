@@ -1,6 +1,9 @@
 package room
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Capability is something that the holders of a role may do (room-policy-04, Role
 // Capabilities): uint16 CapabilityType. The draft's registry has no place at IANA
@@ -215,6 +218,26 @@ func (c Capability) String() string {
 
 // MarshalText writes the name.
 func (c Capability) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// ParseCapability returns the capability of a name, or of a number as String
+// writes it.
+func ParseCapability(name string) (Capability, error) {
+	for i := range capabilities {
+		if capabilities[i].name == name {
+			return capabilities[i].value, nil
+		}
+	}
+	if v, err := strconv.ParseUint(name, 0, 16); err == nil && Capability(v).String() == name {
+		return Capability(v), nil
+	}
+	return 0, fmt.Errorf("room: no capability is called %.40q", name)
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (c *Capability) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseCapability(string(text))
+	return err
+}
 
 // Reserved reports whether the registry reserves the capability for the future.
 func (c Capability) Reserved() bool {

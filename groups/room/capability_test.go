@@ -25,6 +25,9 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%#04x is called %v, want a name of its own", uint16(c), c)
 		}
 		names[c.String()] = true
+		if back, err := ParseCapability(c.String()); err != nil || back != c {
+			t.Errorf("%v is read back as %v, %v", c, back, err)
+		}
 	}
 	for block, n := range blocks {
 		if got[block] != n {
@@ -47,5 +50,10 @@ func TestRegistry(t *testing.T) {
 	}
 	if s := Capability(0xf123); s.String() != "0xf123" || s.Registered() || s.Reserved() {
 		t.Errorf("a private capability is called %v, registered %t, reserved %t", s, s.Registered(), s.Reserved())
+	}
+	for name, ok := range map[string]bool{"0xf123": true, "canFly": false, "0x0000": false, "0xF123": false, "": false, "0x12345": false} {
+		if c, err := ParseCapability(name); (err == nil) != ok {
+			t.Errorf("%q is read as %v, %v", name, c, err)
+		}
 	}
 }
