@@ -57,17 +57,18 @@ func (d *ParticipantListData) UnmarshalTLS(r *wire.Reader) {
 	var ends []int
 	r.Vector(func() {
 		user := r.Opaque()
-		p := UserRolePair{Role: r.Uint32()}
+		role := r.Uint32()
 		if r.Err() != nil {
 			return
 		}
-		if p.User = "?"; len(user) == 0 {
-			p.User = ""
+		if len(user) == 0 || role == RoleNone {
+			p := UserRolePair{string(user), role}
+			r.Fail(p.check())
+			return
 		}
-		readCheck(r, &p)
 		users = append(users, user...)
 		ends = append(ends, len(users))
-		d.Participants = append(d.Participants, p)
+		d.Participants = append(d.Participants, UserRolePair{Role: role})
 	})
 	all, begin := string(users), 0
 	for i, end := range ends {
