@@ -10,7 +10,8 @@ import (
 
 // partCapabilities says what an update of a component takes (room-policy-04,
 // Disruptive Policy Changes). For those whose capability the draft only reserves it
-// is the reserved one, so that nobody may change them but who was given it. The
+// is the reserved one, so that nobody may change them but who was given it
+// (deviation 25). The
 // participant list, the metadata and the join links have rules of their own.
 var partCapabilities = [parts]Capability{
 	partNone:           CanChangeOtherPolicyAttribute,
@@ -91,7 +92,8 @@ func (r *request) removeComponent(id message.ComponentID) error {
 }
 
 // updateMetadata wants the capability of each field that an update changes
-// (room-policy-04, Adjust metadata). None is for room_uri: it is set once.
+// (room-policy-04, Adjust metadata). None is for room_uri: it is set once
+// (deviation 27).
 func (r *request) updateMetadata(id message.ComponentID, update []byte) error {
 	var m RoomMetaData
 	if err := wire.Unmarshal(update, &m); err != nil {
@@ -148,7 +150,7 @@ func (r *request) updateJoinLinks(id message.ComponentID, update []byte) error {
 // room's. No capability is for them, so it takes the reserved one for operational
 // policies, or a provider that the group lists: it is the hub that keeps
 // external_senders in step with the participants (mimi-protocol-06, Authenticating
-// proposals).
+// proposals; deviation 26).
 func (r *request) changeExtensions(dictionary bool) error {
 	if dictionary {
 		return r.deny(RuleDictionary, "")

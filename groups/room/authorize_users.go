@@ -40,7 +40,7 @@ func (r *request) addParticipant(name string, role uint32) error {
 
 // addOther adds another user. Who may ban may also put one on the list as banned
 // who is not on it, if authorized_role_changes say so: the draft's policy_enforcer
-// has an entry from 0 to 1 and canBan, and no canAddParticipant.
+// has an entry from 0 to 1 and canBan, and no canAddParticipant (deviation 19).
 func (r *request) addOther(name string, role uint32) error {
 	if role == RoleBanned && r.can(CanBan) && r.d.old.Roles().CanBan() {
 		return r.move(CanBan, name, RoleNone, role)
@@ -157,7 +157,7 @@ func (r *request) changeOwnRole(role uint32) error {
 }
 
 // ban moves a user into role 1. canBan takes the clients with it; canChangeUserRole
-// does as well for the role, which the draft says, and leaves the clients to canKick.
+// does as well for the role, and leaves the clients to canKick (deviation 20).
 func (r *request) ban(name string, from uint32) (withClients bool, err error) {
 	if r.can(CanBan) {
 		if !r.d.old.Roles().CanBan() {
@@ -187,7 +187,7 @@ func (r *request) unban(name string, to uint32) error {
 
 // addClient adds a client: one's own by canAddOwnClient, or with the entry in the
 // participant list that one has made in the same Commit; another's by
-// canAddParticipant, with or after the entry (room-policy-04, Adding).
+// canAddParticipant, with or after the entry (room-policy-04, Adding; deviation 23).
 func (r *request) addClient(name string) error {
 	d, u := r.d, r.d.user(name)
 	u.added++
@@ -211,7 +211,7 @@ func (r *request) addClient(name string) error {
 
 // removeClient removes a client: with its user, by whoever removes or bans it; one's
 // own by canRemoveOwnClient, another's by canKick (room-policy-04, Removing). An
-// external Commit may remove the client that it replaces (RFC 9420, Section 12.4.3.2).
+// external Commit may remove the client that it replaces (deviation 24).
 func (r *request) removeClient(name string) error {
 	u := r.d.user(name)
 	if !u.listed && name == r.actor.User && r.actor.Origin == FromMember {

@@ -202,9 +202,11 @@ var capabilities = []struct {
 	{CanSendMLSExternalCommit, "canSendMLSExternalCommit", true, ByNobody},
 }
 
-// PrivateCapability is the first value for private use. The draft has 0xF000 in both
-// of its ranges; this package counts it among the private ones.
+// PrivateCapability is the first value for private use (deviation 13).
 const PrivateCapability Capability = 0xf000
+
+// Private reports whether the capability is one for private use.
+func (c Capability) Private() bool { return c >= PrivateCapability }
 
 // String returns the registry's name, or the number.
 func (c Capability) String() string {

@@ -56,4 +56,9 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%q is read as %v, %v", name, c, err)
 		}
 	}
+	for c, private := range map[Capability]bool{0xefff: false, 0xf000: true, 0xffff: true} {
+		if c.Private() != private {
+			t.Errorf("%v is private: %t, want %t", c, c.Private(), private)
+		}
+	}
 }

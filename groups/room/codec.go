@@ -232,7 +232,7 @@ func writeEnum[T ~uint8](w *wire.Writer, e enum, what string, v T) {
 type Optionality uint8
 
 // The values of Optionality. The selects of the draft call Required "mandatory",
-// which is no value of the enum.
+// which is no value of the enum (deviation 1).
 const (
 	Optional  Optionality = 0
 	Required  Optionality = 1

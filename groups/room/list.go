@@ -71,7 +71,7 @@ func (r *roster) standing(user string) (role, clients uint32, listed bool) {
 // apply makes the changes of one Commit: of all updates first the roles that change,
 // then the removals, then the additions, each in the order of the updates
 // (mimi-protocol-06, Participant List). All indices are places in the list as it
-// is, before any of the changes.
+// is, before any of the changes (deviation 16).
 func (r *roster) apply(updates []*ParticipantListUpdate) (*roster, error) {
 	t := touched{places: make(map[uint32]bool)}
 	next := &roster{list: r.copy(updates), clients: r.clients, index: r.index}
@@ -154,7 +154,8 @@ func (t *touched) user(r *roster, user string) error {
 
 // checkUser refuses names by which one who is in the list, or banned, could be in it
 // a second time: a MIMI URI must be in canonical form, and name a user, a pseudonym
-// or a provider. Names of other schemes are taken as they are.
+// or a provider. Names of other schemes are taken as they are
+// (deviation 17).
 func checkUser(user string) error {
 	const scheme = "mimi:"
 	if len(user) < len(scheme) || !strings.EqualFold(user[:len(scheme)], scheme) {

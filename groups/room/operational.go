@@ -92,7 +92,7 @@ func (s PendingProposalStrategy) MarshalText() ([]byte, error) { return []byte(s
 //	} PendingProposalPolicy;
 //
 // The draft's select has a fourth case, extension, for which its enum has no
-// number. No number is read as one.
+// number. No number is read as one (deviation 5).
 type PendingProposalPolicy struct {
 	Strategy     PendingProposalStrategy
 	MinimumDelay uint64 // milliseconds, of StrategyRandomDelay
@@ -127,7 +127,8 @@ func (p *PendingProposalPolicy) check() error {
 	return nil
 }
 
-// MinDefaultMaxTime is a range of time with a preference. The draft gives no unit.
+// MinDefaultMaxTime is a range of time with a preference. The draft gives no unit
+// (deviation 12).
 //
 //	struct {
 //	    uint64 minimum_time;

@@ -127,7 +127,8 @@ func (p *UserIndexRolePair) check() error {
 //	    UserRolePair addedParticipants<V>;
 //	} ParticipantListUpdate;
 //
-// All indices are places in the list of the current epoch, before any change.
+// All indices are places in the list of the current epoch, before any change
+// (deviation 16).
 type ParticipantListUpdate struct {
 	Changed []UserIndexRolePair `json:"changedRoleParticipants"`
 	Removed []uint32            `json:"removedIndices"`

@@ -63,7 +63,7 @@ func (c *Claim) equal(o *Claim) bool {
 //	} PreAuthRoleEntry;
 //
 // The draft has a whole Role there. Only its role_index counts: what the role may
-// do is what the roles_list says.
+// do is what the roles_list says (deviation 2).
 type PreAuthRoleEntry struct {
 	Claims []Claim `json:"claimset"`
 	Target Role    `json:"target_role"`
