@@ -20,7 +20,8 @@ func Authorize(s *State, actor *Actor, changes ...Change) (*State, error) {
 // AuthorizeCommit says whether the proposals of a Commit, in its order, may all be
 // made, and returns the State that follows. Each is judged by the role that its own
 // sender has before the Commit; numbers of participants and clients are judged by
-// what they are after it. An error is a [*Denial], if the room's policy does not
+// what they are after it. Components that are not a room's stay what they were in the
+// State that follows, unless they are removed. An error is a [*Denial], if the room's policy does not
 // allow it, or an [*UpdateError], if it cannot be done at all.
 //
 // The committer is nil if there is no Commit yet. A hub that has accepted proposals
@@ -282,6 +283,12 @@ func (d *decision) take(at int, p *Proposal) error {
 			return nil // taken
 		}
 	}
+	switch p.Change.(type) {
+	case ReportAbuse: // to the hub, by participants without clients too
+		return r.need(CanReportAbuse, "")
+	case DestroyRoom:
+		return r.need(CanDestroyRoom, "")
+	}
 	if err := r.standing(p.Change); err != nil {
 		return err
 	}
@@ -304,11 +311,10 @@ func (d *decision) take(at int, p *Proposal) error {
 	case ReInit:
 		return r.need(CanSendMLSReinitProposal, "")
 	case SendMessage:
+		if r.actor.Origin != FromMember {
+			return r.deny(RuleNotMember, "")
+		}
 		return r.need(CanSendMessage, "")
-	case ReportAbuse:
-		return r.need(CanReportAbuse, "")
-	case DestroyRoom:
-		return r.need(CanDestroyRoom, "")
 	}
 	panic("room: a Change of another package")
 }

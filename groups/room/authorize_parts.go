@@ -45,6 +45,9 @@ func (r *request) updateComponent(id message.ComponentID, update []byte) error {
 	if err != nil {
 		return err
 	}
+	if which == partNone {
+		return nil // its bytes are for whoever knows the component to make
+	}
 	d.note(which)
 	for i := range d.updates {
 		if d.updates[i].id == id {

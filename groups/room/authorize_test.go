@@ -272,6 +272,10 @@ func TestRules(t *testing.T) {
 		{"those off the list take their clients away", house{policy: "cooperative"}, member("old"), []Change{RemoveClient{u("old")}}, ""},
 		{"those off the list kick", house{policy: "cooperative"}, member("old"), []Change{RemoveClient{u("mia")}}, RuleRestricted},
 		{"message without a client", house{policy: "cooperative", clients: map[string]int{u("ada"): 1}}, member("mia"), []Change{SendMessage{}}, RuleNotMember},
+		{"message from outside", house{policy: "administered", preauth: preauth(2, staff)}, (&Actor{User: "mimi://other.example", Origin: FromExternalSender}).claiming(staff), []Change{SendMessage{}}, RuleNotMember},
+		{"report of one without a client", house{policy: "cooperative", clients: map[string]int{u("ada"): 1}}, member("mia"), []Change{ReportAbuse{}}, ""},
+		{"component of another package", house{policy: "cooperative", more: roleCan(2, CanChangeOtherPolicyAttribute)}, member("mia"), []Change{UpdateComponent{0x8001, []byte{0}}}, ""},
+		{"component of another package without the capability", house{policy: "cooperative"}, member("mia"), []Change{UpdateComponent{0x8001, []byte{0}}}, RuleCapability},
 		{"removing more clients than there are", house{policy: "cooperative"}, member("ada"), []Change{RemoveClient{u("mia")}, RemoveClient{u("mia")}}, RuleNoClient},
 		{"another room", house{policy: "cooperative"}, member("sue"), []Change{UpdateComponent{DefaultPoints.RoomMetadata, must(t, &RoomMetaData{URI: "mimi://hub.example/r/other", Name: "Clubhouse"})}}, RuleRoomURI},
 		{"leaf of another user", house{policy: "cooperative"}, member("mia"), []Change{UpdateClient{u("max")}}, RuleOwnUser},
@@ -368,7 +372,6 @@ func TestUpdatesThatCannotBe(t *testing.T) {
 		{"roles that participants miss", []Change{UpdateComponent{DefaultPoints.RolesList, roles}}, ErrIncoherent},
 		{"preauthorization for no role", []Change{UpdateComponent{DefaultPoints.PreauthList, must(t, preauth(9))}}, ErrIncoherent},
 		{"fixed membership with canAddParticipant", []Change{UpdateComponent{DefaultPoints.BaseRoomPolicy, must(t, &BaseRoomPolicy{FixedMembership: true})}}, ErrIncoherent},
-		{"component of no room", []Change{UpdateComponent{0x7777, []byte{0}}}, ErrComponent},
 	}
 	everything := func(p *Policy) {
 		o := p.Roles.Role(4)

@@ -20,7 +20,8 @@ var (
 	ErrUser = errors.New("not the name of a user")
 	// ErrUpdates: a Commit replaces a component more than once.
 	ErrUpdates = errors.New("more than one update in one commit")
-	// ErrComponent: the component is not a room's, or may not be removed.
+	// ErrComponent: the component is not a room's, may not be removed or has no data
+	// to remove.
 	ErrComponent = errors.New("component takes no such change")
 	// ErrStray: a client in the group whose user is no participant.
 	ErrStray = errors.New("client in the group whose user is no participant")
