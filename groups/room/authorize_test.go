@@ -254,7 +254,11 @@ func TestRules(t *testing.T) {
 		{"a second device", house{policy: "cooperative", base: &BaseRoomPolicy{}}, member("mia"), []Change{AddClient{u("mia")}}, RuleMultiDevice},
 		{"a second device where many are allowed", house{policy: "cooperative", base: &BaseRoomPolicy{MultiDevice: true}}, member("mia"), []Change{AddClient{u("mia")}}, ""},
 		{"a device in place of another", house{policy: "cooperative", base: &BaseRoomPolicy{}}, joiner("mia"), []Change{AddClient{u("mia")}, RemoveClient{u("mia")}}, ""},
+		{"a device in place of another, of one who may not remove it", house{policy: "cooperative", more: roleCannot(2, CanRemoveOwnClient)}, joiner("mia"), []Change{AddClient{u("mia")}, RemoveClient{u("mia")}}, ""},
 		{"a client too many", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxClients = new(uint32(5)) })}, member("mia"), []Change{AddClient{u("mia")}}, RuleMaxClients},
+		{"a room with too many clients loses one", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxClients = new(uint32(3)) })}, member("mia"), []Change{RemoveClient{u("mia")}}, ""},
+		{"a room with too many clients changes one", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxClients = new(uint32(3)) })}, joiner("mia"), []Change{AddClient{u("mia")}, RemoveClient{u("mia")}}, ""},
+		{"a room with too many users changes a role", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxUsers = new(uint32(3)) })}, member("sue"), []Change{ChangeRole{u("mia"), 3}}, ""},
 		{"the last client that fits", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxClients = new(uint32(6)) })}, member("mia"), []Change{AddClient{u("mia")}}, ""},
 		{"a user too many", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxUsers = new(uint32(6)) })}, member("sue"), []Change{AddParticipant{u("new"), 2}}, RuleMaxUsers},
 		{"a user in place of a banned one", house{policy: "cooperative", base: base(func(b *BaseRoomPolicy) { b.MaxUsers = new(uint32(6)) })}, member("sue"), []Change{ChangeRole{u("mia"), 1}, RemoveClient{u("mia")}, AddParticipant{u("new"), 2}}, ""},
@@ -274,6 +278,7 @@ func TestRules(t *testing.T) {
 		{"message without a client", house{policy: "cooperative", clients: map[string]int{u("ada"): 1}}, member("mia"), []Change{SendMessage{}}, RuleNotMember},
 		{"message from outside", house{policy: "administered", preauth: preauth(2, staff)}, (&Actor{User: "mimi://other.example", Origin: FromExternalSender}).claiming(staff), []Change{SendMessage{}}, RuleNotMember},
 		{"report of one without a client", house{policy: "cooperative", clients: map[string]int{u("ada"): 1}}, member("mia"), []Change{ReportAbuse{}}, ""},
+		{"report of one off the list, by claims", house{policy: "administered", preauth: preauth(2, staff)}, member("old").claiming(staff), []Change{ReportAbuse{}}, RuleCapability},
 		{"component of another package", house{policy: "cooperative", more: roleCan(2, CanChangeOtherPolicyAttribute)}, member("mia"), []Change{UpdateComponent{0x8001, []byte{0}}}, ""},
 		{"component of another package without the capability", house{policy: "cooperative"}, member("mia"), []Change{UpdateComponent{0x8001, []byte{0}}}, RuleCapability},
 		{"removing more clients than there are", house{policy: "cooperative"}, member("ada"), []Change{RemoveClient{u("mia")}, RemoveClient{u("mia")}}, RuleNoClient},
@@ -368,7 +373,14 @@ func TestUpdatesThatCannotBe(t *testing.T) {
 		{"participant list removed", []Change{RemoveComponent{list}}, ErrComponent},
 		{"metadata removed", []Change{RemoveComponent{DefaultPoints.RoomMetadata}}, ErrComponent},
 		{"roles removed", []Change{RemoveComponent{DefaultPoints.RolesList}}, ErrComponent},
-		{"preauthorizations removed that there are not", []Change{RemoveComponent{DefaultPoints.PreauthList}}, ErrComponent},
+		{"policy removed that there is not", []Change{RemoveComponent{DefaultPoints.Asset}}, ErrComponent},
+		{"policy removed twice", []Change{RemoveComponent{DefaultPoints.PreauthList}, RemoveComponent{DefaultPoints.PreauthList}}, ErrUpdates},
+		{"policy removed and updated", []Change{RemoveComponent{DefaultPoints.PreauthList}, UpdateComponent{DefaultPoints.PreauthList, must(t, preauth(3))}}, ErrUpdates},
+		{"history shared by those who cannot be active", []Change{UpdateComponent{DefaultPoints.ChatHistory, must(t, &HistoryPolicy{Roles: []uint32{2, 5}})}}, ErrIncoherent},
+		{"history shared by no role", []Change{UpdateComponent{DefaultPoints.ChatHistory, must(t, &HistoryPolicy{Roles: []uint32{9}})}}, ErrIncoherent},
+		{"bot in no role", []Change{UpdateComponent{DefaultPoints.Bot, must(t, &BotPolicy{[]Bot{{Name: "b", Role: 9}}})}}, ErrIncoherent},
+		{"two join links on request", []Change{UpdateComponent{DefaultPoints.JoinLinkPolicy, must(t, &JoinLinkPolicy{OnRequest: true})},
+			UpdateComponent{DefaultPoints.JoinLinks, must(t, &JoinLinksUpdate{Added: []JoinLink{{Opaque("a")}, {Opaque("b")}}})}}, ErrIncoherent},
 		{"roles that participants miss", []Change{UpdateComponent{DefaultPoints.RolesList, roles}}, ErrIncoherent},
 		{"preauthorization for no role", []Change{UpdateComponent{DefaultPoints.PreauthList, must(t, preauth(9))}}, ErrIncoherent},
 		{"fixed membership with canAddParticipant", []Change{UpdateComponent{DefaultPoints.BaseRoomPolicy, must(t, &BaseRoomPolicy{FixedMembership: true})}}, ErrIncoherent},
@@ -381,7 +393,7 @@ func TestUpdatesThatCannotBe(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := house{policy: "cooperative", more: everything}.build(t)
+			s := house{policy: "cooperative", more: everything, preauth: preauth(2, staff)}.build(t)
 			_, err := Authorize(s, member("sue"), tt.changes...)
 			var ue *UpdateError
 			if !errors.As(err, &ue) || !errors.Is(err, tt.want) || ue.Name == "" {
@@ -389,4 +401,54 @@ func TestUpdatesThatCannotBe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCoherentChanges: what is a step away from the rows that contradict
+// themselves can be, and what is removed is gone.
+func TestCoherentChanges(t *testing.T) {
+	t.Parallel()
+	everything := func(p *Policy) {
+		p.Roles.Role(4).Capabilities = slices.DeleteFunc(Capabilities(), func(c Capability) bool { return c == CanOpenJoin })
+	}
+	s := house{policy: "cooperative", more: everything, preauth: preauth(2, staff)}.build(t)
+	next, err := Authorize(s, member("sue"),
+		RemoveComponent{DefaultPoints.PreauthList},
+		UpdateComponent{DefaultPoints.ChatHistory, must(t, &HistoryPolicy{Roles: []uint32{2, 3}})},
+		UpdateComponent{DefaultPoints.Bot, must(t, &BotPolicy{[]Bot{{Name: "b", Role: 2}, {Name: "c"}}})},
+		UpdateComponent{DefaultPoints.JoinLinkPolicy, must(t, &JoinLinkPolicy{OnRequest: true})},
+		UpdateComponent{DefaultPoints.JoinLinks, must(t, &JoinLinksUpdate{Added: []JoinLink{{Opaque("a")}}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next.Preauth() != nil || len(next.ChatHistory().Roles) != 2 || len(next.Bots().Bots) != 2 || !next.JoinLinkPolicy().OnRequest || len(next.JoinLinks().Links) != 1 {
+		t.Errorf("the state that follows is %s", next.Outline())
+	}
+	if s.Preauth() == nil || s.JoinLinks() != nil {
+		t.Error("the state before has changed")
+	}
+}
+
+// TestRemovals: to remove a component takes what an update of it takes.
+func TestRemovals(t *testing.T) {
+	t.Parallel()
+	links := map[uint16]wire.Marshaler{0x2a: &JoinLinksData{[]JoinLink{{Opaque("l")}}}}
+	other := func(p *Policy) {
+		roleCan(4, CanChangeOtherPolicyAttribute)(p)
+		roleCannot(4, CanDeleteJoinCode)(p)
+	}
+	s := house{policy: "administered", parts: links, preauth: preauth(2), more: other}.build(t)
+	if next, err := Authorize(s, member("ada"), RemoveComponent{DefaultPoints.JoinLinks}); err != nil || next.JoinLinks() != nil {
+		t.Errorf("join links by canDeleteJoinCode: %v", err)
+	}
+	_, err := Authorize(s, member("sue"), RemoveComponent{DefaultPoints.JoinLinks})
+	if d := denied(t, err, RuleCapability); d.Capability != CanDeleteJoinCode {
+		t.Errorf("join links without it: %v", d)
+	}
+	if next, err := Authorize(s, member("sue"), RemoveComponent{DefaultPoints.PreauthList}); err != nil || next.Preauth() != nil {
+		t.Errorf("preauthorizations by canChangePreauthorizedUserList: %v", err)
+	}
+	_, err = Authorize(s, member("ada"), RemoveComponent{DefaultPoints.PreauthList})
+	denied(t, err, RuleCapability)
+	_, err = Authorize(s, member("sue"), RemoveComponent{DefaultPoints.PreauthList}, ChangeRole{u("mia"), 3})
+	denied(t, err, RulePreauthAlone)
 }

@@ -203,7 +203,7 @@ func (r *request) addClient(name string) error {
 	if !u.listed && u.addedBy == nil {
 		return r.deny(RuleParticipantFirst, name)
 	}
-	if b := d.old.Base(); b != nil && b.FixedMembership && u.listed && r.actor.Origin == FromMember {
+	if b := d.old.Base(); b != nil && b.FixedMembership && r.actor.Origin == FromMember {
 		return nil // "clients of existing participants can be added"; whose, canAddParticipant cannot say there
 	}
 	return r.move(CanAddParticipant, name, RoleNone, u.newRole)

@@ -116,6 +116,15 @@ func TestSenders(t *testing.T) {
 	if d := denied(t, err, RuleCapability); d.Actor != u("mia") || d.Proposal != 2 {
 		t.Errorf("denied %s, proposal %d, want mia's, number 2", d.Actor, d.Proposal)
 	}
+	// Who adds a client of one whom another adds needs the authority for it, too.
+	m := house{policy: "multi-org"}.build(t)
+	_, err = AuthorizeCommit(m, nil, []Proposal{{member("sue"), AddParticipant{u("new"), 2}}, {member("ua"), AddClient{u("new")}}})
+	denied(t, err, RuleCapability)
+	_, err = AuthorizeCommit(m, nil, []Proposal{{member("sue"), AddParticipant{u("new"), 2}}, {member("b1"), AddClient{u("new")}}})
+	denied(t, err, RuleTransition)
+	if _, err = AuthorizeCommit(m, nil, []Proposal{{member("sue"), AddParticipant{u("new"), 3}}, {member("b1"), AddClient{u("new")}}}); err != nil {
+		t.Errorf("who could have added the user adds its client: %v", err)
+	}
 	for name, a := range map[string]*Actor{"banned": member("bad"), "a stranger": member("new"), "a provider": provider()} {
 		if _, err := AuthorizeCommit(s, a, leave); err == nil {
 			t.Errorf("%s commits", name)

@@ -2,10 +2,13 @@ package room
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -279,6 +282,81 @@ func TestGroup(t *testing.T) {
 	}
 	_, err = mls.JoinExternal(c.config(), c.now, c.identity("max/3"), info, mls.ExternalOptions{})
 	denied(t, err, RuleCapability)
+}
+
+// TestTranslate: what proposals are in the terms of a room, one by one.
+func TestTranslate(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, "sue/1", "administered", []UserRolePair{{hub, 5}, {u("sue"), 4}, {u("ada"), 3}}, nil)
+	mia, _ := c.add("mia/1")
+	max, _ := c.add("max/1")
+	kept := c.hub.Context().Extensions
+	changed := kept.With(message.DefaultCodePoints.AppDataDictionary, []byte{0})
+	newcomer := message.Sender{Type: message.SenderNewMemberProposal}
+	sue, provider := message.Member(0), message.Sender{Type: message.SenderExternal}
+	remove := message.Proposal{Type: message.DefaultCodePoints.AppDataUpdate, Body: &message.AppDataUpdate{Component: DefaultPoints.PreauthList, Op: message.AppDataRemove}}
+	reinit := mls.ReInitProposal([]byte("h"), c.suite.ID(), nil)
+	leaf := mia.Body.(*message.Add).KeyPackage.LeafNode
+	tests := []struct {
+		name     string
+		sender   message.Sender
+		proposal message.Proposal
+		want     *Proposal // nil: nothing; without an Actor: an error
+	}{
+		{"add", sue, mia, &Proposal{&Actor{User: u("sue"), Claims: []Claim{staff}}, AddClient{u("mia")}}},
+		{"add by itself", newcomer, mia, &Proposal{&Actor{User: u("mia"), Origin: FromNewMemberProposal, Claims: []Claim{staff}, JoinCode: Unseen}, AddClient{u("mia")}}},
+		{"add by another itself", newcomer, max, &Proposal{&Actor{User: u("max"), Origin: FromNewMemberProposal, Claims: []Claim{staff}, JoinCode: Unseen}, AddClient{u("max")}}},
+		{"remove by itself from outside", newcomer, mls.RemoveProposal(0), &Proposal{}},
+		{"remove", provider, mls.RemoveProposal(0), &Proposal{&Actor{User: hub, Origin: FromExternalSender}, RemoveClient{u("sue")}}},
+		{"remove of nobody", provider, mls.RemoveProposal(7), &Proposal{}},
+		{"by nobody", message.Member(7), reinit, &Proposal{}},
+		{"by no provider", message.Sender{Type: message.SenderExternal, Index: 1}, reinit, &Proposal{}},
+		{"self_remove", sue, c.config().SelfRemoveProposal(), &Proposal{&Actor{User: u("sue"), Claims: []Claim{staff}}, RemoveClient{u("sue")}}},
+		{"update", sue, message.Proposal{Type: message.ProposalUpdate, Body: &message.Update{LeafNode: leaf}}, &Proposal{&Actor{User: u("sue"), Claims: []Claim{staff}}, UpdateClient{u("mia")}}},
+		{"reinit", sue, reinit, &Proposal{&Actor{User: u("sue"), Claims: []Claim{staff}}, ReInit{}}},
+		{"extensions", provider, mls.ExtensionsProposal(kept), &Proposal{&Actor{User: hub, Origin: FromExternalSender}, ChangeExtensions{}}},
+		{"extensions with another dictionary", provider, mls.ExtensionsProposal(changed), &Proposal{&Actor{User: hub, Origin: FromExternalSender}, ChangeExtensions{Dictionary: true}}},
+		{"extensions without a dictionary", provider, mls.ExtensionsProposal(nil), &Proposal{&Actor{User: hub, Origin: FromExternalSender}, ChangeExtensions{Dictionary: true}}},
+		{"component removed", provider, remove, &Proposal{&Actor{User: hub, Origin: FromExternalSender}, RemoveComponent{DefaultPoints.PreauthList}}},
+		{"pre-shared key", sue, message.Proposal{Type: message.ProposalPSK, Body: &message.PreSharedKey{}}, nil},
+		{"external_init of no commit", sue, message.Proposal{Type: message.ProposalExternalInit, Body: &message.ExternalInit{}}, &Proposal{}},
+	}
+	var all []mls.Committed
+	for i := range tests {
+		tt := &tests[i]
+		got, err := c.tr.Proposals(c.hub, []mls.Committed{{Proposal: &tt.proposal, Sender: tt.sender}})
+		switch {
+		case tt.want != nil && tt.want.Actor == nil:
+			if err == nil {
+				t.Errorf("%s: %+v, want an error", tt.name, got)
+			}
+			continue
+		case err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case tt.want == nil && len(got) > 0:
+			t.Errorf("%s: %+v, want nothing", tt.name, got)
+		case tt.want != nil && (len(got) != 1 || !cmp.Equal(got[0], *tt.want)):
+			t.Errorf("%s (-want +got):\n%s", tt.name, cmp.Diff([]Proposal{*tt.want}, got))
+		}
+		all = append(all, mls.Committed{Proposal: &tt.proposal, Sender: tt.sender})
+	}
+	// All at once they are the same: senders are not taken for each other.
+	got, err := c.tr.Proposals(c.hub, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		if tt.want == nil || tt.want.Actor == nil {
+			continue
+		}
+		if len(got) == 0 || !cmp.Equal(got[0], *tt.want) {
+			t.Fatalf("%s, among all: %+v, want %+v", tt.name, got, tt.want)
+		}
+		got = got[1:]
+	}
+	if _, err := (&Translator{Users: func(*message.Credential) (string, []Claim, error) { return "", nil, errors.New("who?") }}).Decode(nil, c.hub.Context(), c.hub.Tree()); err == nil {
+		t.Error("a group whose members nobody knows was decoded")
+	}
 }
 
 // propose sends a member's proposal to all.
