@@ -21,6 +21,3 @@ replies, reactions, edits, deletions, attachments.`,
     | mimi-lab content show`,
 	}, newShow(t), newEncode(t))
 }
-
-// columns is how wide output for people is.
-const columns = 80

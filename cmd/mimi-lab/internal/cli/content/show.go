@@ -8,6 +8,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/encoded"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/inspect"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/outline"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
@@ -83,7 +84,7 @@ func runShow(o *showOptions) error {
 		err = o.IO.JSON(s)
 	} else {
 		fmt.Fprintf(o.IO.Out, "%s, %s, read from %s\n\n", s.ReadAs, outline.Size(len(b)), e)
-		err = s.Content.Write(o.IO.Out, outline.Style{Columns: columns, Full: o.Full, Paint: painter(o.IO)})
+		err = s.Content.Write(o.IO.Out, outline.Style{Columns: inspect.Columns, Full: o.Full, Paint: inspect.Painter(o.IO)})
 	}
 	if err != nil {
 		return err
@@ -125,12 +126,4 @@ func (o *showOptions) derive(n *outline.Node, m *content.Message, b []byte) (pro
 		n.Derive("text", outline.Quoted(text))
 	}
 	return problems, nil
-}
-
-// painter colours an outline.
-func painter(t *term.IO) func(outline.Part, string) string {
-	styles := map[outline.Part]term.Style{
-		outline.PartName: term.Name, outline.PartDerived: term.Faint, outline.PartGood: term.Good, outline.PartBad: term.Bad,
-	}
-	return func(p outline.Part, s string) string { return t.Paint(styles[p], s) }
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/bench/peers/mlsrun"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/inspect"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
@@ -106,9 +107,9 @@ func printFailures(b *strings.Builder, t *term.IO, r *mlsrun.Report) {
 // printItem prints a paragraph: a label that takes so many columns, a headline and
 // below it a text.
 func printItem(b *strings.Builder, label string, wide int, head, text string) {
-	lines := term.Wrap(printable(head), columns-wide)
+	lines := term.Wrap(printable(head), inspect.Columns-wide)
 	fmt.Fprintf(b, "\n%s%s\n", label, strings.Join(lines, "\n"+strings.Repeat(" ", wide)))
-	for _, line := range term.Wrap(printable(text), columns-2) {
+	for _, line := range term.Wrap(printable(text), inspect.Columns-2) {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/bench/peers/mlsrun"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/inspect"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
@@ -50,8 +51,8 @@ failed: commit, remove, suite 1, public handshakes, among mimi-lab, Other 1.0
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	for line := range strings.Lines(out.String()) {
-		if len(strings.TrimSuffix(line, "\n")) > columns {
-			t.Errorf("wider than %d columns: %q", columns, line)
+		if len(strings.TrimSuffix(line, "\n")) > inspect.Columns {
+			t.Errorf("wider than %d columns: %q", inspect.Columns, line)
 		}
 	}
 }

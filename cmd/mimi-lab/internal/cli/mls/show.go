@@ -2,7 +2,6 @@ package mls
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/encoded"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/inspect"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/layout"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/outline"
@@ -32,7 +32,7 @@ func newShow(t *term.IO) *cobra.Command {
 		Short: "Show what is in an MLS message, field by field",
 		Long: `Show what is in an MLS message, in the field names of RFC 9420: an MLSMessage,
 or on its own one of
-  ` + kindNames() + `.
+  ` + inspect.KindNames(layout.Kinds()[1:]) + `.
 It comes from FILE, or from standard input if that is "-" or left out: in
 hexadecimal, in base64 or as it is.
 
@@ -55,24 +55,6 @@ message is needed. A check that fails exits with 1.`,
 	return c
 }
 
-// kindNames lists the structs besides MLSMessage, in indented lines.
-func kindNames() string {
-	var names []string
-	for _, k := range layout.Kinds()[1:] {
-		names = append(names, string(k))
-	}
-	return strings.Join(term.Wrap(strings.Join(names, ", "), columns-4), "\n  ")
-}
-
-// shown is what the command says of a message, as JSON.
-type shown struct {
-	ReadAs   layout.Kind      `json:"read_as"`
-	Encoding encoded.Encoding `json:"encoding"`
-	Bytes    int              `json:"bytes"`
-	Content  *outline.Node    `json:"content"`
-	Problems []string         `json:"problems,omitempty"` // fields whose check failed
-}
-
 func runShow(o *showOptions) error {
 	kind, err := parseKind(o.Type)
 	if err != nil {
@@ -87,27 +69,8 @@ func runShow(o *showOptions) error {
 			return err
 		}
 	}
-	m, err := layout.Read(b, kind)
-	if err != nil {
-		return exit.Usagef(e.Hint(), "not well-formed: %w", err)
-	}
-	if o.JSON {
-		err = o.IO.JSON(shown{m.Kind, e, len(b), m.Fields, m.Problems})
-	} else {
-		fmt.Fprintf(o.IO.Out, "%s, %s, read from %s\n\n", m.Kind, outline.Size(len(b)), e)
-		err = m.Fields.Write(o.IO.Out, outline.Style{Columns: columns, Full: o.Full, Paint: painter(o.IO)})
-	}
-	if err != nil {
-		return err
-	}
-	if len(m.Problems) > 0 {
-		return exit.Failuref("", "well-formed, but not valid: %s", strings.Join(m.Problems, ", "))
-	}
-	return nil
+	return inspect.Show(o.IO, b, e, kind, inspect.How{Full: o.Full, JSON: o.JSON})
 }
-
-// columns is how wide output for people is.
-const columns = 80
 
 // parseKind returns the struct that --type names, "" if it names none.
 func parseKind(name string) (layout.Kind, error) {
@@ -135,12 +98,4 @@ func guessKind(b []byte, e encoded.Encoding) (layout.Kind, error) {
 		return "", exit.Usagef("--type tries one of them alone. "+e.Hint(), "%s: %w", outline.Size(len(b)), err)
 	}
 	return kind, nil
-}
-
-// painter colours an outline.
-func painter(t *term.IO) func(outline.Part, string) string {
-	styles := map[outline.Part]term.Style{
-		outline.PartName: term.Name, outline.PartDerived: term.Faint, outline.PartGood: term.Good, outline.PartBad: term.Bad,
-	}
-	return func(p outline.Part, s string) string { return t.Paint(styles[p], s) }
 }

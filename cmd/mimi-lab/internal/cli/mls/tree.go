@@ -10,6 +10,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/encoded"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/inspect"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/layout"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/treeview"
@@ -92,7 +93,7 @@ func runTree(o *treeOptions) error {
 		treeview.PartNode: term.Name, treeview.PartBlank: term.Faint, treeview.PartPath: term.Bold,
 		treeview.PartSecret: term.Good, treeview.PartRest: term.Faint,
 	}
-	return v.Text(o.IO.Out, columns, func(p treeview.Part, s string) string { return o.IO.Paint(styles[p], s) })
+	return v.Text(o.IO.Out, inspect.Columns, func(p treeview.Part, s string) string { return o.IO.Paint(styles[p], s) })
 }
 
 // parseTree returns the tree that b is or holds.
