@@ -1,6 +1,7 @@
 package mimi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,7 +10,7 @@ import (
 )
 
 // The Check of a body says which rule of the draft it breaks, of those that need no
-// more than the body. Its errors wrap [ErrInvalid].
+// more than the body. Its errors are of type [*RuleError].
 
 // Check wants a non-empty list of cipher suites and both users (Fetch Key Material).
 func (m *KeyMaterialRequest) Check() error {
@@ -64,8 +65,10 @@ func (m *UpdateRequest) Check() error {
 			return invalid("UpdateRequest", "ratchetTreeOption: %w", err)
 		}
 	}
-	if err := sameEpoch(&h.ProposalOrCommit, h.MoreProposals); err != nil {
-		return invalid("UpdateRequest", "moreProposals: %w", err)
+	if p := h.ProposalOrCommit.Public; p != nil {
+		if err := sameEpoch("moreProposals", h.MoreProposals, p.Content.GroupID, p.Content.Epoch); err != nil {
+			return invalid("UpdateRequest", "%w", err)
+		}
 	}
 	return nil
 }
@@ -89,16 +92,15 @@ func (o *RatchetTreeOption) check() error {
 	return nil
 }
 
-// sameEpoch wants proposals of the group and the epoch of the first message.
-func sameEpoch(first *message.Message, more []message.Message) error {
-	if first.Public == nil {
-		return nil
-	}
-	a := &first.Public.Content
-	for i := range more {
-		b := &more[i].Public.Content
-		if string(a.GroupID) != string(b.GroupID) || a.Epoch != b.Epoch {
-			return fmt.Errorf("%d is of epoch %d of group %x, want epoch %d of group %x", i, b.Epoch, clip(string(b.GroupID)), a.Epoch, clip(string(a.GroupID)))
+// sameEpoch wants proposals, which are those of a field, of a group and an epoch.
+func sameEpoch(field string, list []message.Message, group []byte, epoch uint64) error {
+	for i := range list {
+		c := &list[i].Public.Content
+		if !bytes.Equal(c.GroupID, group) {
+			return fmt.Errorf("%s[%d] is of another group than what it comes with", field, i)
+		}
+		if c.Epoch != epoch {
+			return fmt.Errorf("%s[%d] is of epoch %d, want %d", field, i, c.Epoch, epoch)
 		}
 	}
 	return nil
@@ -113,17 +115,17 @@ func (m *FanoutMessage) Check() error {
 			return invalid("FanoutMessage", "ratchetTreeOption: %w", err)
 		}
 	case FanoutProposal:
-		if err := sameEpoch(&m.Message, m.MoreProposals); err != nil {
-			return invalid("FanoutMessage", "moreProposals: %w", err)
+		c := &m.Message.Public.Content
+		if err := sameEpoch("moreProposals", m.MoreProposals, c.GroupID, c.Epoch); err != nil {
+			return invalid("FanoutMessage", "%w", err)
 		}
 	case FanoutCommit:
 		c := &m.Message.Public.Content
 		if len(m.ExternalProposals) > 0 && c.Sender.Type != message.SenderNewMemberCommit {
 			return invalid("FanoutMessage", "externalProposals with a commit of a %s, want a new_member_commit", c.Sender.Type)
 		}
-		next := message.PublicMessage{Content: message.FramedContent{GroupID: c.GroupID, Epoch: c.Epoch + 1}}
-		if err := sameEpoch(&message.Message{Public: &next}, m.ExternalProposals); err != nil {
-			return invalid("FanoutMessage", "externalProposals: %w", err)
+		if err := sameEpoch("externalProposals", m.ExternalProposals, c.GroupID, c.Epoch+1); err != nil {
+			return invalid("FanoutMessage", "%w", err)
 		}
 		for i := range m.ExternalProposals {
 			if s := m.ExternalProposals[i].Public.Content.Sender.Type; s != message.SenderExternal {
@@ -143,12 +145,13 @@ func (m *GroupInfoRatchetTreeTBE) Check() error {
 	if err := m.RatchetTreeOption.check(); err != nil {
 		return invalid("GroupInfoRatchetTreeTBE", "ratchetTreeOption: %w", err)
 	}
+	proposals := make([]message.Message, len(m.PendingProposals))
+	for i := range proposals {
+		proposals[i] = m.PendingProposals[i].Proposal
+	}
 	c := &m.GroupInfo.Context
-	for i := range m.PendingProposals {
-		p := &m.PendingProposals[i].Proposal.Public.Content
-		if p.Epoch != c.Epoch || string(p.GroupID) != string(c.GroupID) {
-			return invalid("GroupInfoRatchetTreeTBE", "pending_proposals[%d] is of epoch %d, want %d", i, p.Epoch, c.Epoch)
-		}
+	if err := sameEpoch("pending_proposals", proposals, c.GroupID, c.Epoch); err != nil {
+		return invalid("GroupInfoRatchetTreeTBE", "%w", err)
 	}
 	return nil
 }

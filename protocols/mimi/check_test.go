@@ -54,23 +54,23 @@ func TestChecks(t *testing.T) {
 		{"partial with a tree", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: commit, GroupInfoOption: GroupInfoOption{Partial: &PartialGroupInfo{GroupInfoExtensions: tree}}}}).Check(), "ratchet_tree extension"},
 		{"tree by http", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: commit, RatchetTreeOption: RatchetTreeOption{Representation: TreeHTTPSURI, RatchetTreeURL: "http://a.example"}}}).Check(), "want https"},
 		{"proposals", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: proposal, MoreProposals: list(proposal)}}).Check(), ""},
-		{"of another epoch", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: proposal, MoreProposals: list(proposal, hubs)}}).Check(), "1 is of epoch 5"},
-		{"of another group", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: proposal, MoreProposals: list(public(message.ContentProposal, message.SenderMember, 4, "h"))}}).Check(), "of group 68, want epoch 4 of group 67"},
+		{"of another epoch", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: proposal, MoreProposals: list(proposal, hubs)}}).Check(), "moreProposals[1] is of epoch 5, want 4"},
+		{"of another group", (&UpdateRequest{HandshakeBundle{ProposalOrCommit: proposal, MoreProposals: list(public(message.ContentProposal, message.SenderMember, 4, "h"))}}).Check(), "moreProposals[0] is of another group"},
 
 		{"fanout of a commit", (&FanoutMessage{Message: commit}).Check(), ""},
 		{"stapled", (&FanoutMessage{Message: external, ExternalProposals: list(hubs)}).Check(), ""},
 		{"stapled to a member's commit", (&FanoutMessage{Message: commit, ExternalProposals: list(hubs)}).Check(), "commit of a member, want a new_member_commit"},
-		{"stapled of the old epoch", (&FanoutMessage{Message: external, ExternalProposals: list(public(message.ContentProposal, message.SenderExternal, 4, "g"))}).Check(), "of epoch 4"},
+		{"stapled of the old epoch", (&FanoutMessage{Message: external, ExternalProposals: list(public(message.ContentProposal, message.SenderExternal, 4, "g"))}).Check(), "externalProposals[0] is of epoch 4, want 5"},
 		{"stapled of a member", (&FanoutMessage{Message: external, ExternalProposals: list(public(message.ContentProposal, message.SenderMember, 5, "g"))}).Check(), "of a member, want external"},
 		{"fanout of proposals", (&FanoutMessage{Message: proposal, MoreProposals: list(proposal)}).Check(), ""},
-		{"fanout of two epochs", (&FanoutMessage{Message: proposal, MoreProposals: list(hubs)}).Check(), "of epoch 5"},
+		{"fanout of two epochs", (&FanoutMessage{Message: proposal, MoreProposals: list(hubs)}).Check(), "moreProposals[0] is of epoch 5, want 4"},
 		{"welcome", (&FanoutMessage{Message: message.Message{Welcome: new(message.Welcome)}}).Check(), ""},
 		{"welcome by http", (&FanoutMessage{Message: message.Message{Welcome: new(message.Welcome)}, RatchetTreeOption: RatchetTreeOption{Representation: TreeHTTPSURI}}).Check(), "want https"},
 
 		{"info", (&GroupInfoRatchetTreeTBE{GroupInfo: message.GroupInfo{Context: message.GroupContext{Epoch: 4, GroupID: []byte("g")}}, PendingProposals: []PendingProposal{{Proposal: proposal}}}).Check(), ""},
 		{"info with a tree", (&GroupInfoRatchetTreeTBE{GroupInfo: message.GroupInfo{Extensions: tree}}).Check(), "ratchet_tree extension"},
 		{"info by http", (&GroupInfoRatchetTreeTBE{RatchetTreeOption: RatchetTreeOption{Representation: TreeHTTPSURI, RatchetTreeURL: "ftp://x"}}).Check(), "want https"},
-		{"info with a proposal of another epoch", (&GroupInfoRatchetTreeTBE{GroupInfo: message.GroupInfo{Context: message.GroupContext{Epoch: 5, GroupID: []byte("g")}}, PendingProposals: []PendingProposal{{Proposal: proposal}}}).Check(), "epoch 4, want 5"},
+		{"info with a proposal of another epoch", (&GroupInfoRatchetTreeTBE{GroupInfo: message.GroupInfo{Context: message.GroupContext{Epoch: 5, GroupID: []byte("g")}}, PendingProposals: []PendingProposal{{Proposal: hubs}, {Proposal: proposal}}}).Check(), "pending_proposals[1] is of epoch 4, want 5"},
 
 		{"request", (&ConsentEntry{ConsentOperation: ConsentRequest, RequesterURI: bob, TargetURI: bob}).Check(EndpointRequestConsent), ""},
 		{"cancel", (&ConsentEntry{ConsentOperation: ConsentCancel, RequesterURI: bob, TargetURI: bob}).Check(EndpointRequestConsent), ""},
@@ -92,7 +92,7 @@ func TestChecks(t *testing.T) {
 		switch {
 		case tt.want == "" && tt.err != nil:
 			t.Errorf("%s: %v", tt.name, tt.err)
-		case tt.want != "" && (!errors.Is(tt.err, ErrInvalid) || !strings.Contains(tt.err.Error(), tt.want)):
+		case tt.want != "" && (!errors.As(tt.err, new(*RuleError)) || !strings.Contains(tt.err.Error(), tt.want)):
 			t.Errorf("%s: %v, want %q", tt.name, tt.err, tt.want)
 		}
 	}
@@ -139,7 +139,7 @@ func TestPartialGroupInfo(t *testing.T) {
 		t.Error(err)
 	}
 	full.Extensions = message.Extensions{{Type: message.ExtensionRatchetTree}}
-	if _, err := NewPartialGroupInfo(full); !errors.Is(err, ErrInvalid) {
-		t.Errorf("%v, want %v", err, ErrInvalid)
+	if _, err := NewPartialGroupInfo(full); !errors.As(err, new(*RuleError)) {
+		t.Errorf("%v, want a RuleError", err)
 	}
 }

@@ -133,13 +133,22 @@ func parse(b []byte, what string, read func(*wire.Reader)) error {
 	return nil
 }
 
-// invalid is an error of a Check.
-func invalid(what, format string, args ...any) error {
-	return fmt.Errorf("mimi: %s: %w: %w", what, ErrInvalid, fmt.Errorf(format, args...))
+// RuleError says which rule of the draft a well-formed body breaks.
+type RuleError struct {
+	Body string // its struct
+	Err  error
 }
 
-// ErrInvalid: a body is well-formed and breaks a rule of the draft.
-var ErrInvalid = errors.New("invalid")
+// Error implements error.
+func (e *RuleError) Error() string { return fmt.Sprintf("mimi: invalid %s: %v", e.Body, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// invalid is an error of a Check.
+func invalid(body, format string, args ...any) error {
+	return &RuleError{body, fmt.Errorf(format, args...)}
+}
 
 // missing is the error of writing a struct without a field that its code demands.
 func missing(field string) error { return fmt.Errorf("no %s, want one", field) }
