@@ -19,6 +19,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/conformance"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/content"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
@@ -92,6 +93,7 @@ func New(t *term.IO) *cobra.Command {
 	},
 		bench.New(t),
 		content.New(t),
+		mimi.New(t),
 		mls.New(t),
 		conformance.New(t),
 		scenario.New(t),

@@ -107,3 +107,14 @@ func equalHash(got, want []byte) error {
 	}
 	return fmt.Errorf("is not that of the ratchet_tree extension, %x", got)
 }
+
+// verified adds whether the signature of a body of MIMI verifies under the key in it,
+// by the algorithm of a suite.
+func (d *decoder) verified(id suite.ID, verify func(suite.Suite) error) {
+	s, err := suite.NewStd(id)
+	if err != nil {
+		unchecked(d.at, "signature", "the cipher suite is not known")
+		return
+	}
+	d.verdict(d.at, "signature", verifies, signature(verify(s)))
+}

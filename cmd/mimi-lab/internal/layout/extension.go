@@ -2,6 +2,7 @@ package layout
 
 import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/outline"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 )
 
@@ -85,6 +86,8 @@ func (d *decoder) componentContent(name string, id message.ComponentID) {
 		read = func(d *decoder) { d.codes("component_ids", componentName) }
 	case points.ContentMediaTypes:
 		read = (*decoder).mediaTypes
+	case mimi.DefaultCodePoints.FrankingAgent:
+		read = (*decoder).frankingAgentData
 	default:
 		return
 	}

@@ -1,15 +1,15 @@
-// Package layout reads the structs of MLS field by field, by the presentation
-// language of RFC 9420 (https://www.rfc-editor.org/rfc/rfc9420) and of
-// draft-ietf-mls-extensions-10, into outlines.
+// Package layout reads the structs of MLS and MIMI field by field, by the
+// presentation language of RFC 9420 (https://www.rfc-editor.org/rfc/rfc9420),
+// draft-ietf-mls-extensions-10 and draft-ietf-mimi-protocol-06, into outlines.
 //
-// It is a second reading beside package message, which reads whole values for
+// It is a second reading beside packages message and mimi, which read whole values for
 // those who compute with them. This one knows the name and the place of every
 // field, so that it can show a message and can say in which field one goes wrong;
 // it takes values for nothing. What both accept is the same, which tests demand
 // of them. What it works out from a message (references, hashes, whether
 // signatures verify) comes from message and tree.
 //
-// Start with [Read], or with [Guess] where the struct is not known.
+// Start with [Read], or with [Guess] or [GuessBody] where the struct is not known.
 package layout
 
 import (
@@ -39,11 +39,14 @@ const (
 	Proposal     Kind = "Proposal"
 )
 
-// structs are the kinds in the order in which they are tried.
-var structs = []struct {
+// structure is a kind with what reads it.
+type structure struct {
 	kind Kind
 	read func(*decoder)
-}{
+}
+
+// structs are the kinds of MLS in the order in which they are tried.
+var structs = []structure{
 	{MLSMessage, (*decoder).mlsMessage},
 	{KeyPackage, (*decoder).keyPackage},
 	{GroupInfo, (*decoder).groupInfo},
@@ -55,22 +58,29 @@ var structs = []struct {
 	{Proposal, (*decoder).proposal},
 }
 
-// Kinds returns all kinds.
-func Kinds() []Kind {
+// Kinds returns the kinds of MLS.
+func Kinds() []Kind { return kindsOf(structs) }
+
+func kindsOf(list []structure) []Kind {
 	var kinds []Kind
-	for _, s := range structs {
+	for _, s := range list {
 		kinds = append(kinds, s.kind)
 	}
 	return kinds
 }
 
-// ParseKind returns the kind that a name stands for: "KeyPackage" and also
+// ParseKind returns the kind of MLS that a name stands for: "KeyPackage" and also
 // "key_package" or "key-package".
-func ParseKind(name string) (Kind, bool) {
+func ParseKind(name string) (Kind, bool) { return parseKind(structs, name) }
+
+// ParseBody returns the kind of MIMI that a name stands for, as [ParseKind] does.
+func ParseBody(name string) (Kind, bool) { return parseKind(bodies, name) }
+
+func parseKind(list []structure, name string) (Kind, bool) {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
 	}
-	for _, s := range structs {
+	for _, s := range list {
 		if plain(string(s.kind)) == plain(name) {
 			return s.kind, true
 		}
@@ -80,12 +90,14 @@ func ParseKind(name string) (Kind, bool) {
 
 // reader returns the function that reads a kind.
 func reader(k Kind) func(*decoder) {
-	for _, s := range structs {
-		if s.kind == k {
-			return s.read
+	for _, list := range [][]structure{structs, bodies} {
+		for _, s := range list {
+			if s.kind == k {
+				return s.read
+			}
 		}
 	}
-	panic("layout: invariant broken, every Kind is one of Kinds: " + string(k))
+	panic("layout: invariant broken, every Kind is one of Kinds or Bodies: " + string(k))
 }
 
 // Message is a message that was read.
@@ -119,11 +131,14 @@ func check(b []byte, k Kind, known bool) error {
 // Guess returns the kind that b is: an MLSMessage if it can be, else the only other
 // kind that fits. If several do, the only one with versions and cipher suites that
 // are known. Its errors are of type [*GuessError].
-func Guess(b []byte) (Kind, error) {
+func Guess(b []byte) (Kind, error) { return guess(b, structs, MLSMessage) }
+
+// guess returns the kind of list that b is: sure if it can be.
+func guess(b []byte, list []structure, sure Kind) (Kind, error) {
 	e := &GuessError{}
-	for _, s := range structs {
+	for _, s := range list {
 		err := Check(b, s.kind)
-		if err == nil && s.kind == MLSMessage {
+		if err == nil && s.kind == sure {
 			return s.kind, nil
 		}
 		if err == nil {

@@ -17,8 +17,10 @@ func (d *decoder) anyVersion() {
 	d.code16("version", versionName, "uint16", func(v uint16) bool { return !d.known || v == uint16(message.MLS10) })
 }
 
-func (d *decoder) suite() {
-	d.code16("cipher_suite", suiteName, "uint16", func(v uint16) bool { return !d.known || suite.ID(v).Known() })
+func (d *decoder) suite() { d.suiteField("cipher_suite") }
+
+func (d *decoder) suiteField(name string) {
+	d.code16(name, suiteName, "uint16", func(v uint16) bool { return !d.known || suite.ID(v).Known() })
 }
 
 // mlsMessage reads an MLSMessage (RFC 9420, Section 6).
@@ -154,13 +156,7 @@ func (d *decoder) leafNode() {
 	d.opaque("encryption_key")
 	d.opaque("signature_key")
 	d.group("credential", d.credential)
-	d.group("capabilities", func() {
-		d.codes("versions", versionName)
-		d.codes("cipher_suites", suiteName)
-		d.codes("extensions", extensionName)
-		d.codes("proposals", proposalName)
-		d.codes("credentials", credentialName)
-	})
+	d.group("capabilities", d.capabilities)
 	switch message.LeafNodeSource(d.code8("leaf_node_source", leafSources)) {
 	case message.SourceKeyPackage:
 		d.group("lifetime", func() {
@@ -172,6 +168,15 @@ func (d *decoder) leafNode() {
 	}
 	d.extensions()
 	d.opaque("signature")
+}
+
+// capabilities reads a Capabilities (RFC 9420, Section 7.2).
+func (d *decoder) capabilities() {
+	d.codes("versions", versionName)
+	d.codes("cipher_suites", suiteName)
+	d.codes("extensions", extensionName)
+	d.codes("proposals", proposalName)
+	d.codes("credentials", credentialName)
 }
 
 // credential reads a Credential (RFC 9420, Section 5.3). As in package message,

@@ -3,6 +3,7 @@ package layout
 import (
 	"fmt"
 
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
@@ -55,6 +56,11 @@ var (
 		points.ContentMediaTypes:    "content_media_types",
 		points.LastResortKeyPackage: "last_resort_key_package",
 		5:                           "app_ack",
+
+		mimi.DefaultCodePoints.FrankAAD:        "frank_aad", // draft-ietf-mimi-protocol-06, IANA Considerations
+		mimi.DefaultCodePoints.FrankingAgent:   "franking_agent",
+		mimi.DefaultCodePoints.ParticipantList: "participant_list",
+		mimi.DefaultCodePoints.RoomMetadata:    "room_metadata",
 	}
 )
 

@@ -108,6 +108,8 @@ func (n *Node) scalar(b *bytes.Buffer) error {
 		return put(b, uint64(v))
 	case Time:
 		return put(b, uint64(v))
+	case Millis:
+		return put(b, uint64(v))
 	case Bool:
 		return put(b, bool(v))
 	case Code:

@@ -37,8 +37,8 @@ const (
 	Bad
 )
 
-// Value is what a field holds: [Bytes], [Number], [Time], [Bool], [Code], [Codes],
-// [Numbers], [Text], [Quoted] or [Absent].
+// Value is what a field holds: [Bytes], [Number], [Time], [Millis], [Bool], [Code],
+// [Codes], [Numbers], [Text], [Quoted] or [Absent].
 type Value interface{ value() }
 
 // Bytes are an opaque value. Those that are printable text are shown as such if
@@ -53,6 +53,9 @@ type Number uint64
 
 // Time is a number of seconds since 1970 that says when.
 type Time uint64
+
+// Millis is a number of milliseconds since 1970 that says when.
+type Millis uint64
 
 // Bool is a truth value.
 type Bool bool
@@ -88,6 +91,7 @@ type Absent string
 func (Bytes) value()   {}
 func (Number) value()  {}
 func (Time) value()    {}
+func (Millis) value()  {}
 func (Bool) value()    {}
 func (Code) value()    {}
 func (Codes) value()   {}

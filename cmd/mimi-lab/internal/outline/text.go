@@ -163,6 +163,8 @@ func (w *writer) value(v Value, room int) []string {
 		return []string{strconv.FormatUint(uint64(v), 10)}
 	case Time:
 		return []string{showTime(uint64(v))}
+	case Millis:
+		return []string{showMillis(uint64(v))}
 	case Bool:
 		return []string{strconv.FormatBool(bool(v))}
 	case Code:
@@ -306,4 +308,11 @@ func showTime(t uint64) string {
 		return fmt.Sprintf("after the year 9999 (%d)", t)
 	}
 	return fmt.Sprintf("%s UTC (%d)", time.Unix(int64(t), 0).UTC().Format(time.DateTime), t)
+}
+
+func showMillis(t uint64) string {
+	if t/1000 > maxTime {
+		return fmt.Sprintf("after the year 9999 (%d)", t)
+	}
+	return fmt.Sprintf("%s UTC (%d)", time.UnixMilli(int64(t)).UTC().Format(time.DateTime+".000"), t)
 }
