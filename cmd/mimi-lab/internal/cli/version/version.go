@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
 // Options are those of the command version.
@@ -28,6 +30,8 @@ type Version struct {
 	Platform string `json:"platform"`
 	// Licence is that of the binary: GPL-3.0 if it links go.mau.fi/libsignal.
 	Licence string `json:"licence"`
+	// Speaks are the documents that the protocols follow, drafts with their revision.
+	Speaks []string `json:"speaks"`
 }
 
 // New makes the command version.
@@ -59,6 +63,7 @@ func run(o *Options) error {
 		fmt.Fprintf(o.IO.Out, "commit   %s (%s%s)\n", v.Commit, v.Time, modified)
 	}
 	fmt.Fprintf(o.IO.Out, "built    with %s for %s\nlicence  %s\n", v.Go, v.Platform, v.Licence)
+	fmt.Fprintf(o.IO.Out, "speaks   %s\n", strings.Join(v.Speaks, "\n         "))
 	return nil
 }
 
@@ -69,6 +74,7 @@ func Get() Version {
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Licence:  "Apache-2.0",
+		Speaks:   append([]string{"RFC 9420"}, mimi.Revisions...),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
