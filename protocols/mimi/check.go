@@ -107,7 +107,7 @@ func sameEpoch(field string, list []message.Message, group []byte, epoch uint64)
 }
 
 // Check wants stapled proposals only with a Commit from outside, in the epoch that
-// it starts, and of the hub (Fanout Messages and Room Events).
+// it starts, and of the hub (Fanout Messages and Room Events; deviation 49).
 func (m *FanoutMessage) Check() error {
 	switch m.Kind() {
 	case FanoutWelcome:

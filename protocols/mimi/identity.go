@@ -15,7 +15,7 @@ import (
 //
 //	mimi://a.example/d/alice/ClientA1   of   mimi://a.example/u/alice
 //
-// (draft-mahy-mimi-identity-05, Types of MIMI URI identifiers).
+// (draft-mahy-mimi-identity-05, Types of MIMI URI identifiers; deviation 48).
 func Client(c *message.Credential) (client, user ident.URI, err error) {
 	if c.Type != message.CredentialBasic {
 		return ident.URI{}, ident.URI{}, fmt.Errorf("mimi: credential of type %d, want basic (1) with a client's URI", c.Type)

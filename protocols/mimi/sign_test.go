@@ -27,8 +27,8 @@ func keyRequest(t testing.TB, s suite.Suite) *KeyMaterialRequest {
 	return m
 }
 
-// content is what SignWithLabel signs (RFC 9420, Section 5.1.2), written out.
-func content(label string, tbs []byte) []byte {
+// signContent is what SignWithLabel signs (RFC 9420, Section 5.1.2), written out.
+func signContent(label string, tbs []byte) []byte {
 	label = "MLS 1.0 " + label
 	return []byte(vector(label) + vector(string(tbs)))
 }
@@ -47,7 +47,7 @@ func TestKeyMaterialSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	tbs := b[:len(b)-2-len(m.Signature)] // a length of two bytes
-	if err := s.Verify(m.RequesterSignatureKey, content("KeyMaterialRequestTBS", tbs), m.Signature); err != nil {
+	if err := s.Verify(m.RequesterSignatureKey, signContent("KeyMaterialRequestTBS", tbs), m.Signature); err != nil {
 		t.Errorf("the signature is not over the request without it: %v", err)
 	}
 	verified := 0
@@ -112,7 +112,7 @@ func TestGroupInfoRequestSignature(t *testing.T) {
 		}
 		tbs := "\x01\x00\x01" + vector(string(m.RequestingSignatureKey)) + "\x00\x01" + vector("mimi://c.example/d/C3") +
 			vector(string(m.GroupInfoPublicKey)) + tail
-		if err := s.Verify(m.RequestingSignatureKey, content("GroupInfoRequestTBS", []byte(tbs)), m.Signature); err != nil {
+		if err := s.Verify(m.RequestingSignatureKey, signContent("GroupInfoRequestTBS", []byte(tbs)), m.Signature); err != nil {
 			t.Errorf("code %q: the signature is not over %q: %v", code, tbs, err)
 		}
 		m.JoiningCode = []byte("guess")
@@ -165,7 +165,7 @@ func TestGroupInfoResponse(t *testing.T) {
 		}
 		// What EncryptWithLabel encrypts to, and under which context (RFC 9420, Section 5.1.3).
 		c := m.EncryptedGroupInfoAndTree
-		info := content("GroupInfo and ratchet_tree encryption", []byte(room))
+		info := signContent("GroupInfo and ratchet_tree encryption", []byte(room))
 		if plain, err := s.OpenBase(c.KEMOutput, private, info, nil, c.Ciphertext); err != nil || !bytes.Equal(plain, x) {
 			t.Errorf("%s: the room is not the context: %v", id, err)
 		}
@@ -236,7 +236,7 @@ func TestPseudonym(t *testing.T) {
 		t.Fatal(err)
 	}
 	tbs := vector(string(c.ClientPseudonym)) + vector(string(c.UserPseudonym)) + vector(string(pseudo.Public))
-	if err := s.Verify(real.Public, content("PseudonymousCredentialTBS", []byte(tbs)), link.PseudonymousCredentialSignature); err != nil {
+	if err := s.Verify(real.Public, signContent("PseudonymousCredentialTBS", []byte(tbs)), link.PseudonymousCredentialSignature); err != nil {
 		t.Errorf("the signature is not over %q: %v", tbs, err)
 	}
 	key := LinkKey("sixteen bytes 00")
