@@ -58,10 +58,21 @@ type Received struct {
 	Committed
 	AAD   []byte          // authenticated data
 	Items message.SafeAAD // of components in it, in a group with safe_aad
+	base  *snapshot
 }
 
 // receive checks a proposal and keeps it. It returns a [*Received].
 func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (Event, error) {
+	r, err := g.checkReceived(now, c)
+	if err != nil {
+		return nil, err
+	}
+	g.keepProposal(r.Committed)
+	return r, nil
+}
+
+// checkReceived is receive without keeping.
+func (g *PublicGroup) checkReceived(now time.Time, c *message.AuthenticatedContent) (*Received, error) {
 	p, err := g.checkProposal(now, c)
 	if err != nil {
 		return nil, err
@@ -69,12 +80,36 @@ func (g *PublicGroup) receive(now time.Time, c *message.AuthenticatedContent) (E
 	if _, known := g.cache.get(p.Ref); known {
 		return nil, ErrDuplicate
 	}
-	g.keepProposal(*p)
 	items, err := g.now.readAAD(c.Content.AuthenticatedData)
 	if err != nil {
 		return nil, err
 	}
-	return &Received{*p, c.Content.AuthenticatedData, items}, nil
+	return &Received{*p, c.Content.AuthenticatedData, items, g.now}, nil
+}
+
+// CheckProposal checks a proposal as Stage does, and does not keep it: several that
+// came together can be looked at before Keep takes any of them.
+func (g *PublicGroup) CheckProposal(now time.Time, m *message.PublicMessage) (*Received, error) {
+	c := m.Authenticated()
+	if err := g.checkFraming(c); err != nil {
+		return nil, err
+	}
+	if c.Content.Type != message.ContentProposal {
+		return nil, fail(CheckApplication, "%v in place of a proposal", c.Content.Type)
+	}
+	return g.checkReceived(now, c)
+}
+
+// Keep keeps a proposal that CheckProposal returned in this epoch.
+func (g *PublicGroup) Keep(r *Received) error {
+	if r.base != g.now {
+		return ErrStale
+	}
+	if _, known := g.cache.get(r.Ref); known {
+		return ErrDuplicate
+	}
+	g.keepProposal(r.Committed)
+	return nil
 }
 
 // keepProposal keeps a proposal that was checked.
@@ -213,4 +248,18 @@ func senderName(s message.Sender) string {
 		return fmt.Sprintf("external sender %d", s.Index)
 	}
 	return "a " + s.Type.String() + " sender"
+}
+
+// CheckTogether checks that proposals which were received can be committed together,
+// by someone whom none of them concerns and who needs no path. A hub that requires
+// its clients to commit what it accepted must accept nothing that stands in the way
+// of the rest.
+func (g *PublicGroup) CheckTogether(now time.Time, proposals []Committed) error {
+	var sigs signatures // those of proposals with a reference were verified
+	l, err := g.sort(now, proposals, message.Sender{Type: message.SenderExternal}, &sigs)
+	if err != nil {
+		return err
+	}
+	_, _, err = g.apply(l)
+	return err
 }
