@@ -1,0 +1,115 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// propose sends proposals of the hub: "The hub provider also fans out any messages
+// which originate from itself (ex: MLS External Proposals)"
+// (draft-ietf-mimi-protocol-06, Fanout Messages and Room Events). They are held to
+// the room's policy like those of others.
+func (h *Hub) propose(now time.Time, in Propose) error {
+	r, err := h.room(in.Room)
+	if err != nil {
+		return err
+	}
+	if len(in.Proposals) == 0 {
+		return fail(Malformed, "propose in %v: no proposals", in.Room)
+	}
+	if len(in.Proposals)+len(r.pending) > maxProposals {
+		return fail(TooLarge, "propose in %v: %d proposals beside %d, want at most %d", in.Room, len(in.Proposals), len(r.pending), maxProposals)
+	}
+	all := make([]*message.PublicMessage, len(in.Proposals))
+	for i := range in.Proposals {
+		if all[i], err = h.external(r, in.Proposals[i]); err != nil {
+			return fail(Malformed, "propose in %v: %w", in.Room, err)
+		}
+	}
+	u := update{h: h, room: r, from: h.cfg.Domain, now: now}
+	if by, err := u.authenticated(all[0]); err != nil {
+		return fail(Forbidden, "propose in %v: %w", in.Room, err)
+	} else if err := u.standing(by, all); err != nil {
+		return fail(Forbidden, "propose in %v: %w", in.Room, err)
+	}
+	received, err := u.checkAll(all)
+	if err != nil {
+		return fail(Conflict, "propose in %v: %w", in.Room, err)
+	}
+	next, err := u.authorize(received)
+	if err != nil {
+		return fail(Forbidden, "propose in %v: %w", in.Room, err)
+	}
+	at := r.accept(now)
+	for i, p := range received {
+		if err := r.group.Keep(p); err != nil {
+			panic(fmt.Sprintf("hub: invariant broken, a checked proposal can be kept: %v", err))
+		}
+		h.addPending(r, pendingProposal{message.Message{Public: all[i]}, at, nil})
+	}
+	r.setState(next)
+	h.putGroup(r)
+	f := mimi.FanoutMessage{Timestamp: at, Message: message.Message{Public: all[0]}}
+	for _, m := range all[1:] {
+		f.MoreProposals = append(f.MoreProposals, message.Message{Public: m})
+	}
+	h.publish(r, fanoutMessage(&f), r.others(""))
+	h.put(r.key+"head", r.marshalHead())
+	return nil
+}
+
+// external returns a proposal of the hub in the current epoch, with no items in its
+// authenticated data where the group frames that.
+func (h *Hub) external(r *chatRoom, p message.Proposal) (*message.PublicMessage, error) {
+	index, err := h.ownSender(r.group.Context())
+	if err != nil {
+		return nil, err
+	}
+	a := &message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
+		GroupID: r.group.GroupID(), Epoch: r.group.Epoch(), Sender: message.Sender{Type: message.SenderExternal, Index: index},
+		Content: message.Content{Type: message.ContentProposal, Proposal: &p},
+	}}
+	if _, framed := r.group.ComponentData(h.cfg.Points.MLS.SafeAAD); framed {
+		if a.Content.AuthenticatedData, err = wire.Marshal(message.SafeAAD(nil)); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.Sign(h.groups.Suite, h.cfg.Identity.Signer.Private, nil); err != nil {
+		return nil, err
+	}
+	return a.Public(h.groups.Suite, nil, nil)
+}
+
+// repropose proposes again what an external Commit left in the air. What the Commit
+// has made impossible is left out: nobody was promised more. It returns the messages
+// to be stapled to the Commit.
+func (h *Hub) repropose(r *chatRoom, now time.Time, at uint64, list []message.Proposal) []message.Message {
+	u := update{h: h, room: r, now: now}
+	var out []message.Message
+	for i := range list {
+		m, err := h.external(r, list[i])
+		if err != nil {
+			continue
+		}
+		received, err := u.checkAll([]*message.PublicMessage{m})
+		if err != nil {
+			continue
+		}
+		next, err := u.authorize(received)
+		if err != nil {
+			continue
+		}
+		if err := r.group.Keep(received[0]); err != nil {
+			continue
+		}
+		r.setState(next)
+		p := message.Message{Public: m}
+		h.addPending(r, pendingProposal{p, at, nil})
+		out = append(out, p)
+	}
+	return out
+}

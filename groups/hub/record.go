@@ -1,0 +1,223 @@
+package hub
+
+import (
+	"fmt"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// The records of a hub. ROOM is the last segment of the room's URI, N a number in 16
+// hexadecimal digits.
+//
+//	room/ROOM/head        what changes with each event: Head
+//	room/ROOM/info        of the epoch's GroupInfo what the group has not: Info
+//	room/ROOM/mls/...     the group, as package mls has it
+//	room/ROOM/pending/N   a proposal that waits for a Commit: Pending
+//	room/ROOM/event/N     an event that not all who are to have it do: Event
+//	room/ROOM/to/DOMAIN   the queue to a follower: Queue
+//	room/ROOM/join/USER   a user who may join by a joining code: Time
+//	key/REF               where a KeyPackage's Welcome goes: Route
+//	hold/DOMAIN           until when a follower is not to be sent anything: Time
+//
+// An application message writes two of them and one for each follower that was
+// behind, a follower's answer one or two, a Commit those of the group's tree that it
+// changes besides.
+
+// recordVersion begins every value.
+const recordVersion = 1
+
+func (r *chatRoom) eventKey(seq uint64) string    { return fmt.Sprintf("%sevent/%016x", r.key, seq) }
+func (r *chatRoom) queueKey(domain string) string { return r.key + "to/" + domain }
+func (r *chatRoom) pendingKey(i int) string       { return fmt.Sprintf("%spending/%016x", r.key, i) }
+func (r *chatRoom) joinKey(user ident.URI) string { return r.key + "join/" + user.String() }
+func holdKey(domain string) string                { return "hold/" + domain }
+
+// value returns a record's value. What a hub holds was read or made within the
+// limits of the encoding.
+func value(size int, write func(*wire.Writer)) []byte {
+	w := wire.NewWriter(make([]byte, 0, size+1))
+	w.Uint8(recordVersion)
+	write(w)
+	b, err := w.Bytes()
+	if err != nil {
+		panic(fmt.Sprintf("hub: invariant broken, the state can be written: %v", err))
+	}
+	return b
+}
+
+// read reads a record's value.
+func read(key string, b []byte, read func(*wire.Reader)) error {
+	r := wire.NewReader(b)
+	if v := r.Uint8(); v != recordVersion && r.Err() == nil {
+		r.Fail(fmt.Errorf("version %d, want %d", v, recordVersion))
+	}
+	read(r)
+	if err := r.Done(); err != nil {
+		return fmt.Errorf("record %q: %w", key, err)
+	}
+	return nil
+}
+
+// marshalHead writes
+//
+//	struct {
+//	    opaque uri<V>;
+//	    uint64 last_time;     // accepted_timestamp
+//	    uint64 last_seq;
+//	    opaque update<V>;     // hash of the last Commit's request
+//	    uint64 update_time;
+//	} Head;
+func (r *chatRoom) marshalHead() []byte {
+	uri := r.uri.String()
+	return value(len(uri)+2*8+8+64, func(w *wire.Writer) {
+		w.OpaqueString(uri)
+		w.Uint64(r.lastTime)
+		w.Uint64(r.lastSeq)
+		w.Opaque(r.last.request)
+		w.Uint64(r.last.time)
+	})
+}
+
+// marshal writes
+//
+//	struct {
+//	    Extension extensions<V>;
+//	    MAC confirmation_tag;
+//	    uint32 signer;
+//	    opaque signature<V>;
+//	} Info;
+func (i *groupInfo) marshal() []byte {
+	return value(256, func(w *wire.Writer) {
+		i.extensions.MarshalTLS(w)
+		w.Opaque(i.tag)
+		w.Uint32(i.signer)
+		w.Opaque(i.signature)
+	})
+}
+
+func (i *groupInfo) read(r *wire.Reader) {
+	i.extensions.UnmarshalTLS(r)
+	i.tag = r.Opaque()
+	i.signer = r.Uint32()
+	i.signature = r.Opaque()
+}
+
+// marshal writes
+//
+//	struct {
+//	    MLSMessage proposal;
+//	    uint64 time;          // accepted_timestamp
+//	    opaque request<V>;    // hash of the request that it came with
+//	} Pending;
+func (p *pendingProposal) marshal() []byte {
+	return value(512, func(w *wire.Writer) {
+		p.message.MarshalTLS(w)
+		w.Uint64(p.time)
+		w.Opaque(p.request)
+	})
+}
+
+func (p *pendingProposal) read(r *wire.Reader, points *message.CodePoints) {
+	p.message = points.Message(r)
+	p.time = r.Uint64()
+	if p.request = r.Opaque(); len(p.request) == 0 {
+		p.request = nil
+	}
+}
+
+// marshal writes
+//
+//	struct {
+//	    struct {
+//	        opaque domain<V>;
+//	        uint8 sent;
+//	    } targets<V>;
+//	    FanoutMessage message;
+//	} Event;
+func (e *event) marshal() []byte {
+	return value(len(e.body)+32*len(e.targets)+8, func(w *wire.Writer) {
+		w.Vector(func() {
+			for _, t := range e.targets {
+				w.OpaqueString(t.to)
+				if t.sent {
+					w.Uint8(1)
+				} else {
+					w.Uint8(0)
+				}
+			}
+		})
+		w.Fixed(e.body)
+	})
+}
+
+func (e *event) read(r *wire.Reader, size int) {
+	r.Vector(func() {
+		t := target{to: string(r.Opaque())}
+		sent := r.Uint8()
+		if sent > 1 {
+			r.Fail(fmt.Errorf("truth value %d, want 0 or 1", sent))
+		}
+		t.sent = sent == 1
+		e.targets = append(e.targets, t)
+	})
+	if r.Err() == nil {
+		e.body = r.Fixed(size - r.Offset())
+	}
+}
+
+// marshal writes
+//
+//	struct {
+//	    uint64 acked;
+//	    uint64 flight;
+//	    uint8 failures;
+//	    uint64 retry_at;
+//	} Queue;
+func (q *queue) marshal() []byte {
+	return value(3*8+1, func(w *wire.Writer) {
+		w.Uint64(q.acked)
+		w.Uint64(q.flight)
+		w.Uint8(uint8(q.failures))
+		w.Uint64(uint64(q.retryAt))
+	})
+}
+
+func (q *queue) read(r *wire.Reader) {
+	q.acked = r.Uint64()
+	q.flight = r.Uint64()
+	q.failures = int(r.Uint8())
+	q.retryAt = int64(r.Uint64())
+}
+
+// marshal writes
+//
+//	struct {
+//	    opaque provider<V>;
+//	    uint64 not_after;     // milliseconds since 1970
+//	} Route;
+func (e *route) marshal() []byte {
+	return value(len(e.to)+2+8, func(w *wire.Writer) {
+		w.OpaqueString(e.to)
+		w.Uint64(uint64(e.notAfter))
+	})
+}
+
+// marshalTime writes milliseconds since 1970.
+func marshalTime(ms int64) []byte { return value(8, func(w *wire.Writer) { w.Uint64(uint64(ms)) }) }
+
+func readTime(key string, b []byte) (ms int64, err error) {
+	err = read(key, b, func(r *wire.Reader) { ms = int64(r.Uint64()) })
+	return ms, err
+}
+
+// expireJoins forgets who did not use a joining code.
+func (h *Hub) expireJoins(r *chatRoom, now int64) {
+	for _, user := range sortedUsers(r.joins) {
+		if r.joins[user] < now {
+			delete(r.joins, user)
+			h.drop(r.joinKey(user))
+		}
+	}
+}
