@@ -1,7 +1,6 @@
 package room
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ func indexUsers(list []UserRolePair) (index, error) {
 	if sorted {
 		return x, nil
 	}
-	slices.SortFunc(x, func(a, b uint32) int { return cmp.Compare(list[a].User, list[b].User) })
+	slices.SortFunc(x, func(a, b uint32) int { return strings.Compare(list[a].User, list[b].User) })
 	for i := 1; i < len(x); i++ {
 		if a, b := x[i-1], x[i]; list[a].User == list[b].User {
 			return nil, invalid("user %.80q is in the participant list twice", list[a].User)
@@ -46,7 +45,7 @@ func (x index) find(list []UserRolePair, user string) (place uint32, ok bool) {
 
 // search returns where in the index a user is, or belongs.
 func (x index) search(list []UserRolePair, user string) (at int, ok bool) {
-	return slices.BinarySearchFunc(x, user, func(p uint32, user string) int { return cmp.Compare(list[p].User, user) })
+	return slices.BinarySearchFunc(x, user, func(p uint32, user string) int { return strings.Compare(list[p].User, user) })
 }
 
 // roster is a participant list with what is looked up in it. It is not modified.
@@ -218,7 +217,7 @@ func (r *roster) add(added []UserRolePair) {
 	for i := range fresh {
 		fresh[i] = first + uint32(i)
 	}
-	byUser := func(a, b uint32) int { return cmp.Compare(r.list[a].User, r.list[b].User) }
+	byUser := func(a, b uint32) int { return strings.Compare(r.list[a].User, r.list[b].User) }
 	slices.SortFunc(fresh, byUser)
 	merged := make(index, 0, len(r.list))
 	old := r.index

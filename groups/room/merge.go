@@ -117,15 +117,15 @@ func replace(which part, updates [][]byte) ([]byte, error) {
 // readRoster reads a participant list; nil is an empty one. Nobody in it has a
 // client.
 func readRoster(data []byte) (*roster, error) {
-	d, err := readOld[ParticipantListData](data)
-	if err != nil {
+	if data == nil {
+		return new(roster), nil
+	}
+	r := wire.NewReader(data)
+	list, x := readParticipants(r)
+	if err := r.Done(); err != nil {
 		return nil, err
 	}
-	x, err := indexUsers(d.Participants)
-	if err != nil {
-		return nil, err
-	}
-	return &roster{list: d.Participants, clients: make([]uint32, len(d.Participants)), index: x}, nil
+	return &roster{list: list, clients: make([]uint32, len(list)), index: x}, nil
 }
 
 // readOld reads a component's data, nil as an empty value.

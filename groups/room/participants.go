@@ -51,8 +51,11 @@ type ParticipantListData struct {
 	Participants []UserRolePair `json:"participants"`
 }
 
-func (d *ParticipantListData) UnmarshalTLS(r *wire.Reader) {
-	*d = ParticipantListData{}
+func (d *ParticipantListData) UnmarshalTLS(r *wire.Reader) { d.Participants, _ = readParticipants(r) }
+
+// readParticipants reads UserRolePair participants<V> and makes its index.
+func readParticipants(r *wire.Reader) ([]UserRolePair, index) {
+	var list []UserRolePair
 	var users []byte // of all, so that they share one string
 	var ends []int
 	r.Vector(func() {
@@ -68,17 +71,20 @@ func (d *ParticipantListData) UnmarshalTLS(r *wire.Reader) {
 		}
 		users = append(users, user...)
 		ends = append(ends, len(users))
-		d.Participants = append(d.Participants, UserRolePair{Role: role})
+		list = append(list, UserRolePair{Role: role})
 	})
 	all, begin := string(users), 0
 	for i, end := range ends {
-		d.Participants[i].User, begin = all[begin:end], end
+		list[i].User, begin = all[begin:end], end
 	}
-	if r.Err() == nil {
-		if _, err := indexUsers(d.Participants); err != nil {
-			r.Fail(err)
-		}
+	if r.Err() != nil {
+		return list, nil
 	}
+	x, err := indexUsers(list)
+	if err != nil {
+		r.Fail(err)
+	}
+	return list, x
 }
 
 func (d *ParticipantListData) MarshalTLS(w *wire.Writer) {
