@@ -266,8 +266,7 @@ func checkBody(b []byte) error {
 }
 
 // UserOf returns the user whom a basic credential names: its identity is the URI of
-// a user or a pseudonym, or that of a client which names its user as in
-// mimi://a.example/d/alice/ClientA1 (draft-mahy-mimi-identity-05).
+// a user or a pseudonym, or that of a client with its user, see [mimi.UserOf].
 func UserOf(c *message.Credential) (ident.URI, error) {
 	if c.Type != message.CredentialBasic {
 		return ident.URI{}, fmt.Errorf("credential of type %v, want basic", c.Type)
@@ -276,13 +275,10 @@ func UserOf(c *message.Credential) (ident.URI, error) {
 	if err != nil {
 		return ident.URI{}, fmt.Errorf("credential: %w", err)
 	}
-	switch s := u.Segments(); {
-	case u.Kind() == ident.KindUser || u.Kind() == ident.KindPseudonym:
+	if u.Kind() == ident.KindUser || u.Kind() == ident.KindPseudonym {
 		return u, nil
-	case u.Kind() == ident.KindClient && len(s) == 2:
-		return ident.NewURI(ident.KindUser, u.Provider(), s[0])
 	}
-	return ident.URI{}, fmt.Errorf("credential of %v, which names no user", u)
+	return mimi.UserOf(u)
 }
 
 // ProviderOf returns the domain of the provider that a basic credential names: its
