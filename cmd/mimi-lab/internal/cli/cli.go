@@ -66,7 +66,7 @@ func Run(ctx context.Context, t *term.IO, args []string) int {
 
 const long = `mimi-lab is a research toolkit for interoperable end-to-end encrypted
 messaging: the Signal Protocol inside the interoperability stanzas of the
-Digital Markets Act, MLS and, in time, MIMI; simulated, served and measured
+Digital Markets Act, MLS and MIMI; simulated, served and measured
 with the same protocol code.
 
 It is for research. Nobody has audited it.`

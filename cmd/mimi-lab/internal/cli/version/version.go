@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/groups/room"
+	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
@@ -74,7 +77,7 @@ func Get() Version {
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Licence:  "Apache-2.0",
-		Speaks:   append([]string{"RFC 9420"}, mimi.Revisions...),
+		Speaks:   slices.Concat([]string{"RFC 9420", "RFC 9458"}, mimi.Revisions, room.Revisions, content.Revisions),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
