@@ -77,7 +77,7 @@ func ParseDirectory(b []byte) (*Directory, error) {
 		return d, nil
 	}
 	fixed := missingColon.ReplaceAll(b, []byte("$1:$2"))
-	if d, again := parseDirectory(fixed); again == nil && len(fixed) == len(b)+1 {
+	if d, again := parseDirectory(fixed); again == nil {
 		d.repaired = true
 		return d, nil
 	}

@@ -56,6 +56,12 @@ func TestWrongMessages(t *testing.T) {
 			t.Errorf("%x was submitted: %v", m, err)
 		}
 	}
+	for name, more := range map[string]string{"a commit": sampleCommit, "a PrivateMessage": proposal} {
+		_, err := ParseUpdateRequest([]byte(sampleProposal+vector(sampleProposal+more)), nil)
+		if err == nil || !strings.Contains(err.Error(), "moreProposals[1]: a mls_p") {
+			t.Errorf("%s among proposals: %v, want it refused for what it is", name, err)
+		}
+	}
 	private := &message.PrivateMessage{ContentType: message.ContentCommit}
 	for name, v := range map[string]wire.Marshaler{
 		"a commit that is submitted":  &SubmitMessageRequest{AppMessage: private},
