@@ -32,7 +32,3 @@
 // which claims its credential makes, is the caller's to know. It holds no consent,
 // no join codes and no messages.
 package room
-
-// Revisions are the documents that this package follows, for those who report what
-// they speak.
-var Revisions = []string{"draft-ietf-mimi-room-policy-04"}

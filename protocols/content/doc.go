@@ -50,10 +50,3 @@
 // [NoHTML] do not tell code from prose. It does not fetch or upload. What carries
 // content is not its business either: MLS does, in ApplicationFraming.
 package content
-
-// Revisions are the documents that this package follows, for those who report what
-// they speak.
-var Revisions = []string{
-	"draft-ietf-mimi-content-09",
-	"draft-mahy-mimi-message-status-01",
-}

@@ -30,11 +30,3 @@ func (c *CodePoints) orDefault() *CodePoints {
 	}
 	return c
 }
-
-// Revisions are the documents that this package follows, for those who report what
-// they speak.
-var Revisions = []string{
-	"draft-ietf-mimi-protocol-06",
-	"draft-mahy-mls-ratchet-tree-options-03",
-	"draft-ietf-mls-extensions-10",
-}
