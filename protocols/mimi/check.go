@@ -192,7 +192,7 @@ func (m *IdentifierResponse) Check() error {
 }
 
 // GroupInfo makes the GroupInfo that p leaves out, as a hub that follows the group
-// can (draft-mahy-mls-ratchet-tree-options-03, Conveying the GroupInfo): context and
+// can (draft-mahy-mls-ratchet-tree-options-04, Conveying the GroupInfo): context and
 // confirmation tag are those of the epoch that the Commit of the signer started. A
 // ratchet_tree extension is not among its extensions, and the signature only
 // verifies if the committer's had none either (deviation 31).

@@ -255,7 +255,7 @@ func TestStrings(t *testing.T) {
 			"searchValue":               {new(QueryElement), "\x01" + vector(s)},
 			"fieldName":                 {new(ProfileField), "\x07" + vector(s) + "\x00"},
 			"note":                      {new(AbuseReport), "\x00\x00\x00" + vector(s) + "\x00\x00"},
-			"ratchet_tree_url":          {new(RatchetTreeOption), "\x02" + vector(s) + "\x00"},
+			"ratchet_tree_url":          {new(RatchetTreeOption), "\x02" + vector(s)},
 		} {
 			err := wire.Unmarshal([]byte(tt.body), tt.v)
 			if ok != (err == nil) || !ok && !errors.Is(err, errText) {
@@ -314,6 +314,20 @@ func TestRatchetTreeNodes(t *testing.T) {
 		o := RatchetTreeOption{Representation: TreeFull, RatchetTree: []byte(broken)}
 		if b, err := wire.Marshal(&o); err == nil {
 			t.Errorf("tree %x was written as %x", broken, b)
+		}
+	}
+}
+
+// TestNoTreeSignature: deviation 22. What revision -03 had behind a tree that is
+// elsewhere is refused.
+func TestNoTreeSignature(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"\x02" + vector("https://a.example/t"), "\x03"} {
+		if err := wire.Unmarshal([]byte(body), new(RatchetTreeOption)); err != nil {
+			t.Errorf("%q: %v", body, err)
+		}
+		if err := wire.Unmarshal([]byte(body+"\x01s"), new(RatchetTreeOption)); !errors.Is(err, wire.ErrTrailing) {
+			t.Errorf("%q with a signature: %v, want %v", body, err, wire.ErrTrailing)
 		}
 	}
 }

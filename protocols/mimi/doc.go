@@ -3,7 +3,7 @@
 // (https://datatracker.ietf.org/doc/draft-ietf-mimi-protocol/), what is signed,
 // encrypted and franked in them, and the paths and status codes of HTTP that carry
 // them. The ways to convey a ratchet tree are those of
-// draft-mahy-mls-ratchet-tree-options-03.
+// draft-mahy-mls-ratchet-tree-options-04.
 //
 //	follower                      hub                       other follower
 //	   │ keyMaterial  ────────────►│ keyMaterial  ───────────────►│

@@ -6,7 +6,7 @@ import (
 )
 
 // RatchetTreeRepresentation says where a ratchet tree is
-// (draft-mahy-mls-ratchet-tree-options-03, Conveying the Ratchet Tree):
+// (draft-mahy-mls-ratchet-tree-options-04, Conveying the Ratchet Tree):
 //
 //	enum {
 //	    reserved(0),
@@ -36,7 +36,7 @@ var treeNames = map[RatchetTreeRepresentation]string{
 func (t RatchetTreeRepresentation) String() string { return name(treeNames, t) }
 
 // RatchetTreeOption is a ratchet tree, or where it is
-// (draft-mahy-mls-ratchet-tree-options-03, Conveying the Ratchet Tree):
+// (draft-mahy-mls-ratchet-tree-options-04, Conveying the Ratchet Tree):
 //
 //	struct {
 //	    RatchetTreeRepresentation representation;
@@ -45,23 +45,22 @@ func (t RatchetTreeRepresentation) String() string { return name(treeNames, t) }
 //	            Node ratchet_tree<V>;
 //	        case httpsUrl:
 //	            opaque ratchet_tree_url<V>;
-//	            opaque tree_signature<V>;
 //	        case outOfBand:
-//	            opaque tree_signature<V>;
+//	            struct {};
 //	        case distributionService:
 //	            struct {};
 //	    };
 //	} RatchetTreeOption;
 //
 // The tree is read as the data of a ratchet_tree extension, whose nodes are
-// optional, and the case httpsUrl as that of httpsUri (deviation 21).
+// optional, and the case httpsUrl as that of httpsUri (deviation 21). Up to revision -03
+// there was a signature with a tree that is elsewhere (deviation 22).
 type RatchetTreeOption struct {
 	Representation RatchetTreeRepresentation
 	// RatchetTree, of TreeFull, is the data of a ratchet_tree extension with its
 	// length in front, as package tree parses it. Nothing here looks into it.
 	RatchetTree    []byte
 	RatchetTreeURL string // of TreeHTTPSURI
-	TreeSignature  []byte // of TreeHTTPSURI and TreeOutOfBand; it has no label (deviation 22)
 }
 
 func (o *RatchetTreeOption) UnmarshalTLS(r *wire.Reader) {
@@ -72,9 +71,6 @@ func (o *RatchetTreeOption) UnmarshalTLS(r *wire.Reader) {
 		o.RatchetTree, _ = w.Bytes() // what was read can be written
 	case TreeHTTPSURI:
 		o.RatchetTreeURL = text(r)
-		o.TreeSignature = r.Opaque()
-	case TreeOutOfBand:
-		o.TreeSignature = r.Opaque()
 	}
 }
 
@@ -91,15 +87,12 @@ func (o *RatchetTreeOption) MarshalTLS(w *wire.Writer) {
 		w.Opaque(nodes)
 	case TreeHTTPSURI:
 		putText(w, o.RatchetTreeURL)
-		w.Opaque(o.TreeSignature)
-	case TreeOutOfBand:
-		w.Opaque(o.TreeSignature)
 	}
 }
 
 // RatchetTreePresence says whether a GroupInfo has a ratchet_tree extension, and
 // whether that of the epoch before had
-// (draft-mahy-mls-ratchet-tree-options-03, Conveying the GroupInfo):
+// (draft-mahy-mls-ratchet-tree-options-04, Conveying the GroupInfo):
 //
 //	enum {
 //	    no_ratchet_tree(0),
@@ -128,7 +121,7 @@ var presenceNames = map[RatchetTreePresence]string{
 func (p RatchetTreePresence) String() string { return name(presenceNames, p) }
 
 // PartialGroupInfo is what of a GroupInfo a hub that follows the group can't know
-// (draft-mahy-mls-ratchet-tree-options-03, Conveying the GroupInfo):
+// (draft-mahy-mls-ratchet-tree-options-04, Conveying the GroupInfo):
 //
 //	struct {
 //	    RatchetTreePresence ratchet_tree_presence;

@@ -340,9 +340,6 @@ func (d *decoder) ratchetTreeOption() {
 		}
 	case mimi.TreeHTTPSURI:
 		d.utf8("ratchet_tree_url")
-		d.opaque("tree_signature")
-	case mimi.TreeOutOfBand:
-		d.opaque("tree_signature")
 	}
 }
 

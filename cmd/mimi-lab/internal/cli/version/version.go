@@ -71,7 +71,7 @@ func run(o *Options) error {
 var documents = []string{
 	"RFC 9420",
 	"draft-ietf-mls-extensions-10",
-	"draft-mahy-mls-ratchet-tree-options-03",
+	"draft-mahy-mls-ratchet-tree-options-04",
 	"draft-ietf-mimi-protocol-06",
 	"draft-ietf-mimi-content-09",
 	"draft-mahy-mimi-message-status-01",
