@@ -33,6 +33,9 @@ func flood(head, element, tail string, n int) []byte {
 // 56 bytes of memory for 2, in a slice that doubles and so takes up to 4 times
 // that, garbage included.
 func TestCostBound(t *testing.T) { // not parallel: it counts the process's allocations
+	if testing.Short() {
+		t.Skip("the race detector, which runs with -short, allocates too")
+	}
 	const size, perByte = 1 << 20, 4 * 56 / 2
 	tests := []struct {
 		name string
