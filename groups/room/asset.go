@@ -140,29 +140,29 @@ type AssetPolicy struct {
 
 func (p *AssetPolicy) UnmarshalTLS(r *wire.Reader) {
 	p.UploadLocation = readEnum[AssetUploadLocation](r, uploadLocations, "AssetUploadLocation")
-	p.UploadDomains = readList[ProviderAssetUploadDomains](r)
+	p.UploadDomains = wire.List[ProviderAssetUploadDomains](r)
 	p.DownloadPrivacy.UnmarshalTLS(r)
 	p.MaxImage = r.Uint64()
 	p.MaxAudio = r.Uint64()
 	p.MaxVideo = r.Uint64()
 	p.MaxAttachment = r.Uint64()
-	p.ForbiddenMediaTypes = readList[message.MediaType](r)
+	p.ForbiddenMediaTypes = wire.List[message.MediaType](r)
 	p.PermittedMediaTypes = nil
-	p.RestrictsMediaTypes = r.Optional(func() { p.PermittedMediaTypes = readList[message.MediaType](r) })
+	p.RestrictsMediaTypes = r.Optional(func() { p.PermittedMediaTypes = wire.List[message.MediaType](r) })
 	readCheck(r, p)
 }
 
 func (p *AssetPolicy) MarshalTLS(w *wire.Writer) {
 	writeCheck(w, p)
 	writeEnum(w, uploadLocations, "AssetUploadLocation", p.UploadLocation)
-	writeList(w, p.UploadDomains)
+	wire.PutList(w, p.UploadDomains)
 	p.DownloadPrivacy.MarshalTLS(w)
 	w.Uint64(p.MaxImage)
 	w.Uint64(p.MaxAudio)
 	w.Uint64(p.MaxVideo)
 	w.Uint64(p.MaxAttachment)
-	writeList(w, p.ForbiddenMediaTypes)
-	w.Optional(p.RestrictsMediaTypes, func() { writeList(w, p.PermittedMediaTypes) })
+	wire.PutList(w, p.ForbiddenMediaTypes)
+	w.Optional(p.RestrictsMediaTypes, func() { wire.PutList(w, p.PermittedMediaTypes) })
 }
 
 // check wants one provider if all upload to the hub.

@@ -63,5 +63,5 @@ type BotPolicy struct {
 	Bots []Bot `json:"allowed_bots"`
 }
 
-func (p *BotPolicy) UnmarshalTLS(r *wire.Reader) { p.Bots = readList[Bot](r) }
-func (p *BotPolicy) MarshalTLS(w *wire.Writer)   { writeList(w, p.Bots) }
+func (p *BotPolicy) UnmarshalTLS(r *wire.Reader) { p.Bots = wire.List[Bot](r) }
+func (p *BotPolicy) MarshalTLS(w *wire.Writer)   { wire.PutList(w, p.Bots) }

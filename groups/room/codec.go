@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -170,33 +169,6 @@ func writeCodes[T, N ~uint8 | ~uint16 | ~uint32](w *wire.Writer, v []T, one func
 	w.Vector(func() {
 		for _, c := range v {
 			one(N(c))
-		}
-	})
-}
-
-// readList reads a vector of T. P is *T.
-func readList[T any, P interface {
-	*T
-	wire.Unmarshaler
-}](r *wire.Reader) (v []T) {
-	r.Vector(func() {
-		if len(v) == cap(v) {
-			v = slices.Grow(v, len(v)+1) // doubles
-		}
-		v = v[:len(v)+1]
-		P(&v[len(v)-1]).UnmarshalTLS(r)
-	})
-	return v
-}
-
-// writeList writes a vector of T. P is *T.
-func writeList[T any, P interface {
-	*T
-	wire.Marshaler
-}](w *wire.Writer, v []T) {
-	w.Vector(func() {
-		for i := range v {
-			P(&v[i]).MarshalTLS(w)
 		}
 	})
 }

@@ -50,8 +50,8 @@ type JoinLinksData struct {
 	Links []JoinLink `json:"links"`
 }
 
-func (d *JoinLinksData) UnmarshalTLS(r *wire.Reader) { d.Links = readList[JoinLink](r) }
-func (d *JoinLinksData) MarshalTLS(w *wire.Writer)   { writeList(w, d.Links) }
+func (d *JoinLinksData) UnmarshalTLS(r *wire.Reader) { d.Links = wire.List[JoinLink](r) }
+func (d *JoinLinksData) MarshalTLS(w *wire.Writer)   { wire.PutList(w, d.Links) }
 
 // JoinLinksUpdate is what an AppDataUpdate of the join_links holds:
 //
@@ -69,10 +69,10 @@ type JoinLinksUpdate struct {
 
 func (u *JoinLinksUpdate) UnmarshalTLS(r *wire.Reader) {
 	u.Removed = readCodes[uint32](r, r.Uint32)
-	u.Added = readList[JoinLink](r)
+	u.Added = wire.List[JoinLink](r)
 }
 
 func (u *JoinLinksUpdate) MarshalTLS(w *wire.Writer) {
 	writeCodes(w, u.Removed, w.Uint32)
-	writeList(w, u.Added)
+	wire.PutList(w, u.Added)
 }

@@ -236,6 +236,6 @@ func (r *roster) encode() ([]byte, error) {
 		size += len(r.list[i].User) + 8
 	}
 	w := wire.NewWriter(make([]byte, 0, size))
-	writeList(w, r.list)
+	wire.PutList(w, r.list)
 	return w.Bytes()
 }

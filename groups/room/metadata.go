@@ -54,7 +54,7 @@ type RoomMetaData struct {
 func (m *RoomMetaData) UnmarshalTLS(r *wire.Reader) {
 	m.URI = readURI(r)
 	m.Name = readText(r)
-	m.Descriptions = readList[RichDescription](r)
+	m.Descriptions = wire.List[RichDescription](r)
 	m.Avatar = readURI(r)
 	m.Subject = readText(r)
 	m.Mood = readText(r)
@@ -63,7 +63,7 @@ func (m *RoomMetaData) UnmarshalTLS(r *wire.Reader) {
 func (m *RoomMetaData) MarshalTLS(w *wire.Writer) {
 	writeURI(w, m.URI)
 	writeText(w, m.Name)
-	writeList(w, m.Descriptions)
+	wire.PutList(w, m.Descriptions)
 	writeURI(w, m.Avatar)
 	writeText(w, m.Subject)
 	writeText(w, m.Mood)

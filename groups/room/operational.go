@@ -43,7 +43,7 @@ func (c *ExtendedCapabilities) UnmarshalTLS(r *wire.Reader) {
 	c.WireFormats = readCodes[message.WireFormat](r, r.Uint16)
 	c.Components = readCodes[message.ComponentID](r, r.Uint16)
 	c.SafeAAD = readCodes[message.ComponentID](r, r.Uint16)
-	c.MediaTypes = readList[message.MediaType](r)
+	c.MediaTypes = wire.List[message.MediaType](r)
 	c.ContentTypes = readCodes[message.ContentType](r, r.Uint8)
 }
 
@@ -56,7 +56,7 @@ func (c *ExtendedCapabilities) MarshalTLS(w *wire.Writer) {
 	writeCodes(w, c.WireFormats, w.Uint16)
 	writeCodes(w, c.Components, w.Uint16)
 	writeCodes(w, c.SafeAAD, w.Uint16)
-	writeList(w, c.MediaTypes)
+	wire.PutList(w, c.MediaTypes)
 	writeCodes(w, c.ContentTypes, w.Uint8)
 }
 

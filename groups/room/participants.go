@@ -91,7 +91,7 @@ func (d *ParticipantListData) MarshalTLS(w *wire.Writer) {
 	if _, err := indexUsers(d.Participants); err != nil {
 		w.Fail(err)
 	}
-	writeList(w, d.Participants)
+	wire.PutList(w, d.Participants)
 }
 
 // UserIndexRolePair gives a participant another role; the participant is named by
@@ -142,13 +142,13 @@ type ParticipantListUpdate struct {
 }
 
 func (u *ParticipantListUpdate) UnmarshalTLS(r *wire.Reader) {
-	u.Changed = readList[UserIndexRolePair](r)
+	u.Changed = wire.List[UserIndexRolePair](r)
 	u.Removed = readCodes[uint32](r, r.Uint32)
-	u.Added = readList[UserRolePair](r)
+	u.Added = wire.List[UserRolePair](r)
 }
 
 func (u *ParticipantListUpdate) MarshalTLS(w *wire.Writer) {
-	writeList(w, u.Changed)
+	wire.PutList(w, u.Changed)
 	writeCodes(w, u.Removed, w.Uint32)
-	writeList(w, u.Added)
+	wire.PutList(w, u.Added)
 }

@@ -70,14 +70,14 @@ type PreAuthRoleEntry struct {
 }
 
 func (e *PreAuthRoleEntry) UnmarshalTLS(r *wire.Reader) {
-	e.Claims = readList[Claim](r)
+	e.Claims = wire.List[Claim](r)
 	e.Target.UnmarshalTLS(r)
 	readCheck(r, e)
 }
 
 func (e *PreAuthRoleEntry) MarshalTLS(w *wire.Writer) {
 	writeCheck(w, e)
-	writeList(w, e.Claims)
+	wire.PutList(w, e.Claims)
 	e.Target.MarshalTLS(w)
 }
 
@@ -110,8 +110,8 @@ type PreAuthData struct {
 	Entries []PreAuthRoleEntry `json:"preauthorized_entries"`
 }
 
-func (d *PreAuthData) UnmarshalTLS(r *wire.Reader) { d.Entries = readList[PreAuthRoleEntry](r) }
-func (d *PreAuthData) MarshalTLS(w *wire.Writer)   { writeList(w, d.Entries) }
+func (d *PreAuthData) UnmarshalTLS(r *wire.Reader) { d.Entries = wire.List[PreAuthRoleEntry](r) }
+func (d *PreAuthData) MarshalTLS(w *wire.Writer)   { wire.PutList(w, d.Entries) }
 
 // Role returns the role of the first rule that the claims satisfy, RoleNone if
 // they satisfy none.

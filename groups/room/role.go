@@ -72,7 +72,7 @@ func (o *Role) UnmarshalTLS(r *wire.Reader) {
 	o.Max = readOptional32(r)
 	o.MinActive = r.Uint32()
 	o.MaxActive = readOptional32(r)
-	o.Changes = readList[RoleChangeTargets](r)
+	o.Changes = wire.List[RoleChangeTargets](r)
 	readCheck(r, o)
 }
 
@@ -86,7 +86,7 @@ func (o *Role) MarshalTLS(w *wire.Writer) {
 	writeOptional32(w, o.Max)
 	w.Uint32(o.MinActive)
 	writeOptional32(w, o.MaxActive)
-	writeList(w, o.Changes)
+	wire.PutList(w, o.Changes)
 }
 
 // check refuses canOpenJoin where it "MUST NOT appear" (Adding), and limits that
@@ -131,13 +131,13 @@ type RoleData struct {
 }
 
 func (d *RoleData) UnmarshalTLS(r *wire.Reader) {
-	d.Roles = readList[Role](r)
+	d.Roles = wire.List[Role](r)
 	readCheck(r, d)
 }
 
 func (d *RoleData) MarshalTLS(w *wire.Writer) {
 	writeCheck(w, d)
-	writeList(w, d.Roles)
+	wire.PutList(w, d.Roles)
 }
 
 func (d *RoleData) check() error {

@@ -79,7 +79,7 @@ func (m *AbuseReport) UnmarshalTLS(r *wire.Reader) {
 	m.AllegedAbuserURI.UnmarshalTLS(r)
 	m.ReasonCode = code(r, "AbuseType", abuseNames)
 	m.Note = text(r)
-	m.Messages = list[AbusiveMessage](r)
+	m.Messages = wire.List[AbusiveMessage](r)
 	m.AbuseExtensions.UnmarshalTLS(r)
 }
 
@@ -88,6 +88,6 @@ func (m *AbuseReport) MarshalTLS(w *wire.Writer) {
 	m.AllegedAbuserURI.MarshalTLS(w)
 	putCode(w, "AbuseType", abuseNames, m.ReasonCode)
 	putText(w, m.Note)
-	putList(w, m.Messages)
+	wire.PutList(w, m.Messages)
 	m.AbuseExtensions.MarshalTLS(w)
 }

@@ -44,57 +44,10 @@ func putCode[T ~uint8](w *wire.Writer, enum string, names map[T]string, v T) {
 	w.Uint8(uint8(v))
 }
 
-// codes16 reads a vector of enums of 16 bits.
-func codes16[T ~uint16](r *wire.Reader) (v []T) {
-	r.Vector(func() { v = append(v, T(r.Uint16())) })
-	return v
-}
-
-// putCodes16 writes one.
-func putCodes16[T ~uint16](w *wire.Writer, v []T) {
-	w.Vector(func() {
-		for _, c := range v {
-			w.Uint16(uint16(c))
-		}
-	})
-}
-
-// list reads a vector of T. P is *T.
-func list[T any, P interface {
-	*T
-	wire.Unmarshaler
-}](r *wire.Reader) (v []T) {
-	r.Vector(func() {
-		v = add(v)
-		P(&v[len(v)-1]).UnmarshalTLS(r)
-	})
-	return v
-}
-
-// add appends a zero to a list of unknown length, for its element to be read into.
-func add[T any](v []T) []T {
-	if len(v) == cap(v) {
-		v = slices.Grow(v, len(v)+1)
-	}
-	return v[:len(v)+1]
-}
-
-// putList writes a vector of T. P is *T.
-func putList[T any, P interface {
-	*T
-	wire.Marshaler
-}](w *wire.Writer, v []T) {
-	w.Vector(func() {
-		for i := range v {
-			P(&v[i]).MarshalTLS(w)
-		}
-	})
-}
-
 // messages reads MLSMessage x<V>.
 func messages(r *wire.Reader, points *message.CodePoints) (v []message.Message) {
 	r.Vector(func() {
-		v = add(v)
+		v = wire.Extend(v)
 		v[len(v)-1] = points.Message(r)
 	})
 	return v

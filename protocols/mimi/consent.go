@@ -68,7 +68,7 @@ func (m *ConsentEntry) UnmarshalTLS(r *wire.Reader) {
 	m.TargetURI.UnmarshalTLS(r)
 	m.RoomID = optionalURI(r)
 	if m.ConsentOperation == ConsentGrant {
-		m.ClientKeyPackages = list[message.KeyPackage](r)
+		m.ClientKeyPackages = wire.List[message.KeyPackage](r)
 	}
 	m.ConsentExtensions.UnmarshalTLS(r)
 }
@@ -79,7 +79,7 @@ func (m *ConsentEntry) MarshalTLS(w *wire.Writer) {
 	m.TargetURI.MarshalTLS(w)
 	putOptionalURI(w, m.RoomID)
 	if m.ConsentOperation == ConsentGrant {
-		putList(w, m.ClientKeyPackages)
+		wire.PutList(w, m.ClientKeyPackages)
 	}
 	m.ConsentExtensions.MarshalTLS(w)
 }

@@ -216,7 +216,7 @@ func (m *GroupInfoRatchetTreeTBE) read(r *wire.Reader, points *message.CodePoint
 	m.GroupInfo.UnmarshalTLS(r)
 	m.RatchetTreeOption.UnmarshalTLS(r)
 	r.Vector(func() {
-		m.PendingProposals = add(m.PendingProposals)
+		m.PendingProposals = wire.Extend(m.PendingProposals)
 		m.PendingProposals[len(m.PendingProposals)-1].read(r, points)
 	})
 }
@@ -224,5 +224,5 @@ func (m *GroupInfoRatchetTreeTBE) read(r *wire.Reader, points *message.CodePoint
 func (m *GroupInfoRatchetTreeTBE) MarshalTLS(w *wire.Writer) {
 	m.GroupInfo.MarshalTLS(w)
 	m.RatchetTreeOption.MarshalTLS(w)
-	putList(w, m.PendingProposals)
+	wire.PutList(w, m.PendingProposals)
 }

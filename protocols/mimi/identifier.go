@@ -94,12 +94,12 @@ func ParseIdentifierRequest(b []byte) (*IdentifierRequest, error) {
 }
 
 func (m *IdentifierRequest) UnmarshalTLS(r *wire.Reader) {
-	m.QueryElements = list[QueryElement](r)
+	m.QueryElements = wire.List[QueryElement](r)
 	m.IDRequestExtensions.UnmarshalTLS(r)
 }
 
 func (m *IdentifierRequest) MarshalTLS(w *wire.Writer) {
-	putList(w, m.QueryElements)
+	wire.PutList(w, m.QueryElements)
 	m.IDRequestExtensions.MarshalTLS(w)
 }
 
@@ -178,12 +178,12 @@ type UserProfile struct {
 
 func (p *UserProfile) UnmarshalTLS(r *wire.Reader) {
 	p.StableURI.UnmarshalTLS(r)
-	p.Fields = list[ProfileField](r)
+	p.Fields = wire.List[ProfileField](r)
 }
 
 func (p *UserProfile) MarshalTLS(w *wire.Writer) {
 	p.StableURI.MarshalTLS(w)
-	putList(w, p.Fields)
+	wire.PutList(w, p.Fields)
 }
 
 // IdentifierResponse answers an IdentifierRequest:
@@ -212,14 +212,14 @@ func ParseIdentifierResponse(b []byte) (*IdentifierResponse, error) {
 
 func (m *IdentifierResponse) UnmarshalTLS(r *wire.Reader) {
 	m.ResponseCode = code(r, "IdentifierQueryCode", queryNames)
-	m.URI = list[IdentifierURI](r)
-	m.FoundProfiles = list[UserProfile](r)
+	m.URI = wire.List[IdentifierURI](r)
+	m.FoundProfiles = wire.List[UserProfile](r)
 	m.IDResponseExtensions.UnmarshalTLS(r)
 }
 
 func (m *IdentifierResponse) MarshalTLS(w *wire.Writer) {
 	putCode(w, "IdentifierQueryCode", queryNames, m.ResponseCode)
-	putList(w, m.URI)
-	putList(w, m.FoundProfiles)
+	wire.PutList(w, m.URI)
+	wire.PutList(w, m.FoundProfiles)
 	m.IDResponseExtensions.MarshalTLS(w)
 }

@@ -50,7 +50,7 @@ func (m *KeyMaterialRequest) UnmarshalTLS(r *wire.Reader) {
 	m.RequestingUser.UnmarshalTLS(r)
 	m.TargetUser.UnmarshalTLS(r)
 	m.RoomID.UnmarshalTLS(r)
-	m.AcceptableCiphersuites = codes16[suite.ID](r)
+	m.AcceptableCiphersuites = wire.Codes[suite.ID](r)
 	m.RequiredCapabilities.UnmarshalTLS(r)
 	m.RequesterSignatureKey = r.Opaque()
 	m.RequesterCredential.UnmarshalTLS(r)
@@ -68,7 +68,7 @@ func (m *KeyMaterialRequest) marshalUnsigned(w *wire.Writer) {
 	m.RequestingUser.MarshalTLS(w)
 	m.TargetUser.MarshalTLS(w)
 	m.RoomID.MarshalTLS(w)
-	putCodes16(w, m.AcceptableCiphersuites)
+	wire.PutCodes(w, m.AcceptableCiphersuites)
 	m.RequiredCapabilities.MarshalTLS(w)
 	w.Opaque(m.RequesterSignatureKey)
 	m.RequesterCredential.MarshalTLS(w)
@@ -198,12 +198,12 @@ func (m *KeyMaterialResponse) UnmarshalTLS(r *wire.Reader) {
 	protocol(r)
 	m.UserStatus = code(r, "KeyMaterialUserCode", userCodeNames)
 	m.UserURI.UnmarshalTLS(r)
-	m.Clients = list[ClientKeyMaterial](r)
+	m.Clients = wire.List[ClientKeyMaterial](r)
 }
 
 func (m *KeyMaterialResponse) MarshalTLS(w *wire.Writer) {
 	putProtocol(w)
 	putCode(w, "KeyMaterialUserCode", userCodeNames, m.UserStatus)
 	m.UserURI.MarshalTLS(w)
-	putList(w, m.Clients)
+	wire.PutList(w, m.Clients)
 }

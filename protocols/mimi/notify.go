@@ -48,7 +48,7 @@ func ParseFanoutMessages(b []byte, points *CodePoints) ([]FanoutMessage, error) 
 			r.Fail(errNoFanout)
 		}
 		for !r.Empty() {
-			list = add(list)
+			list = wire.Extend(list)
 			list[len(list)-1].read(r, &points.orDefault().MLS)
 		}
 	})
@@ -143,9 +143,9 @@ func (m *FanoutMessage) MarshalTLS(w *wire.Writer) {
 	case FanoutWelcome:
 		m.RatchetTreeOption.MarshalTLS(w)
 	case FanoutProposal:
-		putList(w, m.MoreProposals)
+		wire.PutList(w, m.MoreProposals)
 	case FanoutCommit:
-		putList(w, m.ExternalProposals)
+		wire.PutList(w, m.ExternalProposals)
 	default:
 		w.Fail(errFanout(&m.Message))
 	}

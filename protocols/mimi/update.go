@@ -106,7 +106,7 @@ func (h *HandshakeBundle) MarshalTLS(w *wire.Writer) {
 				w.Fail(fmt.Errorf("moreProposals[%d]: %w", i, err))
 			}
 		}
-		putList(w, h.MoreProposals)
+		wire.PutList(w, h.MoreProposals)
 	default:
 		w.Fail(fmt.Errorf("proposalOrCommit: %w", errHandshake(&h.ProposalOrCommit)))
 	}
@@ -184,7 +184,7 @@ func (m *UpdateRoomResponse) UnmarshalTLS(r *wire.Reader) {
 		m.CurrentEpoch = r.Uint64()
 	case UpdateInvalidProposal:
 		r.Vector(func() {
-			m.InvalidProposals = add(m.InvalidProposals)
+			m.InvalidProposals = wire.Extend(m.InvalidProposals)
 			m.InvalidProposals[len(m.InvalidProposals)-1] = r.Opaque()
 		})
 	}

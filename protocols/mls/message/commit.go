@@ -134,12 +134,12 @@ type UpdatePath struct {
 
 func (p *UpdatePath) UnmarshalTLS(r *wire.Reader) {
 	p.LeafNode.UnmarshalTLS(r)
-	p.Nodes = list[UpdatePathNode](r)
+	p.Nodes = wire.List[UpdatePathNode](r)
 }
 
 func (p *UpdatePath) MarshalTLS(w *wire.Writer) {
 	p.LeafNode.MarshalTLS(w)
-	putList(w, p.Nodes)
+	wire.PutList(w, p.Nodes)
 }
 
 // Commit puts proposals into effect and starts an epoch (RFC 9420, Section 12.4):
@@ -158,7 +158,7 @@ func (c *Commit) UnmarshalTLS(r *wire.Reader) { c.read(r, &DefaultCodePoints) }
 
 func (c *Commit) read(r *wire.Reader, points *CodePoints) {
 	r.Vector(func() {
-		c.Proposals = add(c.Proposals)
+		c.Proposals = wire.Extend(c.Proposals)
 		c.Proposals[len(c.Proposals)-1].read(r, points)
 	})
 	r.Optional(func() {
@@ -168,6 +168,6 @@ func (c *Commit) read(r *wire.Reader, points *CodePoints) {
 }
 
 func (c *Commit) MarshalTLS(w *wire.Writer) {
-	putList(w, c.Proposals)
+	wire.PutList(w, c.Proposals)
 	w.Optional(c.Path != nil, func() { c.Path.MarshalTLS(w) })
 }

@@ -37,7 +37,7 @@ func (c *Credential) UnmarshalTLS(r *wire.Reader) {
 		return
 	}
 	r.Vector(func() {
-		c.Chain = add(c.Chain)
+		c.Chain = wire.Extend(c.Chain)
 		c.Chain[len(c.Chain)-1] = r.Opaque()
 	})
 }

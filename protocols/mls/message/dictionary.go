@@ -36,11 +36,11 @@ type AppDataDictionary []ComponentData
 
 // UnmarshalTLS refuses entries that do not ascend.
 func (d *AppDataDictionary) UnmarshalTLS(r *wire.Reader) {
-	*d = list[ComponentData](r)
+	*d = wire.List[ComponentData](r)
 	ascending(r, *d, func(c ComponentData) ComponentID { return c.Component })
 }
 
-func (d AppDataDictionary) MarshalTLS(w *wire.Writer) { putList(w, []ComponentData(d)) }
+func (d AppDataDictionary) MarshalTLS(w *wire.Writer) { wire.PutList(w, []ComponentData(d)) }
 
 // Find returns a component's data.
 func (d AppDataDictionary) Find(id ComponentID) (data []byte, ok bool) {
@@ -115,15 +115,15 @@ func (a SafeAAD) MarshalTLS(w *wire.Writer)    { AppDataDictionary(a).MarshalTLS
 // ComponentID component_ids<V>.
 type ComponentsList []ComponentID
 
-func (l *ComponentsList) UnmarshalTLS(r *wire.Reader) { *l = codes[ComponentID](r) }
-func (l ComponentsList) MarshalTLS(w *wire.Writer)    { putCodes(w, l) }
+func (l *ComponentsList) UnmarshalTLS(r *wire.Reader) { *l = wire.Codes[ComponentID](r) }
+func (l ComponentsList) MarshalTLS(w *wire.Writer)    { wire.PutCodes(w, l) }
 
 // WireFormats is the data of the supported_wire_formats and required_wire_formats
 // extensions: WireFormat wire_formats<V>.
 type WireFormats []WireFormat
 
-func (f *WireFormats) UnmarshalTLS(r *wire.Reader) { *f = codes[WireFormat](r) }
-func (f WireFormats) MarshalTLS(w *wire.Writer)    { putCodes(w, f) }
+func (f *WireFormats) UnmarshalTLS(r *wire.Reader) { *f = wire.Codes[WireFormat](r) }
+func (f WireFormats) MarshalTLS(w *wire.Writer)    { wire.PutCodes(w, f) }
 
 // Parameter is a parameter of a media type (draft-ietf-mls-extensions-10, Content
 // Advertisement):
@@ -157,20 +157,20 @@ type MediaType struct {
 
 func (m *MediaType) UnmarshalTLS(r *wire.Reader) {
 	m.Type = r.Opaque()
-	m.Parameters = list[Parameter](r)
+	m.Parameters = wire.List[Parameter](r)
 }
 
 func (m *MediaType) MarshalTLS(w *wire.Writer) {
 	w.Opaque(m.Type)
-	putList(w, m.Parameters)
+	wire.PutList(w, m.Parameters)
 }
 
 // MediaTypeList is the data of the content_media_types component: MediaType
 // media_type_list<V>.
 type MediaTypeList []MediaType
 
-func (l *MediaTypeList) UnmarshalTLS(r *wire.Reader) { *l = list[MediaType](r) }
-func (l MediaTypeList) MarshalTLS(w *wire.Writer)    { putList(w, []MediaType(l)) }
+func (l *MediaTypeList) UnmarshalTLS(r *wire.Reader) { *l = wire.List[MediaType](r) }
+func (l MediaTypeList) MarshalTLS(w *wire.Writer)    { wire.PutList(w, []MediaType(l)) }
 
 // ApplicationFraming is application data with its media type; an empty type stands
 // for the first that the group requires (draft-ietf-mls-extensions-10, Framing of

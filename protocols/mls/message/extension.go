@@ -31,8 +31,8 @@ func (e *Extension) MarshalTLS(w *wire.Writer) {
 // Extensions is a list of extensions: Extension extensions<V>.
 type Extensions []Extension
 
-func (e *Extensions) UnmarshalTLS(r *wire.Reader) { *e = list[Extension](r) }
-func (e Extensions) MarshalTLS(w *wire.Writer)    { putList(w, []Extension(e)) }
+func (e *Extensions) UnmarshalTLS(r *wire.Reader) { *e = wire.List[Extension](r) }
+func (e Extensions) MarshalTLS(w *wire.Writer)    { wire.PutList(w, []Extension(e)) }
 
 // Find returns the data of the first extension of a type.
 func (e Extensions) Find(t ExtensionType) (data []byte, ok bool) {
@@ -84,15 +84,15 @@ type RequiredCapabilities struct {
 }
 
 func (c *RequiredCapabilities) UnmarshalTLS(r *wire.Reader) {
-	c.Extensions = codes[ExtensionType](r)
-	c.Proposals = codes[ProposalType](r)
-	c.Credentials = codes[CredentialType](r)
+	c.Extensions = wire.Codes[ExtensionType](r)
+	c.Proposals = wire.Codes[ProposalType](r)
+	c.Credentials = wire.Codes[CredentialType](r)
 }
 
 func (c *RequiredCapabilities) MarshalTLS(w *wire.Writer) {
-	putCodes(w, c.Extensions)
-	putCodes(w, c.Proposals)
-	putCodes(w, c.Credentials)
+	wire.PutCodes(w, c.Extensions)
+	wire.PutCodes(w, c.Proposals)
+	wire.PutCodes(w, c.Credentials)
 }
 
 // ExternalSender is one who may send proposals without being a member (RFC 9420,
@@ -121,8 +121,8 @@ func (e *ExternalSender) MarshalTLS(w *wire.Writer) {
 // GroupContext: ExternalSender external_senders<V>.
 type ExternalSenders []ExternalSender
 
-func (e *ExternalSenders) UnmarshalTLS(r *wire.Reader) { *e = list[ExternalSender](r) }
-func (e ExternalSenders) MarshalTLS(w *wire.Writer)    { putList(w, []ExternalSender(e)) }
+func (e *ExternalSenders) UnmarshalTLS(r *wire.Reader) { *e = wire.List[ExternalSender](r) }
+func (e ExternalSenders) MarshalTLS(w *wire.Writer)    { wire.PutList(w, []ExternalSender(e)) }
 
 // ExternalPub is the data of an external_pub extension of a GroupInfo (RFC 9420,
 // Section 12.4.3.2):

@@ -41,19 +41,19 @@ type Capabilities struct {
 }
 
 func (c *Capabilities) UnmarshalTLS(r *wire.Reader) {
-	c.Versions = codes[ProtocolVersion](r)
-	c.Suites = codes[suite.ID](r)
-	c.Extensions = codes[ExtensionType](r)
-	c.Proposals = codes[ProposalType](r)
-	c.Credentials = codes[CredentialType](r)
+	c.Versions = wire.Codes[ProtocolVersion](r)
+	c.Suites = wire.Codes[suite.ID](r)
+	c.Extensions = wire.Codes[ExtensionType](r)
+	c.Proposals = wire.Codes[ProposalType](r)
+	c.Credentials = wire.Codes[CredentialType](r)
 }
 
 func (c *Capabilities) MarshalTLS(w *wire.Writer) {
-	putCodes(w, c.Versions)
-	putCodes(w, c.Suites)
-	putCodes(w, c.Extensions)
-	putCodes(w, c.Proposals)
-	putCodes(w, c.Credentials)
+	wire.PutCodes(w, c.Versions)
+	wire.PutCodes(w, c.Suites)
+	wire.PutCodes(w, c.Extensions)
+	wire.PutCodes(w, c.Proposals)
+	wire.PutCodes(w, c.Credentials)
 }
 
 // SupportsExtension reports whether the capabilities include an extension type,

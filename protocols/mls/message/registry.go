@@ -2,7 +2,6 @@ package message
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -137,55 +136,6 @@ func (e ExtensionType) String() string { return name(extNames, e) }
 
 // String returns the specification's name, or the number.
 func (p ProposalType) String() string { return name(proposalNames, p) }
-
-// codes reads a vector of 16-bit codes.
-func codes[T ~uint16](r *wire.Reader) (v []T) {
-	r.Vector(func() { v = append(v, T(r.Uint16())) })
-	return v
-}
-
-// putCodes writes a vector of 16-bit codes.
-func putCodes[T ~uint16](w *wire.Writer, v []T) {
-	w.Vector(func() {
-		for _, c := range v {
-			w.Uint16(uint16(c))
-		}
-	})
-}
-
-// list reads a vector of T. P is *T.
-func list[T any, P interface {
-	*T
-	wire.Unmarshaler
-}](r *wire.Reader) (v []T) {
-	r.Vector(func() {
-		v = add(v)
-		P(&v[len(v)-1]).UnmarshalTLS(r)
-	})
-	return v
-}
-
-// add appends a zero to a list of unknown length, for its element to be read into.
-// The slice doubles, where append alone would go in smaller steps and allocate
-// five times of what a long list takes.
-func add[T any](v []T) []T {
-	if len(v) == cap(v) {
-		v = slices.Grow(v, len(v)+1)
-	}
-	return v[:len(v)+1]
-}
-
-// putList writes a vector of T. P is *T.
-func putList[T any, P interface {
-	*T
-	wire.Marshaler
-}](w *wire.Writer, v []T) {
-	w.Vector(func() {
-		for i := range v {
-			P(&v[i]).MarshalTLS(w)
-		}
-	})
-}
 
 // unknown fails the reading with a code that the specification doesn't have.
 func unknown(r *wire.Reader, what string, code any) {

@@ -89,13 +89,13 @@ type GroupSecrets struct {
 func (g *GroupSecrets) UnmarshalTLS(r *wire.Reader) {
 	g.JoinerSecret = r.Opaque()
 	r.Optional(func() { g.PathSecret = r.Opaque() })
-	g.PSKs = list[PreSharedKeyID](r)
+	g.PSKs = wire.List[PreSharedKeyID](r)
 }
 
 func (g *GroupSecrets) MarshalTLS(w *wire.Writer) {
 	w.Opaque(g.JoinerSecret)
 	w.Optional(g.PathSecret != nil, func() { w.Opaque(g.PathSecret) })
-	putList(w, g.PSKs)
+	wire.PutList(w, g.PSKs)
 }
 
 // EncryptedGroupSecrets is GroupSecrets encrypted to one KeyPackage (RFC 9420,
@@ -135,12 +135,12 @@ type Welcome struct {
 
 func (m *Welcome) UnmarshalTLS(r *wire.Reader) {
 	m.Suite = suite.ID(r.Uint16())
-	m.Secrets = list[EncryptedGroupSecrets](r)
+	m.Secrets = wire.List[EncryptedGroupSecrets](r)
 	m.EncryptedGroupInfo = r.Opaque()
 }
 
 func (m *Welcome) MarshalTLS(w *wire.Writer) {
 	w.Uint16(uint16(m.Suite))
-	putList(w, m.Secrets)
+	wire.PutList(w, m.Secrets)
 	w.Opaque(m.EncryptedGroupInfo)
 }
