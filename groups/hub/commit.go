@@ -63,7 +63,10 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 	h.move(r, staged)
 	r.info, r.last = info, accepted{u.request, at}
 	r.setState(next)
-	delete(r.joins, by.user)
+	if _, ok := r.joins[by.user]; ok {
+		delete(r.joins, by.user)
+		h.drop(r.joinKey(by.user))
+	}
 	var stapled []message.Message
 	if external {
 		stapled = h.repropose(r, u.now, at, again(staged, waiting))

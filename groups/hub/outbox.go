@@ -130,7 +130,7 @@ func (h *Hub) start(q *queue, now int64) {
 			}
 		}
 	} else {
-		q.changed = true
+		q.changed = true // the bounds of the request are kept until it is accepted
 	}
 	h.send(q)
 }

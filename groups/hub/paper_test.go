@@ -793,16 +793,7 @@ func TestNewMemberProposal(t *testing.T) {
 	alice, second := w.client("alice/ClientA1"), w.client("bob/ClientB2")
 	k := must(second.cfg.NewKeyPackage(w.now, second.id, mls.LeafOptions{}))
 	second.keys = append(second.keys, k)
-	add := mls.AddProposal(k.Public)
-	a := message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
-		GroupID: alice.group.GroupID(), Epoch: alice.group.Epoch(), Sender: message.Sender{Type: message.SenderNewMemberProposal},
-		AuthenticatedData: []byte{0}, Content: message.Content{Type: message.ContentProposal, Proposal: &add},
-	}}
-	if err := a.Sign(second.cfg.Suite, k.Signer.Private, nil); err != nil {
-		t.Fatal(err)
-	}
-	m := message.Message{Public: must(a.Public(second.cfg.Suite, nil, nil))}
-	out, err := w.update("b.example", &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: m}})
+	out, err := w.update("b.example", newMember(w, k))
 	updateCode(t, out, err, mimi.UpdateSuccess, "")
 	w.quiet(t)
 	out, err = w.commit(alice, mls.CommitOptions{References: []message.ProposalRef{}, Path: true})
@@ -814,4 +805,108 @@ func TestNewMemberProposal(t *testing.T) {
 	if second.group == nil {
 		t.Error("the Welcome did not arrive")
 	}
+}
+
+// "As soon as the Hub accepts an event that changes the room state, its effect is
+// applied to the room state and future events are validated in the context of that new
+// state." (Room state) A ban or a leave counts before anybody has committed it.
+func TestAcceptedIsApplied(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, change, because string }{
+		{"banned", "bob:1", "is banned"},
+		{"removed", "-bob", "has left"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := trio(t, nil)
+			alice, bob, second := w.client("alice/ClientA1"), w.client("bob/ClientB1"), w.client("bob/ClientB2")
+			info, _, err := w.groupInfo(second, "")
+			if err != nil || info == nil {
+				t.Fatal(info, err)
+			}
+			out, err := w.propose(alice, alice.participants(c.change), mls.RemoveProposal(bob.group.OwnLeaf()))
+			updateCode(t, out, err, mimi.UpdateSuccess, "")
+			if info, out, err := w.groupInfo(second, "sesame"); info != nil || err != nil || !strings.Contains(out.Refused.Error(), c.because) {
+				t.Errorf("GroupInfo: %v %v, want a refusal because %q", err, out.Refused, c.because)
+			}
+			out, err = w.join(second, info)
+			updateCode(t, out, err, mimi.UpdateNotAllowed, c.because)
+			k := must(second.cfg.NewKeyPackage(w.now, second.id, mls.LeafOptions{}))
+			out, err = w.update("b.example", newMember(w, k))
+			updateCode(t, out, err, mimi.UpdateNotAllowed, c.because)
+			w.quiet(t)
+			out, err = w.commit(alice, mls.CommitOptions{})
+			updateCode(t, out, err, mimi.UpdateSuccess, "")
+		})
+	}
+}
+
+// newMember is the proposal of a client that asks to be added.
+func newMember(w *world, k *mls.KeyPackage) *mimi.UpdateRequest {
+	add := mls.AddProposal(k.Public)
+	g := w.hub.rooms[clubhouse].group
+	a := message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
+		GroupID: g.GroupID(), Epoch: g.Epoch(), Sender: message.Sender{Type: message.SenderNewMemberProposal},
+		AuthenticatedData: []byte{0}, Content: message.Content{Type: message.ContentProposal, Proposal: &add},
+	}}
+	if err := a.Sign(w.cfg.Groups.Suite, k.Signer.Private, nil); err != nil {
+		panic(err)
+	}
+	return &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: message.Message{Public: must(a.Public(w.cfg.Groups.Suite, nil, nil))}}}
+}
+
+// Whoever asked for it, a client is removed once (RFC 9420, Section 12.2): a Commit
+// may cover either of two proposals to do so.
+func TestEitherRemovalWillDo(t *testing.T) {
+	t.Parallel()
+	for which := range 2 {
+		w := trio(t, nil)
+		alice, bob, cathy := w.client("alice/ClientA1"), w.client("bob/ClientB1"), w.client("cathy/ClientC1")
+		out, err := w.propose(bob, bob.cfg.SelfRemoveProposal())
+		updateCode(t, out, err, mimi.UpdateSuccess, "")
+		out, err = w.propose(alice, mls.RemoveProposal(bob.group.OwnLeaf()))
+		updateCode(t, out, err, mimi.UpdateSuccess, "")
+		w.quiet(t)
+		ref := w.hub.rooms[clubhouse].group.Proposals()[which].Ref
+		out, err = w.commit(cathy, mls.CommitOptions{References: []message.ProposalRef{ref}})
+		updateCode(t, out, err, mimi.UpdateSuccess, "")
+		w.quiet(t)
+		w.agree(t)
+	}
+}
+
+// A joining code that was used is not kept (Claim group key information).
+func TestJoinIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := trio(t, nil)
+	dora, alice := w.client("dora/ClientD1"), w.client("alice/ClientA1")
+	join := func(c *client) (Output, error) {
+		info, _, err := w.groupInfo(c, "sesame")
+		if err != nil || info == nil {
+			t.Fatal(info, err)
+		}
+		if len(w.hub.rooms[clubhouse].joins) != 1 {
+			t.Fatalf("%d users are about to join, want one", len(w.hub.rooms[clubhouse].joins))
+		}
+		w.restore()
+		return w.join(c, info, alice.participants("+"+c.user.Segments()[0]+":2"))
+	}
+	out, err := join(dora)
+	updateCode(t, out, err, mimi.UpdateSuccess, "")
+	w.restore()
+	if n := len(w.hub.rooms[clubhouse].joins); n != 0 {
+		t.Errorf("%d users are about to join, want none", n)
+	}
+	w.quiet(t)
+	w.agree(t)
+
+	// It holds for a while.
+	eve := w.client("eve/ClientE1")
+	info, _, err := w.groupInfo(eve, "sesame")
+	if err != nil || info == nil {
+		t.Fatal(info, err)
+	}
+	w.now = w.now.Add(DefaultJoinWindow + time.Second)
+	out, err = w.join(eve, info, alice.participants("+eve:2"))
+	updateCode(t, out, err, mimi.UpdateNotAllowed, "canOpenJoin")
 }

@@ -69,6 +69,20 @@ func (p *policy) active(user string) bool {
 	return listed && !banned(p.now, user)
 }
 
+// outside says why one who is no member may neither join nor propose: it is banned,
+// or its removal waits for a Commit, which it would escape with a client that the
+// removal does not know.
+func (p *policy) outside(user string) error {
+	if banned(p.now, user) {
+		return fmt.Errorf("%s is banned", user)
+	}
+	_, was := p.epoch.Find(user)
+	if _, is := p.now.Find(user); was && !is {
+		return fmt.Errorf("%s has left", user)
+	}
+	return nil
+}
+
 // receives reports whether a user's clients are to have application messages: "A hub
 // provider which observes that an active participant has been removed or banned from
 // the room, MUST prevent any of its clients from sending or receiving any additional
@@ -104,15 +118,12 @@ func (p *policy) tolerance(unspecified uint64) uint64 {
 // mayJoin says why a user may not join from outside: as another client of a
 // participant, or as a participant in any of the room's roles.
 func (p *policy) mayJoin(a *room.Actor) error {
-	if banned(p.now, a.User) {
-		return fmt.Errorf("%s is banned", a.User)
+	if err := p.outside(a.User); err != nil {
+		return err
 	}
 	if _, listed := p.now.Find(a.User); listed {
 		_, err := room.AuthorizeCommit(p.now, a, []room.Proposal{{Actor: a, Change: room.AddClient{User: a.User}}})
 		return err
-	}
-	if _, listed := p.epoch.Find(a.User); listed {
-		return fmt.Errorf("%s has left", a.User)
 	}
 	err := errors.New("the room has no roles")
 	if roles := p.now.Roles(); roles != nil {
@@ -242,10 +253,13 @@ func (u *update) changes(list []mls.Committed, joiner *room.Actor) ([]room.Propo
 // Who is no member and banned may do nothing.
 func (u *update) standing(by *actor, all []*message.PublicMessage) error {
 	r := u.room
-	if by.origin != room.FromMember && banned(r.state.now, by.name()) {
-		return notAllowed("%v is banned", by)
+	if by.origin != room.FromMember {
+		if err := r.state.outside(by.name()); err != nil {
+			return notAllowed("%w", err)
+		}
+		return nil
 	}
-	if by.origin != room.FromMember || r.state.active(by.name()) {
+	if r.state.active(by.name()) {
 		return nil
 	}
 	for _, m := range all {
@@ -305,8 +319,8 @@ func (u *update) authorizeCommit(by *actor, s *mls.Staged) (policy, error) {
 	r := u.room
 	committer := u.h.roomActor(by)
 	if by.origin == room.FromNewMemberCommit {
-		if banned(r.state.now, by.name()) {
-			return policy{}, notAllowed("%v is banned", by)
+		if err := r.state.outside(by.name()); err != nil {
+			return policy{}, notAllowed("%w", err)
 		}
 		if until, ok := r.joins[by.user]; ok && u.now.UnixMilli() <= until {
 			committer.JoinCode = &room.JoinCode{}

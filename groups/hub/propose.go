@@ -31,9 +31,7 @@ func (h *Hub) propose(now time.Time, in Propose) error {
 		}
 	}
 	u := update{h: h, room: r, from: h.cfg.Domain, now: now}
-	if by, err := u.authenticated(all[0]); err != nil {
-		return fail(Forbidden, "propose in %v: %w", in.Room, err)
-	} else if err := u.standing(by, all); err != nil {
+	if _, err := u.authenticated(all[0]); err != nil {
 		return fail(Forbidden, "propose in %v: %w", in.Room, err)
 	}
 	received, err := u.checkAll(all)
