@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"errors"
-
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
@@ -41,14 +39,8 @@ func (h *Hub) reportAbuse(in ReportAbuse) error {
 	return nil
 }
 
-// errFormat: the hub can't read what was sent in its rooms, and was not told how.
-var errFormat = errors.New("the format of the content is not known here")
-
 // checkFrank says why a frank does not hold.
 func (h *Hub) checkFrank(r *chatRoom, report *mimi.AbuseReport, m *mimi.AbusiveMessage) error {
-	if h.cfg.Disclose == nil {
-		return errFormat
-	}
 	content, err := h.cfg.Disclose(m.MessageContent)
 	if err != nil {
 		return err

@@ -61,6 +61,7 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 		panic(fmt.Sprintf("hub: invariant broken, a staged commit can be merged: %v", err))
 	}
 	h.move(r, staged)
+	r.rules = nil
 	r.info, r.last = info, accepted{u.request, at}
 	r.setState(next)
 	if _, ok := r.joins[by.user]; ok {

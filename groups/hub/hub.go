@@ -40,7 +40,7 @@ type Config struct {
 	Franking  suite.KeyPair
 	FrankKeys []mimi.HubKey
 	// Disclose finds in the application_data of a reported message what its sender
-	// has committed itself to. Without it no report can be checked.
+	// has committed itself to. Nil means [mimi.Disclose], which reads MIMI content.
 	Disclose func(applicationData []byte) (mimi.Disclosed, error)
 	// User returns the URI of the user whom a credential names (a pseudonym is one).
 	// Nil means [UserOf].
@@ -123,6 +123,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Provider == nil {
 		c.Provider = ProviderOf
+	}
+	if c.Disclose == nil {
+		c.Disclose = mimi.Disclose
 	}
 	return c, nil
 }

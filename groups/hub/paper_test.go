@@ -497,6 +497,17 @@ func TestFranking(t *testing.T) {
 	out, err = w.submit("b.example", bad, mimi.URI(bob.user))
 	submitCode(t, out, err, mimi.SubmitNotAllowed, "FrankAAD")
 
+	// "When a valid franking_agent application component is present in the
+	// GroupContext, the Hub can frank messages".
+	alice := w.client("alice/ClientA1")
+	agent := mimi.FrankingAgentData{FrankingSignatureKey: []byte("another's"), Credential: w.cfg.Identity.Credential}
+	out, err = w.commit(alice, mls.CommitOptions{Proposals: []message.Proposal{alice.cfg.AppDataProposal(mimi.DefaultCodePoints.FrankingAgent, marshal(&agent))}})
+	updateCode(t, out, err, mimi.UpdateSuccess, "")
+	out, err = w.send(alice, "to another agent")
+	if r := submitCode(t, out, err, mimi.SubmitAccepted, ""); r.Frank != nil {
+		t.Error("franked for another agent")
+	}
+
 	other := trio(t, func(c *Config) { c.FrankKeys, c.Franking.Private, c.Franking.Public = nil, nil, []byte("of no hub") })
 	out, err = other.send(other.client("bob/ClientB1"), "x")
 	if r := submitCode(t, out, err, mimi.SubmitAccepted, ""); r.Frank != nil {

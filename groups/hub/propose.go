@@ -71,7 +71,7 @@ func (h *Hub) external(r *chatRoom, p message.Proposal) (*message.PublicMessage,
 		GroupID: r.group.GroupID(), Epoch: r.group.Epoch(), Sender: message.Sender{Type: message.SenderExternal, Index: index},
 		Content: message.Content{Type: message.ContentProposal, Proposal: &p},
 	}}
-	if _, framed := r.group.ComponentData(h.cfg.Points.MLS.SafeAAD); framed {
+	if h.messages(r).framed {
 		if a.Content.AuthenticatedData, err = wire.Marshal(message.SafeAAD(nil)); err != nil {
 			return nil, err
 		}

@@ -28,11 +28,22 @@ import (
 // recordVersion begins every value.
 const recordVersion = 1
 
-func (r *chatRoom) eventKey(seq uint64) string    { return fmt.Sprintf("%sevent/%016x", r.key, seq) }
+func (r *chatRoom) eventKey(seq uint64) string    { return r.key + "event/" + number(seq) }
 func (r *chatRoom) queueKey(domain string) string { return r.key + "to/" + domain }
-func (r *chatRoom) pendingKey(i int) string       { return fmt.Sprintf("%spending/%016x", r.key, i) }
+func (r *chatRoom) pendingKey(i int) string       { return r.key + "pending/" + number(uint64(i)) }
 func (r *chatRoom) joinKey(user ident.URI) string { return r.key + "join/" + user.String() }
-func holdKey(domain string) string                { return "hold/" + domain }
+
+// number writes a number in 16 hexadecimal digits, so that keys are in its order.
+func number(n uint64) string {
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	for i := range b {
+		b[15-i] = digits[n>>(4*i)&15]
+	}
+	return string(b[:])
+}
+
+func holdKey(domain string) string { return "hold/" + domain }
 
 // value returns a record's value. What a hub holds was read or made within the
 // limits of the encoding.

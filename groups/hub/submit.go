@@ -83,7 +83,7 @@ func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageReque
 	case epoch-m.Epoch > r.state.tolerance(h.cfg.EpochTolerance):
 		return fmt.Errorf("message of epoch %d, the group is at %d: %w", m.Epoch, epoch, errTooOld)
 	}
-	if _, framed := r.group.ComponentData(h.cfg.Points.MLS.SafeAAD); framed {
+	if h.messages(r).framed {
 		var aad message.SafeAAD
 		if err := wire.Unmarshal(m.AuthenticatedData, &aad); err != nil {
 			return fmt.Errorf("authenticated_data is no Safe AAD: %w", err)
@@ -98,12 +98,27 @@ func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageReque
 // room whose key is the hub's, it is nil.
 func (h *Hub) frank(r *chatRoom, req *mimi.SubmitMessageRequest, at uint64) (*mimi.Frank, error) {
 	tag, err := mimi.FrankAADOf(req.AppMessage.AuthenticatedData, h.cfg.Points)
-	if err != nil || tag == nil || !h.franks(r) {
+	if err != nil || tag == nil || !h.messages(r).franked {
 		return nil, err
 	}
 	return mimi.NewFrank(h.groups.Suite, h.cfg.FrankKeys[0], h.cfg.Franking.Private, tag.FrankingTag, &mimi.ServerFrankingContext{
 		SenderURI: req.SendingURI, RoomURI: r.name(), AcceptedTimestamp: at,
 	})
+}
+
+// messageRules is what an epoch's GroupContext says of application messages.
+type messageRules struct {
+	framed  bool // their authenticated data are a Safe AAD
+	franked bool // the hub franks those that ask for it
+}
+
+// messages returns the rules of the current epoch, which are looked up once.
+func (h *Hub) messages(r *chatRoom) *messageRules {
+	if r.rules == nil {
+		_, framed := r.group.ComponentData(h.cfg.Points.MLS.SafeAAD)
+		r.rules = &messageRules{framed, h.franks(r)}
+	}
+	return r.rules
 }
 
 // franks reports whether the room's franking agent is this hub.

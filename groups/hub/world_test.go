@@ -71,7 +71,7 @@ func testRoles() room.RoleData {
 		{Index: roleUser, Name: "user", Capabilities: ordinary, Changes: []room.RoleChangeTargets{{From: roleUser, Targets: []uint32{0}}}},
 		{Index: roleAdmin, Name: "admin", Capabilities: append(slices.Clone(ordinary),
 			room.CanAddParticipant, room.CanRemoveParticipant, room.CanBan, room.CanUnBan, room.CanKick, room.CanChangeUserRole, room.CanChangeRoomName,
-			room.CanCreateJoinCode, room.CanDeleteJoinCode, room.CanChangePreauthorizedUserList), Changes: []room.RoleChangeTargets{
+			room.CanCreateJoinCode, room.CanDeleteJoinCode, room.CanChangePreauthorizedUserList, room.CanChangeOtherPolicyAttribute), Changes: []room.RoleChangeTargets{
 			{From: 0, Targets: []uint32{1, 2, 3, 4}}, {From: 1, Targets: []uint32{0, 2, 3, 4}}, {From: 2, Targets: []uint32{0, 1, 3, 4}},
 			{From: 3, Targets: []uint32{0, 1, 2, 4}}, {From: 4, Targets: []uint32{0, 1, 2, 3}},
 		}},
