@@ -41,6 +41,9 @@
 // Start with [New] and feed it a [CreateRoom]; after a restart use [Restore] and step
 // it with [Resume].
 //
+// What a follower does not accept is kept for it without end, for it was promised;
+// [Hub.Backlogs] tells an operator of whom to look after.
+//
 // It does not do consent, which is for the provider of a KeyPackage's owner; it reads
 // no SemiPrivateMessages; it downloads nothing itself; and it cannot check membership
 // and confirmation tags, which take secrets of the group: a member that sends wrong

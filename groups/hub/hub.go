@@ -180,7 +180,9 @@ func (h *Hub) Step(now time.Time, in Input) (Output, error) {
 		h.out.Sends = h.out.Sends[:0]
 		return Output{}, err
 	}
-	h.forgetRoutes(ms)
+	if h.out.Refused == nil {
+		h.forgetRoutes(ms)
+	}
 	h.flush(ms)
 	h.out.Persist = h.records
 	h.out.WakeAt = h.wakeAt()
@@ -200,7 +202,7 @@ func (h *Hub) step(now time.Time, in Input) error {
 	case GroupInfoRequest:
 		return h.groupInfo(now, in)
 	case KeyMaterialRequest:
-		return h.keyMaterial(in)
+		return h.keyMaterial(now, in)
 	case KeyMaterialResponse:
 		return h.keyMaterialAnswer(now, in)
 	case GrantedKeyPackages:

@@ -12,7 +12,7 @@ import (
 // keyMaterial passes a request for key material on to the provider of its target.
 // Whether the target consents is for that provider to say, and so is whether the
 // requester may add it for the Commit to show.
-func (h *Hub) keyMaterial(in KeyMaterialRequest) error {
+func (h *Hub) keyMaterial(now time.Time, in KeyMaterialRequest) error {
 	req, target, err := h.readKeyMaterial(in.Body)
 	if err != nil {
 		return err
@@ -28,6 +28,9 @@ func (h *Hub) keyMaterial(in KeyMaterialRequest) error {
 		return fail(Forbidden, "key material: requesterCredential is not that of %v", user)
 	}
 	if err := req.Verify(h.groups.Suite); err != nil {
+		return fail(Forbidden, "key material: %w", err)
+	}
+	if err := h.authenticate(now, &req.RequesterCredential, req.RequesterSignatureKey); err != nil {
 		return fail(Forbidden, "key material: %w", err)
 	}
 	r, err := h.roomOf(req.RoomID)

@@ -921,3 +921,43 @@ func TestJoinIsForgotten(t *testing.T) {
 	out, err = w.join(eve, info, alice.participants("+eve:2"))
 	updateCode(t, out, err, mimi.UpdateNotAllowed, "canOpenJoin")
 }
+
+// A last-resort KeyPackage may be used in several rooms (draft-ietf-mls-extensions-10,
+// Last-Resort KeyPackages), so that one Welcome does not end its association.
+func TestLastResortKeyPackage(t *testing.T) {
+	t.Parallel()
+	for _, last := range []bool{false, true} {
+		w := trio(t, nil)
+		alice, dora := w.client("alice/ClientA1"), w.client("dora/ClientD1")
+		k := must(dora.cfg.NewKeyPackage(w.now, dora.id, mls.LeafOptions{LastResort: last}))
+		must(w.step(GrantedKeyPackages{Provider: "d.example", KeyPackages: []message.KeyPackage{k.Public}}))
+		out, err := w.commit(alice, mls.CommitOptions{Proposals: []message.Proposal{alice.participants("+dora:2"), mls.AddProposal(k.Public)}})
+		updateCode(t, out, err, mimi.UpdateSuccess, "")
+		w.restore()
+		if got := w.hub.routes.byRef[string(k.Ref)] != nil; got != last {
+			t.Errorf("last resort %t: remembered %t", last, got)
+		}
+	}
+}
+
+// Joining and fetching take a credential that is valid (Claim group key information,
+// Fetch Key Material).
+func TestCredentialsAreValidated(t *testing.T) {
+	t.Parallel()
+	bad := errors.New("credential of nobody")
+	w := trio(t, func(c *Config) {
+		c.Groups.Authenticate = func(cred *message.Credential, _ []byte, _ mls.Where) error {
+			if strings.HasSuffix(string(cred.Identity), "/ClientX") {
+				return bad
+			}
+			return nil
+		}
+	})
+	_, out, err := w.groupInfo(w.client("bob/ClientX"), "")
+	if err != nil || !errors.Is(out.Refused, bad) {
+		t.Errorf("GroupInfo: %v %v", err, out.Refused)
+	}
+	if _, err := w.keyMaterial(w.client("bob/ClientX"), "alice"); !errors.Is(err, bad) {
+		t.Errorf("key material: %v", err)
+	}
+}

@@ -71,6 +71,22 @@ func read(key string, b []byte, read func(*wire.Reader)) error {
 	return nil
 }
 
+func writeBool(w *wire.Writer, b bool) {
+	if b {
+		w.Uint8(1)
+	} else {
+		w.Uint8(0)
+	}
+}
+
+func readBool(r *wire.Reader) bool {
+	b := r.Uint8()
+	if b > 1 {
+		r.Fail(fmt.Errorf("truth value %d, want 0 or 1", b))
+	}
+	return b == 1
+}
+
 // marshalHead writes
 //
 //	struct {
@@ -152,11 +168,7 @@ func (e *event) marshal() []byte {
 		w.Vector(func() {
 			for _, t := range e.targets {
 				w.OpaqueString(t.to)
-				if t.sent {
-					w.Uint8(1)
-				} else {
-					w.Uint8(0)
-				}
+				writeBool(w, t.sent)
 			}
 		})
 		w.Fixed(e.body)
@@ -165,13 +177,7 @@ func (e *event) marshal() []byte {
 
 func (e *event) read(r *wire.Reader, size int) {
 	r.Vector(func() {
-		t := target{to: string(r.Opaque())}
-		sent := r.Uint8()
-		if sent > 1 {
-			r.Fail(fmt.Errorf("truth value %d, want 0 or 1", sent))
-		}
-		t.sent = sent == 1
-		e.targets = append(e.targets, t)
+		e.targets = append(e.targets, target{string(r.Opaque()), readBool(r)})
 	})
 	if r.Err() == nil {
 		e.body = r.Fixed(size - r.Offset())
@@ -207,11 +213,13 @@ func (q *queue) read(r *wire.Reader) {
 //	struct {
 //	    opaque provider<V>;
 //	    uint64 not_after;     // milliseconds since 1970
+//	    uint8 lasts;
 //	} Route;
 func (e *route) marshal() []byte {
-	return value(len(e.to)+2+8, func(w *wire.Writer) {
+	return value(len(e.to)+2+8+1, func(w *wire.Writer) {
 		w.OpaqueString(e.to)
 		w.Uint64(uint64(e.notAfter))
+		writeBool(w, e.lasts)
 	})
 }
 

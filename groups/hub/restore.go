@@ -73,6 +73,7 @@ func (h *Hub) restore(rooms map[string]*stored, key string, b []byte) error {
 		if err := read(key, b, func(r *wire.Reader) {
 			e.to = string(r.Opaque())
 			e.notAfter = int64(r.Uint64())
+			e.lasts = readBool(r)
 		}); err != nil {
 			return err
 		}

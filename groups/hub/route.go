@@ -20,6 +20,7 @@ type route struct {
 	ref      string // KeyPackageRef
 	to       string // the provider's domain
 	notAfter int64  // Unix milliseconds
+	lasts    bool   // it is a last-resort KeyPackage, which other rooms may use as well
 	gone     bool   // it was used; the heap does not know yet
 }
 
@@ -62,7 +63,7 @@ func (h *Hub) remember(now time.Time, provider string, refs []message.KeyPackage
 		if h.routes.byRef[string(ref)] != nil {
 			continue // the same KeyPackage names the same provider
 		}
-		e := &route{ref: string(ref), to: provider, notAfter: min(notAfter(keys[i]), most)}
+		e := &route{ref: string(ref), to: provider, notAfter: min(notAfter(keys[i]), most), lasts: h.groups.IsLastResort(keys[i])}
 		h.routes.add(e)
 		h.put(routeKey(e.ref), e.marshal())
 	}
@@ -77,7 +78,9 @@ func notAfter(k *message.KeyPackage) int64 {
 // used forgets the routes of a Welcome that was accepted.
 func (h *Hub) used(refs []string) {
 	for _, ref := range refs {
-		h.forget(h.routes.byRef[ref])
+		if e := h.routes.byRef[ref]; !e.lasts {
+			h.forget(e)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -55,8 +54,7 @@ func (h *Hub) update(now time.Time, in UpdateRequest) error {
 		return fail(Malformed, "update: %w", err)
 	}
 	u := update{h: h, room: r, from: in.From, now: now, bundle: &req.Bundle}
-	hash := sha256.Sum256(in.Body)
-	u.request = hash[:]
+	u.request = h.groups.Suite.Hash(nil, in.Body)
 	accepted, err := u.take()
 	if err != nil {
 		h.out.Response, h.out.Refused = r.refusal(err), err
