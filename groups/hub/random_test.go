@@ -213,6 +213,7 @@ func (w *randomWorld) act() {
 func (w *randomWorld) comeBack() {
 	all := w.sorted()
 	c := all[w.IntN(len(all))]
+	w.catchUp(c.provider()) // a Welcome may be on its way
 	if c.group != nil && !c.group.Removed() {
 		return
 	}
