@@ -79,10 +79,10 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 	}
 	h.putGroup(r)
 	h.put(r.key+"info", r.info.marshal())
-	h.publish(r, fanoutMessage(&mimi.FanoutMessage{Timestamp: at, Message: u.bundle.ProposalOrCommit, ExternalProposals: stapled}), targets)
+	h.publish(r, fanoutMessage(&mimi.FanoutMessage{Timestamp: at, Message: u.Bundle.ProposalOrCommit, ExternalProposals: stapled}), targets)
 	if len(joiners.to) > 0 {
 		h.publish(r, fanoutMessage(&mimi.FanoutMessage{
-			Timestamp: at, Message: message.Message{Welcome: u.bundle.Welcome}, RatchetTreeOption: r.treeOption(),
+			Timestamp: at, Message: message.Message{Welcome: u.Bundle.Welcome}, RatchetTreeOption: r.treeOption(),
 		}), joiners.to)
 		h.used(joiners.refs)
 	}
@@ -137,7 +137,7 @@ func (u *update) welcome(s *mls.Staged) (j joiners, err error) {
 	for _, a := range changes.Adds {
 		added[string(a.Ref)] = true
 	}
-	w := u.bundle.Welcome
+	w := u.Bundle.Welcome
 	switch {
 	case w == nil && len(added) > 0:
 		return j, notAllowed("commit adds %d clients without a Welcome", len(added))
@@ -174,7 +174,7 @@ func (u *update) welcome(s *mls.Staged) (j joiners, err error) {
 // saves the hub work in proportion to the group by distributionService.
 func (u *update) groupInfo(m *message.PublicMessage, s *mls.Staged) (groupInfo, error) {
 	info := message.GroupInfo{Context: *s.Context(), ConfirmationTag: m.Auth.ConfirmationTag, Signer: uint32(s.Leaf())}
-	switch o := &u.bundle.GroupInfoOption; {
+	switch o := &u.Bundle.GroupInfoOption; {
 	case o.Full != nil:
 		info = *o.Full
 	case o.Partial.RatchetTreePresence != mimi.NoRatchetTree && o.Partial.RatchetTreePresence != mimi.RatchetTreeRemoved:
@@ -185,13 +185,11 @@ func (u *update) groupInfo(m *message.PublicMessage, s *mls.Staged) (groupInfo, 
 	switch {
 	case info.Signer != uint32(s.Leaf()):
 		return groupInfo{}, notAllowed("GroupInfo signed by leaf %d, the committer is leaf %d", info.Signer, s.Leaf())
-	case info.Extensions.Has(message.ExtensionRatchetTree):
-		return groupInfo{}, notAllowed("GroupInfo with a ratchet_tree, want it without")
 	case !info.Extensions.Has(message.ExtensionExternalPub):
 		return groupInfo{}, notAllowed("GroupInfo without external_pub, which joiners need")
 	}
 	var tree []byte
-	if o := &u.bundle.RatchetTreeOption; o.Representation == mimi.TreeFull {
+	if o := &u.Bundle.RatchetTreeOption; o.Representation == mimi.TreeFull {
 		tree = o.RatchetTree
 	}
 	if err := u.room.group.CheckGroupInfo(s, &info, tree); err != nil {

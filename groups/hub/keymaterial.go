@@ -53,6 +53,9 @@ func (h *Hub) readKeyMaterial(body []byte) (*mimi.KeyMaterialRequest, ident.URI,
 	if err != nil {
 		return nil, ident.URI{}, fail(Malformed, "key material: %w", err)
 	}
+	if err := req.Check(); err != nil {
+		return nil, ident.URI{}, fail(Malformed, "key material: %w", err)
+	}
 	target, ok := userURI(req.TargetUser)
 	if !ok {
 		return nil, ident.URI{}, fail(Malformed, "key material: targetUser %q, want the URI of a user", req.TargetUser)
@@ -87,6 +90,9 @@ func (h *Hub) keyMaterialAnswer(now time.Time, in KeyMaterialResponse) error {
 	}
 	resp, err := mimi.ParseKeyMaterialResponse(in.Body)
 	if err != nil {
+		return fail(Malformed, "key material: %w", err)
+	}
+	if err := resp.Check(); err != nil {
 		return fail(Malformed, "key material: %w", err)
 	}
 	if user, ok := userURI(resp.UserURI); !ok || user != target {

@@ -282,6 +282,9 @@ func TestKeyPackagesOfOthers(t *testing.T) {
 		{"a request through another provider", KeyMaterialRequest{From: "b.example", Body: request(bob)}, Forbidden},
 		{"a request for no user", KeyMaterialRequest{From: "a.example", Body: request("mimi://b.example")}, Malformed},
 		{"a request with another signature", KeyMaterialRequest{From: "a.example", Body: append(request(bob)[:len(request(bob))-1], 0)}, Forbidden},
+		{"clients without success", KeyMaterialResponse{Provider: "c.example", Request: request(cathys), Body: marshal(&mimi.KeyMaterialResponse{
+			UserStatus: mimi.UserNoConsent, UserURI: cathys, Clients: []mimi.ClientKeyMaterial{{KeyPackage: &k.Public}},
+		})}, Malformed},
 		{"nonsense", KeyMaterialRequest{From: "a.example", Body: []byte("x")}, Malformed},
 	} {
 		_, err := w.step(c.in)
@@ -312,7 +315,7 @@ func TestCommitBundleIsChecked(t *testing.T) {
 			i := *p.GroupInfo
 			i.Extensions = i.Extensions.With(message.ExtensionRatchetTree, r.Bundle.RatchetTreeOption.RatchetTree)
 			r.Bundle.GroupInfoOption.Full = &i
-		}, "want it without"},
+		}, "want none"},
 		{"a GroupInfo without external_pub", func(w *world, p *mls.Pending, r *mimi.UpdateRequest) {
 			i := *p.GroupInfo
 			i.Extensions = nil

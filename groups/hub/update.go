@@ -53,7 +53,7 @@ func (h *Hub) update(now time.Time, in UpdateRequest) error {
 	if err != nil {
 		return fail(Malformed, "update: %w", err)
 	}
-	u := update{h: h, room: r, from: in.From, now: now, bundle: &req.Bundle}
+	u := update{h: h, room: r, from: in.From, now: now, UpdateRequest: req}
 	u.request = h.groups.Suite.Hash(nil, in.Body)
 	accepted, err := u.take()
 	if err != nil {
@@ -80,11 +80,11 @@ func (r *chatRoom) refusal(err error) *mimi.UpdateRoomResponse {
 
 // update is one UpdateRequest on its way.
 type update struct {
-	h       *Hub
-	room    *chatRoom
-	from    string
-	now     time.Time
-	bundle  *mimi.HandshakeBundle
+	h    *Hub
+	room *chatRoom
+	from string
+	now  time.Time
+	*mimi.UpdateRequest
 	request []byte // the hash of its body
 }
 
@@ -94,11 +94,14 @@ func (u *update) take() (accepted uint64, err error) {
 	if at, ok := u.repeated(); ok {
 		return at, nil
 	}
-	m := u.bundle.ProposalOrCommit.Public
+	m := u.Bundle.ProposalOrCommit.Public
 	if err := u.checkFrame(m); err != nil {
 		return 0, err
 	}
-	if u.bundle.Type() == message.ContentCommit {
+	if err := u.Check(); err != nil {
+		return 0, notAllowed("%w", err)
+	}
+	if u.Bundle.Type() == message.ContentCommit {
 		return u.commit(m)
 	}
 	return u.proposals()
@@ -243,10 +246,10 @@ func (u *update) authenticated(m *message.PublicMessage) (*actor, error) {
 
 // proposals takes proposals: "The hub caches the proposals" (Bob Leaves the Room).
 func (u *update) proposals() (uint64, error) {
-	all := make([]*message.PublicMessage, 0, 1+len(u.bundle.MoreProposals))
-	all = append(all, u.bundle.ProposalOrCommit.Public)
-	for i := range u.bundle.MoreProposals {
-		all = append(all, u.bundle.MoreProposals[i].Public)
+	all := make([]*message.PublicMessage, 0, 1+len(u.Bundle.MoreProposals))
+	all = append(all, u.Bundle.ProposalOrCommit.Public)
+	for i := range u.Bundle.MoreProposals {
+		all = append(all, u.Bundle.MoreProposals[i].Public)
 	}
 	r := u.room
 	if len(all)+len(r.pending) > maxProposals {
@@ -257,9 +260,6 @@ func (u *update) proposals() (uint64, error) {
 		return 0, err
 	}
 	for _, m := range all[1:] {
-		if err := u.checkFrame(m); err != nil {
-			return 0, err
-		}
 		if m.Content.Sender != all[0].Content.Sender || m.Content.Sender.Type == message.SenderNewMemberProposal {
 			return 0, notAllowed("proposals of several senders in one request")
 		}

@@ -543,6 +543,11 @@ func (w *world) receive(s Send) error {
 	if err != nil {
 		return err
 	}
+	for i := range list {
+		if err := list[i].Check(); err != nil {
+			return err
+		}
+	}
 	if len(list) != s.Messages {
 		return fmt.Errorf("%d messages, the send says %d", len(list), s.Messages)
 	}
