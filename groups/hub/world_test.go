@@ -168,7 +168,7 @@ func (w *world) client(name string) *client {
 	c := &client{
 		name: name, user: uri("mimi://" + domain + "/u/" + user),
 		cfg: &mls.Config{
-			Suite: s, PublicHandshake: true, PastEpochs: 4, Components: components(nil, &mimi.DefaultCodePoints),
+			Suite: s, PublicHandshake: true, PastEpochs: 64, Components: components(nil, &mimi.DefaultCodePoints),
 			Authenticate: func(*message.Credential, []byte, mls.Where) error { return nil },
 		},
 		id: must(mls.NewIdentity(s, []byte("mimi://"+domain+"/d/"+user+"/"+device))),
