@@ -33,6 +33,7 @@ tests	protocols/adaptertest
 
 5	groups
 5	groups/hub groups/follower
+5	groups/member
 5	groups/gateway
 
 6	protocols/store/...
