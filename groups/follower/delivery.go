@@ -25,10 +25,13 @@ type (
 		Client ident.URI
 		Room   ident.URI
 	}
-	// Leave: the client is no member of the room any more and wants no more events.
+	// Leave: the client is no member of the room any more and wants no more events. Seq
+	// is the last delivery that it has seen in the room, or 0. A client that was added
+	// again meanwhile, by a Welcome that came after that delivery, stays.
 	Leave struct {
 		Client ident.URI
 		Room   ident.URI
+		Seq    uint64
 	}
 )
 
@@ -136,7 +139,7 @@ func (f *Follower) ack(in Ack) error {
 		return nil
 	}
 	f.acknowledge(r, at, in.Seq)
-	f.put(cursorKey(c.uri, in.Room), number(at.acked))
+	f.put(cursorKey(c.uri, in.Room), cursorRecord(at))
 	return nil
 }
 
@@ -168,23 +171,26 @@ func (f *Follower) joinRoom(c *client, r *room) bool {
 	if c.rooms[r.uri] != nil {
 		return false
 	}
-	f.enter(c, r, r.last)
-	f.put(cursorKey(c.uri, r.uri), number(r.last))
+	f.put(cursorKey(c.uri, r.uri), cursorRecord(f.enter(c, r, r.last, 0)))
 	return true
 }
 
 // enter is joinRoom at a place in the log, without the record.
-func (f *Follower) enter(c *client, r *room, acked uint64) {
-	at := &cursor{client: c, acked: acked}
+func (f *Follower) enter(c *client, r *room, acked, welcome uint64) *cursor {
+	at := &cursor{client: c, acked: acked, welcome: welcome}
 	c.rooms[r.uri] = at
 	i, _ := slices.BinarySearchFunc(r.in, at, func(a, b *cursor) int { return compareURI(a.client.uri, b.client.uri) })
 	r.in = slices.Insert(r.in, i, at)
+	return at
 }
 
 func (f *Follower) leave(in Leave) error {
 	c, err := f.client(in.Client)
 	if err != nil {
 		return err
+	}
+	if at := c.rooms[in.Room]; at != nil && in.Seq > 0 && in.Seq < at.welcome {
+		return nil // it is about to learn that it is in again
 	}
 	f.leaveRoom(c, in.Room)
 	return nil

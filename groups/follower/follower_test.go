@@ -159,7 +159,7 @@ func state(f *Follower) map[string]string {
 			out[boxKey(c.uri, b.seq)] = string(boxRecord(b))
 		}
 		for r, at := range c.rooms {
-			out[cursorKey(c.uri, r)] = string(number(at.acked))
+			out[cursorKey(c.uri, r)] = string(cursorRecord(at))
 		}
 	}
 	for ref, g := range f.given {

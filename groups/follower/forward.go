@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -188,8 +189,19 @@ func (f *Follower) callConsent(now time.Time, c *client, in Call, r Request, e *
 	return nil
 }
 
+// refused reports whether an answer to an update says that it was not done.
+func refused(in Answer) bool {
+	var r *Refusal
+	if errors.As(in.Err, &r) {
+		return r.Status >= 400 && r.Status < 500
+	}
+	u, ok := in.Body.(*mimi.UpdateRoomResponse)
+	return ok && u.ResponseCode != mimi.UpdateSuccess
+}
+
 // answer passes an answer on. A client that tried to join and was told no is let out
-// again; if nobody knows what became of it, it stays, to miss nothing.
+// again, unless a Welcome has let it in meanwhile; if nobody knows what became of it,
+// it stays, to miss nothing.
 func (f *Follower) answer(in Answer) error {
 	p, ok := f.pending[in.ID]
 	if !ok {
@@ -200,8 +212,10 @@ func (f *Follower) answer(in Answer) error {
 	if c == nil {
 		return nil // it was removed meanwhile
 	}
-	if u, ok := in.Body.(*mimi.UpdateRoomResponse); ok && !p.joins.IsZero() && u.ResponseCode != mimi.UpdateSuccess {
-		f.leaveRoom(c, p.joins)
+	if !p.joins.IsZero() && refused(in) {
+		if at := c.rooms[p.joins]; at != nil && at.welcome == 0 {
+			f.leaveRoom(c, p.joins)
+		}
 	}
 	f.out.Replies = append(f.out.Replies, Reply{Client: p.client, ID: p.id, Body: in.Body, Err: in.Err})
 	return nil

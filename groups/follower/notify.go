@@ -44,6 +44,9 @@ type entry struct {
 type cursor struct {
 	client *client
 	acked  uint64
+	// welcome is the number of the first event after the last Welcome that the client
+	// got, 0 if it came by itself.
+	welcome uint64
 }
 
 // digest is the SHA-256 of a FanoutMessage.
@@ -111,6 +114,9 @@ func (f *Follower) welcome(now time.Time, uri ident.URI, w *message.Welcome, bod
 		c := f.clients[g.client]
 		r = f.room(uri)
 		f.joinRoom(c, r)
+		at := c.rooms[uri]
+		at.welcome = r.last + 1
+		f.put(cursorKey(c.uri, uri), cursorRecord(at))
 		f.toClient(now, c, boxed{room: uri, body: body})
 		if !slices.ContainsFunc(c.packages, func(k keyPackage) bool { return k.ref == ref }) { // not one of last resort
 			delete(f.given, ref)

@@ -88,7 +88,7 @@ func TestLeave(t *testing.T) {
 	l.step(Connect{clientB1})
 	l.notify(l.application(1))
 	l.step(Ack{clientB1, clubhouse, 1})
-	l.step(Leave{clientB2, clubhouse})
+	l.step(Leave{Client: clientB2, Room: clubhouse})
 	if n := len(l.f.rooms[clubhouse].log); n != 0 {
 		t.Errorf("%d events are kept for nobody", n)
 	}
@@ -102,6 +102,21 @@ func TestLeave(t *testing.T) {
 	l.step(RemoveUser{bob})
 	l.refused(404, "no user", RemoveUser{bob})
 	l.refused(409, "deleted", AddUser{User: bob})
+}
+
+// A client that was removed and added again is not let out by what it said of its
+// removal before it knew.
+func TestLeaveOvertaken(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	l.step(Connect{clientB1})
+	l.notify(l.application(1)) // stands for the Commit that removes it
+	l.bring(clientB1)          // and a Welcome back
+	l.step(Leave{clientB1, clubhouse, 1})
+	wantDeliveries(t, l.notify(l.application(2)), "ClientB1 clubhouse 2")
+	l.step(Leave{clientB1, clubhouse, 2})
+	wantDeliveries(t, l.notify(l.application(3)), "")
 }
 
 func TestNotifyRefused(t *testing.T) {

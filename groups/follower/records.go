@@ -31,7 +31,7 @@ import (
 //	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessage
 //	seen|ROOM|SLOT            SHA-256 of a FanoutMessage that came
 //	turn|ROOM                 the slot that is overwritten next: 8 bytes
-//	cursor|CLIENT|ROOM        last number acknowledged: 8 bytes
+//	cursor|CLIENT|ROOM        last number acknowledged, first after a Welcome: 16 bytes
 //	box|CLIENT|SEQ            time (8 bytes), length of a room's URI (2 bytes), it, body
 
 func key(parts ...string) string { return strings.Join(parts, "|") }
@@ -67,6 +67,8 @@ func (f *Follower) saveUser(u *user) {
 }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func cursorRecord(at *cursor) []byte { return append(number(at.acked), number(at.welcome)...) }
 
 // stamped is a time and what happened then.
 func stamped(at time.Time, body []byte) []byte {
@@ -292,11 +294,11 @@ func (f *Follower) readCursor(parts []string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	acked, err := readNumber(value)
-	if err != nil {
-		return err
+	if len(value) != 16 {
+		return fmt.Errorf("value of %d bytes, want 16", len(value))
 	}
-	f.enter(c, r, acked)
+	acked := binary.BigEndian.Uint64(value)
+	f.enter(c, r, acked, binary.BigEndian.Uint64(value[8:]))
 	for i := range r.log {
 		if r.log[i].seq > acked {
 			r.log[i].left++
