@@ -264,6 +264,7 @@ func (m *Member) accepted(now time.Time, r *chatRoom, at uint64, frank *mimi.Fra
 		m.event(Leaving{ID: o.Intention, Room: r.uri})
 	case ownJoin:
 		if err := m.joinedRoom(r, it); err != nil {
+			m.leaveRoom(r.uri, r.Seq)
 			m.failOwn(now, r, err)
 			return
 		}

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -202,10 +203,19 @@ func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
 	if old != nil && old.Status != joining && old.group.Epoch() >= w.Context().Epoch {
 		return errKnown // a KeyPackage of last resort opens it twice
 	}
+	if old != nil && old.own != nil && old.own.Kind == ownJoin && old.own.Epoch >= w.Context().Epoch {
+		// What this client has asked the hub for comes after the Welcome, whose leaf it
+		// replaces. The Welcome counts only if the hub refuses.
+		old.welcome = bytes.Clone(body)
+		m.put(welcomeKey(uri), old.welcome)
+		return nil
+	}
 	g := w.Join()
 	r := &chatRoom{uri: uri, group: g}
 	if err := m.checkRoom(r); err != nil {
-		m.leaveRoom(uri)
+		if old == nil {
+			m.leaveRoom(uri, 0)
+		}
 		return err
 	}
 	by, _ := g.Tree().Credential(w.Sender())

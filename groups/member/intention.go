@@ -382,8 +382,11 @@ func (m *Member) fail(r *chatRoom, it *intention, why error, unknown bool) {
 	}
 	m.event(Failed{ID: it.ID, Room: r.uri, What: string(it.Do), Why: why, Unknown: unknown})
 	if it.Do == doJoin && r.Status == joining && m.rooms[r.uri] == r {
-		m.forget(r, why)
-		m.leaveRoom(r.uri)
+		welcome := r.welcome
+		m.forget(r, why) // the provider knows by the answer that this client is not in
+		if welcome != nil {
+			m.takeWelcome(r.uri, welcome)
+		}
 	}
 }
 

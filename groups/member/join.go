@@ -39,9 +39,10 @@ func (m *Member) join(now time.Time, in Join) error {
 
 var errLost = errors.New("member: the room is entered anew")
 
-// leaveRoom tells the provider that this client wants no more of a room.
-func (m *Member) leaveRoom(uri ident.URI) {
-	m.out.Leaves = append(m.out.Leaves, follower.Leave{Client: m.cfg.Client, Room: uri})
+// leaveRoom tells the provider that this client wants no more of a room, of which it
+// has seen the deliveries up to seq.
+func (m *Member) leaveRoom(uri ident.URI, seq uint64) {
+	m.out.Leaves = append(m.out.Leaves, follower.Leave{Client: m.cfg.Client, Room: uri, Seq: seq})
 }
 
 // askGroupInfo asks for what it takes to join (Claim group key information).
@@ -186,6 +187,7 @@ func (m *Member) joinedRoom(r *chatRoom, it *intention) error {
 		return err
 	}
 	m.dropJoined(r)
+	m.dropWelcome(r)
 	m.putAll(r)
 	m.enter(r)
 	e := Joined{Room: r.uri, Epoch: g.Epoch()}

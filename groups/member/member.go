@@ -72,6 +72,7 @@ type Member struct {
 	flights map[uint64]*flight
 	head    head
 
+	now time.Time // of the Step
 	out Output
 }
 
@@ -191,6 +192,7 @@ func (m *Member) Step(now time.Time, in Input) (Output, error) {
 		Persist: m.out.Persist[:0], Events: m.out.Events[:0], Publish: m.out.Publish[:0], Creations: m.out.Creations[:0],
 		Calls: m.out.Calls[:0], Acks: m.out.Acks[:0], Leaves: m.out.Leaves[:0],
 	}
+	m.now = now
 	if err := m.step(now, in); err != nil {
 		return Output{}, err
 	}

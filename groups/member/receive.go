@@ -2,6 +2,7 @@ package member
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -313,7 +314,7 @@ func (m *Member) follow(now time.Time, r *chatRoom, f *mimi.FanoutMessage) bool 
 	if staged.Removed() {
 		m.putGroup(r)
 		m.event(*v.changed)
-		m.removed(now, r, v.changed.By)
+		m.removed(r, v.changed.By)
 		return false
 	}
 	m.newEpoch(r, &v)
@@ -363,7 +364,45 @@ func (m *Member) application(now time.Time, r *chatRoom, f *mimi.FanoutMessage) 
 		return
 	}
 	m.open(r, f, a, &out)
+	if out.Content != nil && !m.first(r, out.ID) {
+		return // a sender that did not get its answer has encrypted it anew
+	}
 	m.event(out)
+}
+
+// maxSeen is how many messages of a room are remembered, so that none is told twice.
+const maxSeen = 256
+
+// seen are the last messages of a room: a ring, and which of them there are.
+type seen struct {
+	ids  map[content.MessageID]bool
+	ring []content.MessageID
+	turn uint64 // how many there were
+}
+
+// first reports whether a message is new, and remembers it.
+func (m *Member) first(r *chatRoom, id content.MessageID) bool {
+	s := &r.seen
+	if s.ids[id] {
+		return false
+	}
+	s.add(id)
+	m.put(seenKey(r.uri, (s.turn-1)%maxSeen), binary.BigEndian.AppendUint64(id[:len(id):len(id)], s.turn))
+	return true
+}
+
+func (s *seen) add(id content.MessageID) {
+	if s.ids == nil {
+		s.ids = make(map[content.MessageID]bool)
+	}
+	if slot := s.turn % maxSeen; slot < uint64(len(s.ring)) {
+		delete(s.ids, s.ring[slot])
+		s.ring[slot] = id
+	} else {
+		s.ring = append(s.ring, id)
+	}
+	s.ids[id] = true
+	s.turn++
 }
 
 // open reads a message's content and verifies its frank (Receiver verification of
@@ -438,12 +477,18 @@ func (m *Member) boxed(now time.Time, in Delivered) error {
 		m.putHead()
 		if in.About.IsZero() {
 			m.consentChanged(in.Body)
-		} else if err := m.welcome(now, in.About, in.Body); err != nil {
-			m.event(Refused{Room: in.About, What: "welcome", Why: err})
+		} else {
+			m.takeWelcome(in.About, in.Body)
 		}
 	}
 	m.out.Acks = append(m.out.Acks, follower.Ack{Client: m.cfg.Client, Seq: in.Seq})
 	return nil
+}
+
+func (m *Member) takeWelcome(uri ident.URI, body []byte) {
+	if err := m.welcome(m.now, uri, body); err != nil {
+		m.event(Refused{Room: uri, What: "welcome", Why: err})
+	}
 }
 
 func (m *Member) consentChanged(body []byte) {

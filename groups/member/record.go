@@ -1,6 +1,8 @@
 package member
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
@@ -24,8 +27,10 @@ import (
 //	room|ROOM                 how far this client is in the room: JSON
 //	mls|ROOM|KEY              the records of its group (protocols/mls)
 //	join|ROOM|KEY             those of the group that a Join has made
+//	welcome|ROOM              a Welcome that came while that is at the hub
 //	do|ROOM|N                 an intention: JSON
 //	own|ROOM                  what is at the hub: JSON
+//	seen|ROOM|SLOT            a message that was told: its ID, and which it was (8 bytes)
 //	held|ROOM|SEQ             an event that waits for what becomes of that
 
 const headKey = "head"
@@ -41,6 +46,8 @@ func groupKey(uri ident.URI, k string) string     { return key("mls", uri.String
 func joinedKey(uri ident.URI, k string) string    { return key("join", uri.String(), k) }
 func intentionKey(uri ident.URI, n uint64) string { return key("do", uri.String(), digits(n)) }
 func ownKey(uri ident.URI) string                 { return key("own", uri.String()) }
+func seenKey(uri ident.URI, slot uint64) string   { return key("seen", uri.String(), digits(slot)) }
+func welcomeKey(uri ident.URI) string             { return key("welcome", uri.String()) }
 func heldKey(uri ident.URI, n uint64) string      { return key("held", uri.String(), digits(n)) }
 
 // mustJSON writes what is kept, which cannot fail.
@@ -95,6 +102,13 @@ func (m *Member) dropJoined(r *chatRoom) {
 	r.joined = nil
 }
 
+func (m *Member) dropWelcome(r *chatRoom) {
+	if r.welcome != nil {
+		r.welcome = nil
+		m.put(welcomeKey(r.uri), nil)
+	}
+}
+
 // dropGroup deletes the records of a room's group.
 func (m *Member) dropGroup(r *chatRoom, g *mls.Group) {
 	if g == nil {
@@ -125,7 +139,7 @@ func Restore(cfg Config, records []protocols.Record) (*Member, error) {
 			values[r.Key] = r.Value
 		}
 	}
-	s := &restorer{m: m, groups: make(map[ident.URI][]mls.Record), joined: make(map[ident.URI][]mls.Record)}
+	s := &restorer{m: m, groups: make(map[ident.URI][]mls.Record), joined: make(map[ident.URI][]mls.Record), seen: make(map[*chatRoom][][]byte)}
 	for _, k := range sortedKeys(values) {
 		if err := s.record(k, values[k]); err != nil {
 			return nil, fmt.Errorf("%w: record %.120q: %w", ErrState, k, err)
@@ -141,6 +155,7 @@ func Restore(cfg Config, records []protocols.Record) (*Member, error) {
 type restorer struct {
 	m              *Member
 	groups, joined map[ident.URI][]mls.Record
+	seen           map[*chatRoom][][]byte
 	rest           []func() error
 }
 
@@ -215,9 +230,18 @@ func (s *restorer) inRoom(uri ident.URI, what, rest string, b []byte) error {
 		it := new(intention)
 		r.todo = append(r.todo, it)
 		return json.Unmarshal(b, it)
+	case "welcome":
+		r.welcome = b
+		return nil
 	case "own":
 		r.own = new(own)
 		return json.Unmarshal(b, r.own)
+	case "seen":
+		if len(b) != 40 {
+			return fmt.Errorf("%d bytes, want 40", len(b))
+		}
+		s.seen[r] = append(s.seen[r], b)
+		return nil
 	case "held":
 		seq, err := strconv.ParseUint(rest, 10, 64)
 		r.held = append(r.held, held{seq, b})
@@ -248,6 +272,16 @@ func (s *restorer) finish() error {
 	for _, f := range s.rest {
 		if err := f(); err != nil {
 			return err
+		}
+	}
+	for r, list := range s.seen {
+		slices.SortFunc(list, func(a, b []byte) int { return bytes.Compare(a[32:], b[32:]) })
+		r.seen.turn = binary.BigEndian.Uint64(list[0][32:]) - 1
+		if n := r.seen.turn % maxSeen; n != 0 { // the ring is full, and begins elsewhere
+			r.seen.ring = make([]content.MessageID, maxSeen)
+		}
+		for _, b := range list {
+			r.seen.add(content.MessageID(b[:32]))
 		}
 	}
 	for uri, r := range s.m.rooms {

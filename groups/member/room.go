@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -35,8 +34,11 @@ type chatRoom struct {
 	todo  []*intention
 	own   *own   // what of ours is at the hub, nil if nothing is
 	held  []held // events that wait until it is known what becomes of own
+	seen  seen   // messages that were told to the application
 	// joined is the group that a Join has made, while it is at the hub.
 	joined *mls.Group
+	// welcome is one that came meanwhile, of an epoch before that.
+	welcome []byte
 }
 
 // roomHead is a room's record.
@@ -279,23 +281,27 @@ func (m *Member) enter(r *chatRoom) {
 
 // forget drops a room and all that is kept of it. Intentions that wait fail.
 func (m *Member) forget(r *chatRoom, why error) {
+	delete(m.rooms, r.uri)
 	for len(r.todo) > 0 {
 		m.fail(r, r.todo[0], why, false)
 	}
 	m.dropOwn(r)
 	m.dropHeld(r)
+	m.dropWelcome(r)
 	m.dropGroup(r, r.group)
-	delete(m.rooms, r.uri)
+	for slot := range r.seen.ring {
+		m.put(seenKey(r.uri, uint64(slot)), nil)
+	}
 	m.put(roomKey(r.uri), nil)
 }
 
 var errRemoved = errors.New("member: removed from the room")
 
 // removed is what a Commit leaves of a room that has removed this client.
-func (m *Member) removed(now time.Time, r *chatRoom, by ident.URI) {
+func (m *Member) removed(r *chatRoom, by ident.URI) {
 	m.forget(r, errRemoved)
 	m.event(Removed{Room: r.uri, By: by})
-	m.leaveRoom(r.uri)
+	m.leaveRoom(r.uri, r.Seq)
 }
 
 // Room is what the application may know of a room.

@@ -62,9 +62,14 @@ type world struct {
 	// restart restores machines of these names after every step: "hub", "member".
 	restart map[string]bool
 	// wire changes what the hub sends to a follower; nil changes nothing.
-	wire  func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage
-	log   *strings.Builder
-	wakes map[string]time.Time
+	wire func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage
+	// submitted and committed are told what the hub accepts; lose says whether an
+	// answer gets lost.
+	submitted func(epoch, at uint64)
+	committed func(epoch uint64)
+	lose      func() bool
+	log       *strings.Builder
+	wakes     map[string]time.Time
 }
 
 type store map[string][]byte
@@ -254,6 +259,9 @@ func (w *world) follower(p *provider, in follower.Input) error {
 		w.request(p, r)
 	}
 	for _, r := range out.Replies {
+		if w.lose != nil && w.lose() {
+			r.Body, r.Err = nil, errLostAnswer
+		}
 		w.toDevice(r.Client, Replied{ID: r.ID, Body: r.Body, Err: r.Err})
 	}
 	for _, d := range out.Deliveries {
@@ -306,6 +314,7 @@ func (w *world) request(p *provider, r follower.Request) {
 		if refused(err) {
 			return
 		}
+		w.note(r.Body, out)
 		if out.Report != nil {
 			for i, err := range out.Report.Franks {
 				fmt.Fprintf(w.log, "hub: report of %v, message %d: %v\n", out.Report.Report.AllegedAbuserURI, i, err)
@@ -334,6 +343,28 @@ func (w *world) request(p *provider, r follower.Request) {
 			})
 		})
 	})
+}
+
+// note tells what the hub has accepted.
+func (w *world) note(req any, out hub.Output) {
+	switch resp := out.Response.(type) {
+	case *mimi.UpdateRoomResponse:
+		if b := &req.(*mimi.UpdateRequest).Bundle; w.committed != nil && resp.ResponseCode == mimi.UpdateSuccess && isCommit(&b.ProposalOrCommit) && len(out.Persist) > 0 {
+			w.committed(b.ProposalOrCommit.Public.Content.Epoch)
+		}
+	case *mimi.SubmitMessageResponse:
+		if w.submitted != nil && resp.StatusCode == mimi.SubmitAccepted {
+			w.submitted(req.(*mimi.SubmitMessageRequest).AppMessage.Epoch, resp.AcceptedTimestamp)
+		}
+	}
+}
+
+// sorted returns the devices in the order of their names.
+func (w *world) sorted() (list []*device) {
+	for _, name := range slices.Sorted(maps.Keys(w.devices)) {
+		list = append(list, w.devices[name])
+	}
+	return list
 }
 
 // atPeer is a request at another follower.
