@@ -87,27 +87,43 @@ func (h *Hub) external(r *chatRoom, p message.Proposal) (*message.PublicMessage,
 // to be stapled to the Commit.
 func (h *Hub) repropose(r *chatRoom, now time.Time, at uint64, list []message.Proposal) []message.Message {
 	u := update{h: h, room: r, now: now}
-	var out []message.Message
+	var all []*message.PublicMessage
 	for i := range list {
-		m, err := h.external(r, list[i])
-		if err != nil {
-			continue
+		if m, err := h.external(r, list[i]); err == nil {
+			all = append(all, m)
 		}
-		received, err := u.checkAll([]*message.PublicMessage{m})
-		if err != nil {
-			continue
+	}
+	return u.repropose(all, at)
+}
+
+// repropose takes proposals of the hub together if it can, since one may be allowed
+// only beside another, as the removal of a client is beside that of its user. Else it
+// tries them by halves.
+func (u *update) repropose(all []*message.PublicMessage, at uint64) (out []message.Message) {
+	if len(all) == 0 {
+		return nil
+	}
+	received, err := u.checkAll(all)
+	if err == nil {
+		var next policy
+		if next, err = u.authorize(received); err == nil {
+			u.room.setState(next)
 		}
-		next, err := u.authorize(received)
-		if err != nil {
-			continue
+	}
+	if err != nil {
+		if len(all) == 1 {
+			return nil
 		}
-		if err := r.group.Keep(received[0]); err != nil {
-			continue
+		half := len(all) / 2
+		return append(u.repropose(all[:half], at), u.repropose(all[half:], at)...)
+	}
+	for i, p := range received {
+		if err := u.room.group.Keep(p); err != nil {
+			panic(fmt.Sprintf("hub: invariant broken, a checked proposal can be kept: %v", err))
 		}
-		r.setState(next)
-		p := message.Message{Public: m}
-		h.addPending(r, pendingProposal{p, at, nil})
-		out = append(out, p)
+		m := message.Message{Public: all[i]}
+		u.h.addPending(u.room, pendingProposal{m, at, nil})
+		out = append(out, m)
 	}
 	return out
 }

@@ -87,6 +87,7 @@ func testRoles() room.RoleData {
 // world is a hub with its store, and the clients of all providers.
 type world struct {
 	now     time.Time
+	roles   func(*room.RoleData) // changes those of rooms that are created; may be nil
 	cfg     Config
 	hub     *Hub
 	store   map[string][]byte
@@ -242,6 +243,9 @@ func (w *world) create(c *client, others ...room.UserRolePair) (Output, error) {
 	p := mimi.DefaultCodePoints
 	list := append([]room.UserRolePair{{User: c.user.String(), Role: roleAdmin}, {User: "mimi://a.example", Role: roleEnforcer}}, others...)
 	roles := testRoles()
+	if w.roles != nil {
+		w.roles(&roles)
+	}
 	agent := mimi.FrankingAgentData{FrankingSignatureKey: w.cfg.Franking.Public, Credential: message.BasicCredential([]byte("mimi://a.example"))}
 	var d message.AppDataDictionary
 	for id, v := range map[message.ComponentID]wire.Marshaler{
