@@ -450,23 +450,6 @@ func disclosed(c *content.Message) mimi.Disclosed {
 	return mimi.Disclosed{Salt: c.Salt[:], SenderURI: mimi.IdentifierURI(sender), RoomURI: mimi.IdentifierURI(room)}
 }
 
-// Disclose finds in application data what a message of MIMI content says of itself: it
-// is what a hub of rooms of such messages needs to check reports (hub.Config). Framed
-// data is taken apart.
-func Disclose(applicationData []byte) (mimi.Disclosed, error) {
-	c, err := content.Parse(applicationData)
-	if err != nil {
-		var f message.ApplicationFraming
-		if wire.Unmarshal(applicationData, &f) != nil {
-			return mimi.Disclosed{}, err
-		}
-		if c, err = content.Parse(f.Content); err != nil {
-			return mimi.Disclosed{}, err
-		}
-	}
-	return disclosed(c), nil
-}
-
 // boxed takes what is in the mailbox: a Welcome, or something of consent.
 func (m *Member) boxed(now time.Time, in Delivered) error {
 	if in.Seq > m.head.Box {

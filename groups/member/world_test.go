@@ -116,7 +116,7 @@ func newWorld() *world {
 		hubCfg: hub.Config{
 			Domain: "a.example", Groups: &mls.Config{Suite: s}, Identity: id,
 			Franking: must(s.GenerateSigner()), FrankKeys: []mimi.HubKey{must(mimi.NewHubKey(s))},
-			Disclose: Disclose, EpochTolerance: 1, RetryMin: time.Second, RetryMax: time.Minute,
+			Disclose: mimi.Disclose, EpochTolerance: 1, RetryMin: time.Second, RetryMax: time.Minute,
 		},
 	}
 	w.hub = must(hub.New(w.hubCfg))

@@ -1,0 +1,408 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/hub"
+	"github.com/mimi-lab/mimi-lab/groups/room"
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/content"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// TestJoinByCode enters a room as a new participant, with a joining code.
+func TestJoinByCode(t *testing.T) {
+	w := newWorld()
+	alice, cathy := w.device("alice/ClientA1"), w.device("cathy/ClientC1")
+	w.quiet()
+	p, _ := room.PolicyByName("administered")
+	d := must(p.Dictionary(nil, &room.RoomMetaData{URI: clubhouse.String(), Name: "Clubhouse"}, []room.UserRolePair{
+		{User: userURI("alice").String(), Role: roleAdmin}, {User: "mimi://a.example", Role: p.Role("policy_enforcer")},
+	}, nil, nil))
+	d = d.With(room.DefaultPoints.JoinLinks, must(wire.Marshal(&room.JoinLinksData{Links: []room.JoinLink{{Link: []byte("sesame")}}})))
+	w.do(alice, CreateRoom{Room: clubhouse, Dictionary: d, Hub: message.ExternalSender{
+		SignatureKey: w.hubCfg.Identity.Signer.Public, Credential: w.hubCfg.Identity.Credential,
+	}})
+	w.quiet()
+	for _, code := range []string{"", "wrong"} {
+		w.do(cathy, Join{Room: clubhouse, Code: []byte(code)})
+		w.quiet()
+		var no *Error
+		if f, ok := find[Failed](cathy); !ok || !errors.As(f.Why, &no) || no.Code != mimi.GroupInfoNotAuthorized {
+			t.Fatalf("code %q: %+v\n%s", code, f, w.log)
+		}
+	}
+	w.do(cathy, Join{Room: clubhouse, Code: []byte("sesame")})
+	w.quiet()
+	w.agree(t)
+	r, ok := alice.m.Room(clubhouse)
+	if c, in := r.State.Find(userURI("cathy").String()); !ok || !in || c.Role != roleUser || c.Clients != 1 {
+		t.Fatalf("cathy is %+v\n%s", c, w.log)
+	}
+	// A room without franking: the message is told, and why nobody vouches for it.
+	w.do(cathy, Send{Room: clubhouse, Message: text("hello")})
+	w.quiet()
+	if m, ok := find[Message](alice); !ok || !errors.Is(m.Unfranked, ErrNoFrank) || m.Content == nil {
+		t.Errorf("%+v\n%s", m, w.log)
+	}
+}
+
+// TestMediaTypes is a room that requires a media type, so that messages are framed.
+func TestMediaTypes(t *testing.T) {
+	w := newWorld()
+	media := message.MediaTypeList{{Type: []byte(content.TypeContent)}}
+	for _, name := range []string{"alice/ClientA1", "bob/ClientB1"} {
+		d := w.device(name)
+		w.quiet()
+		groups := *d.cfg.Groups
+		groups.MediaTypes = media
+		d.cfg.Groups = &groups
+		d.m = must(Restore(d.cfg, nil)) // with KeyPackages that say so
+		d.store = store{}
+		p := w.followers[domainOf(name)]
+		for _, in := range []follower.Input{follower.RemoveClient{Client: d.cfg.Client}, follower.AddClient{Client: d.cfg.Client}, follower.Connect{Client: d.cfg.Client}} {
+			if err := w.follower(p, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.do(d, PublishKeyPackages{N: 1})
+	}
+	w.quiet()
+	alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+	w.do(alice, CreateRoom{
+		Room: clubhouse, Policy: "administered", MediaTypes: media,
+		Hub:           message.ExternalSender{SignatureKey: w.hubCfg.Identity.Signer.Public, Credential: w.hubCfg.Identity.Credential},
+		FrankingAgent: &mimi.FrankingAgentData{FrankingSignatureKey: w.hubCfg.Franking.Public, Credential: message.BasicCredential([]byte("mimi://a.example"))},
+	})
+	w.quiet()
+	w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+	w.quiet()
+	w.do(bob, Send{Room: clubhouse, Message: text("framed")})
+	w.quiet()
+	m, ok := find[Message](alice)
+	if !ok || m.Unfranked != nil || m.Content == nil {
+		t.Fatalf("%+v\n%s", m, w.log)
+	}
+	w.do(alice, Report{Room: clubhouse, Abuser: m.Sender, Messages: []mimi.AbusiveMessage{*m.Evidence}})
+	w.quiet()
+	if want := "message 0: <nil>"; !strings.Contains(w.log.String(), want) {
+		t.Errorf("want %q in\n%s", want, w.log)
+	}
+}
+
+// TestHubProposes: the hub removes a user who is gone, and a member commits it.
+func TestHubProposes(t *testing.T) {
+	w := trio(t, nil)
+	alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+	r := alice.m.rooms[clubhouse]
+	list := must(r.state.ListUpdate(nil, []string{userURI("bob").String()}, nil))
+	props := []message.Proposal{alice.m.groups.AppDataProposal(room.DefaultPoints.ParticipantList, must(wire.Marshal(list)))}
+	for leaf := range alice.m.clients(r.group.Tree(), userURI("bob")) {
+		props = append(props, mls.RemoveProposal(leaf))
+	}
+	must(w.atHub(hub.Propose{Room: clubhouse, Proposals: props}))
+	w.quiet()
+	if p, ok := find[Proposed](alice); !ok || p.By != uri("mimi://a.example") {
+		t.Fatalf("%+v\n%s", p, w.log)
+	}
+	w.do(alice, CommitPending{Room: clubhouse})
+	w.quiet()
+	w.agree(t)
+	if _, ok := find[Removed](bob); !ok {
+		t.Errorf("bob is in\n%s", w.log)
+	}
+}
+
+// TestStapled: a device joins from outside while a leave waits. The hub proposes
+// again what the external Commit could not cover, and the joiner knows of it.
+func TestStapled(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		w := trio(t, func(w *world) { w.device("bob/ClientB2"); w.restart["member"] = restart })
+		bob := w.device("bob/ClientB1")
+		w.do(bob, Leave{Room: clubhouse})
+		w.quiet()
+		c3 := w.device("cathy/ClientC3")
+		w.quiet()
+		w.do(c3, Join{Room: clubhouse})
+		w.quiet()
+		if r, ok := c3.m.Room(clubhouse); !ok || r.Pending != 3 {
+			t.Fatalf("%d proposals wait, want 3\n%s", r.Pending, w.log)
+		}
+		w.do(c3, Send{Room: clubhouse, Message: text("hello")}) // commits them first
+		w.quiet()
+		w.agree(t)
+		if len(w.inRoom()) != 3 {
+			t.Errorf("%d are in, want 3\n%s", len(w.inRoom()), w.log)
+		}
+		if got := w.device("alice/ClientA1").texts(); !slices.Equal(got, []string{"hello"}) {
+			t.Errorf("alice has read %q", got)
+		}
+		if got := bob.texts(); len(got) > 0 {
+			t.Errorf("bob has read %q", got)
+		}
+	}
+}
+
+// TestOwnEcho: what is ours comes back before the answer does.
+func TestOwnEcho(t *testing.T) {
+	w := trio(t, func(w *world) { w.device("cathy/ClientC2") })
+	c1, c2 := w.device("cathy/ClientC1"), w.device("cathy/ClientC2")
+	// Answers to Cathy's provider are slow.
+	w.next = func(ways []string) string {
+		for _, way := range ways {
+			if way != "a.example>c.example" {
+				return way
+			}
+		}
+		return ways[0]
+	}
+	before, _ := c1.m.Room(clubhouse)
+	w.do(c1, CommitPending{Room: clubhouse})
+	w.do(c1, Send{Room: clubhouse, Message: text("hello")})
+	w.do(c1, Leave{Room: clubhouse})
+	w.quiet()
+	if after, _ := c2.m.Room(clubhouse); after.Epoch != before.Epoch+1 {
+		t.Errorf("epoch %d, was %d\n%s", after.Epoch, before.Epoch, w.log)
+	}
+	n := 0
+	for _, e := range c1.events {
+		switch e.(type) {
+		case Sent, Leaving:
+			n++
+		case Failed, Refused:
+			t.Errorf("%s", show(e))
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d of Sent and Leaving, want 2\n%s", n, w.log)
+	}
+}
+
+// TestResync: a client that has lost its state with its device enters its rooms anew.
+func TestResync(t *testing.T) {
+	w := trio(t, nil)
+	cathy := w.device("cathy/ClientC1")
+	w.drop("c.example>cathy/ClientC1")
+	cathy.m, cathy.store = must(New(cathy.cfg)), store{}
+	w.do(cathy, Join{Room: clubhouse})
+	w.quiet()
+	w.agree(t)
+	r, ok := w.device("alice/ClientA1").m.Room(clubhouse)
+	if c, in := r.State.Find(userURI("cathy").String()); !ok || !in || c.Clients != 1 || len(w.inRoom()) != 3 {
+		t.Fatalf("cathy is %+v\n%s", c, w.log)
+	}
+}
+
+// TestCreateRefused: the hub does not take the room.
+func TestCreateRefused(t *testing.T) {
+	w := newWorld()
+	alice, aaron := w.device("alice/ClientA1"), w.device("aaron/ClientA1")
+	w.quiet()
+	w.create(alice)
+	w.create(aaron)
+	if f, ok := find[Failed](aaron); !ok || f.What != "create" {
+		t.Errorf("%+v\n%s", f, w.log)
+	}
+	if len(aaron.m.Rooms()) != 0 {
+		t.Errorf("aaron is in %v", aaron.m.Rooms())
+	}
+	for k := range aaron.store {
+		if strings.Contains(k, clubhouse.String()) {
+			t.Errorf("record %q is left", k)
+		}
+	}
+}
+
+// TestForgets: nothing is left of a room that a client was removed from, but what is
+// still to be told.
+func TestForgets(t *testing.T) {
+	w := trio(t, nil)
+	bob := w.device("bob/ClientB1")
+	w.do(w.device("cathy/ClientC1"), Send{Room: clubhouse, Message: text("hello")})
+	w.quiet()
+	w.do(w.device("alice/ClientA1"), RemoveUser{Room: clubhouse, User: userURI("bob")})
+	w.quiet()
+	for k := range bob.store {
+		if strings.Contains(k, clubhouse.String()) {
+			t.Errorf("record %q is left", k)
+		}
+	}
+	if _, ok := w.followers["b.example"].store["room|"+clubhouse.String()]; ok {
+		t.Error("the provider keeps the room")
+	}
+}
+
+// TestPersist: what a message costs to store does not grow with the room.
+func TestPersist(t *testing.T) {
+	size := func(n int) int {
+		w := newWorld()
+		alice := w.device("alice/ClientA1")
+		for i := range n {
+			w.device(fmt.Sprintf("bob/B%d", i))
+		}
+		w.quiet()
+		w.create(alice)
+		w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+		w.quiet()
+		w.agree(t)
+		sum := 0
+		for _, r := range w.do(alice, Send{Room: clubhouse, Message: text("hello")}).Persist {
+			sum += len(r.Key) + len(r.Value)
+		}
+		return sum
+	}
+	if small, large := size(2), size(40); large > small*3 {
+		t.Errorf("%d bytes in a room of 41 clients, %d in one of 3", large, small)
+	}
+}
+
+// TestRestoreRefuses: records that are no state are refused and do not panic.
+func TestRestoreRefuses(t *testing.T) {
+	w := trio(t, nil)
+	alice := w.device("alice/ClientA1")
+	w.do(alice, CommitPending{Room: clubhouse})
+	records := alice.store.records()
+	for i, r := range records {
+		for name, value := range map[string][]byte{"empty": {}, "cut": r.Value[:len(r.Value)/2], "other": []byte(`{"kind":"x"}`)} {
+			list := slices.Clone(records)
+			list[i] = protocols.Record{Key: r.Key, Value: value}
+			if _, err := Restore(alice.cfg, list); err != nil && !errors.Is(err, ErrState) {
+				t.Errorf("%s %s: %v, want %v", r.Key, name, err, ErrState)
+			} else if err == nil && name == "empty" {
+				t.Errorf("%s %s: no error", r.Key, name)
+			}
+		}
+	}
+	for _, k := range []string{"x", "x|y", "key|x", "call|1", "room|x", "held|mimi://a.example/r/none|1"} {
+		list := append(slices.Clone(records), protocols.Record{Key: k, Value: []byte("{}")})
+		if _, err := Restore(alice.cfg, list); !errors.Is(err, ErrState) {
+			t.Errorf("%s: %v, want %v", k, err, ErrState)
+		}
+	}
+}
+
+// FuzzDelivered: whatever comes in a room or the mailbox does no more than to be
+// refused, and a machine that is restored then is the same.
+func FuzzDelivered(f *testing.F) {
+	w := trio(f, nil)
+	bob := w.device("bob/ClientB1")
+	base := bob.store.records()
+	w.wire = func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage {
+		f.Add(byte(0), must(mimi.MarshalFanoutMessages(list)))
+		return list
+	}
+	w.do(w.device("cathy/ClientC1"), Send{Room: clubhouse, Message: text("hello")})
+	w.do(w.device("alice/ClientA1"), SetMetadata{Room: clubhouse, Metadata: room.RoomMetaData{Name: "x"}})
+	w.do(w.device("cathy/ClientC1"), Leave{Room: clubhouse})
+	w.do(w.device("alice/ClientA1"), AddUser{Room: clubhouse, User: userURI("berta"), Role: roleUser})
+	w.quiet()
+	f.Add(byte(1), must(wire.Marshal(&mimi.ConsentEntry{ConsentOperation: mimi.ConsentRevoke, RequesterURI: "mimi://a.example/u/alice", TargetURI: mimi.URI(bob.m.User())})))
+	f.Fuzz(func(t *testing.T, where byte, b []byte) {
+		m := must(Restore(bob.cfg, base))
+		s := store{}
+		s.apply(base)
+		in := Delivered{Seq: 1000, Body: b}
+		switch where % 3 {
+		case 0:
+			in.Room = clubhouse
+		case 1:
+		case 2:
+			in.About = clubhouse
+		}
+		out, err := m.Step(w.now, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.apply(out.Persist)
+		again, err := Restore(bob.cfg, s.records())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b1 := (&device{m: m}).image(), (&device{m: again}).image()
+		if a != b1 {
+			t.Errorf("restored\n%s, want\n%s", b1, a)
+		}
+		if out, err := m.Step(w.now, in); err != nil || len(out.Events) > 0 {
+			t.Errorf("again: %v %v", out.Events, err)
+		}
+	})
+}
+
+// pair is a room of n clients of Bob's and one of Alice's, and the way of a message
+// between machines alone.
+func pair(b *testing.B, n int) (w *world, from, to *device) {
+	w = newWorld()
+	alice := w.device("alice/ClientA1")
+	for i := range n - 1 {
+		w.device(fmt.Sprintf("bob/B%d", i))
+	}
+	w.quiet()
+	w.create(alice)
+	w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+	w.quiet()
+	w.agree(b)
+	return w, alice, w.device("bob/B0")
+}
+
+// BenchmarkSend measures one message: content, franking tag, encryption, and the
+// hub's answer. The unit is a message.
+func BenchmarkSend(b *testing.B) {
+	for _, n := range []int{2, 64} {
+		b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+			w, alice, _ := pair(b, n)
+			b.ReportAllocs()
+			i := uint64(0)
+			for b.Loop() {
+				out, err := alice.m.Step(w.now, Send{Room: clubhouse, Message: text("hello")})
+				if err != nil || len(out.Calls) != 1 {
+					b.Fatal(err, out)
+				}
+				i++
+				out, err = alice.m.Step(w.now, Replied{ID: out.Calls[0].ID, Body: &mimi.SubmitMessageResponse{AcceptedTimestamp: i}})
+				if err != nil || len(out.Events) != 1 {
+					b.Fatal(err, out)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkReceive measures one message that is decrypted, read and whose frank is
+// verified. The unit is a message.
+func BenchmarkReceive(b *testing.B) {
+	w, alice, bob := pair(b, 2)
+	frank := func(req *mimi.SubmitMessageRequest, at uint64) *mimi.Frank {
+		tag := must(mimi.FrankAADOf(req.AppMessage.AuthenticatedData, nil))
+		return must(mimi.NewFrank(w.hubCfg.Groups.Suite, w.hubCfg.FrankKeys[0], w.hubCfg.Franking.Private, tag.FrankingTag, &mimi.ServerFrankingContext{
+			SenderURI: req.SendingURI, RoomURI: mimi.URI(clubhouse), AcceptedTimestamp: at,
+		}))
+	}
+	b.ReportAllocs()
+	seq := bob.m.rooms[clubhouse].Seq
+	for b.Loop() {
+		b.StopTimer()
+		seq++
+		at := uint64(w.now.UnixMilli()) + seq
+		out := must(alice.m.Step(w.now, Send{Room: clubhouse, Message: text("hello")}))
+		req := out.Calls[0].Body.(*mimi.SubmitMessageRequest)
+		f := mimi.FanoutMessage{Timestamp: at, Message: message.Message{Private: req.AppMessage}, Frank: frank(req, at)}
+		body := must(wire.Marshal(&f))
+		must(alice.m.Step(w.now, Replied{ID: out.Calls[0].ID, Body: &mimi.SubmitMessageResponse{AcceptedTimestamp: at}}))
+		b.StartTimer()
+		got, err := bob.m.Step(w.now, Delivered{Room: clubhouse, Seq: seq, Body: body})
+		if err != nil || len(got.Events) != 1 {
+			b.Fatal(err, got)
+		}
+		if m, ok := got.Events[0].(Message); !ok || m.Unfranked != nil {
+			b.Fatal(show(got.Events[0]))
+		}
+	}
+}
