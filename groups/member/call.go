@@ -90,11 +90,13 @@ func (m *Member) replied(now time.Time, in Replied) {
 	if f == nil || f.RetryAt != 0 {
 		return // of something that has ended, or an answer that comes twice
 	}
-	if in.Err != nil && !definite(in.Err) && (f.Own || f.Tries < m.cfg.Tries) {
+	r := m.rooms[f.Room]
+	// What may have become an epoch is asked about until it is known.
+	unbounded := f.Own && r.own.Kind != ownMessage
+	if in.Err != nil && !definite(in.Err) && (unbounded || f.Tries < m.cfg.Tries) {
 		m.later(now, f)
 		return
 	}
-	r := m.rooms[f.Room]
 	if f.Own {
 		m.repliedOwn(now, r, f, in) // which exist as long as the flight does
 		return
@@ -123,7 +125,7 @@ func (m *Member) repliedOwn(now time.Time, r *chatRoom, f *flight, in Replied) {
 			return
 		}
 	}
-	m.failOwn(now, r, replyError(in))
+	m.failOwn(now, r, replyError(in), in.Err != nil && !definite(in.Err))
 }
 
 // repliedIntention takes the answer to a call that an intention waits for.

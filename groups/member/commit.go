@@ -185,6 +185,11 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 		}
 		// What has overtaken it is on its way, or it was accepted before and the answer
 		// was lost. The next event tells, or that there is none.
+		if o.Stale && f.Tries >= m.cfg.Tries {
+			m.lost(r, resp.CurrentEpoch)
+			m.failOwn(now, r, &Error{Code: resp.ResponseCode, Text: resp.ErrorDescription}, true)
+			return
+		}
 		o.Stale = true
 		m.later(now, f)
 		m.putOwn(r)
@@ -193,14 +198,14 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 		it := r.find(o.Intention)
 		why := &Error{Code: resp.ResponseCode, Text: resp.ErrorDescription}
 		if o.Kind == ownJoin || it == nil {
-			m.failOwn(now, r, why)
+			m.failOwn(now, r, why, false)
 			return
 		}
 		// The hub may have accepted proposals that this Commit lacks. If they have come,
 		// it is made anew; if not, they are given the time of one retry.
 		if r.group != nil && len(r.group.Proposals()) == o.Pending {
 			if o.Kind != ownCommit || it.Refused {
-				m.failOwn(now, r, why)
+				m.failOwn(now, r, why, false)
 				return
 			}
 		}
@@ -214,11 +219,11 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 }
 
 // failOwn ends an intention whose message the hub refused.
-func (m *Member) failOwn(now time.Time, r *chatRoom, why error) {
+func (m *Member) failOwn(now time.Time, r *chatRoom, why error, unknown bool) {
 	it := r.find(r.own.Intention)
 	m.dropOwn(r)
 	if it != nil {
-		m.fail(r, it, why, false)
+		m.fail(r, it, why, unknown)
 	}
 	m.pump(now, r)
 }
@@ -248,7 +253,7 @@ func (m *Member) accepted(now time.Time, r *chatRoom, at uint64, frank *mimi.Fra
 		}
 		if err != nil {
 			m.lose(r, "own commit", err)
-			m.failOwn(now, r, err)
+			m.failOwn(now, r, err, false)
 			return
 		}
 		m.newEpoch(r, o.next)
@@ -256,7 +261,7 @@ func (m *Member) accepted(now time.Time, r *chatRoom, at uint64, frank *mimi.Fra
 	case ownProposals:
 		if err := m.keepOwn(now, r, o); err != nil {
 			m.lose(r, "own proposals", err)
-			m.failOwn(now, r, err)
+			m.failOwn(now, r, err, false)
 			return
 		}
 		r.Status = leaving
@@ -265,7 +270,7 @@ func (m *Member) accepted(now time.Time, r *chatRoom, at uint64, frank *mimi.Fra
 	case ownJoin:
 		if err := m.joinedRoom(r, it); err != nil {
 			m.leaveRoom(r.uri, r.Seq)
-			m.failOwn(now, r, err)
+			m.failOwn(now, r, err, false)
 			return
 		}
 	case ownMessage:

@@ -268,6 +268,7 @@ func (m *Member) publish(now time.Time, in PublishKeyPackages) error {
 	if err != nil {
 		return err
 	}
+	m.dropExpired(now)
 	m.out.Publish = append(m.out.Publish, follower.Publish{Client: m.cfg.Client, KeyPackages: keys})
 	return nil
 }
@@ -297,6 +298,18 @@ func (m *Member) makeKeys(now time.Time, n int, lastResort bool) ([]message.KeyP
 		public = append(public, k.Public)
 	}
 	return public, nil
+}
+
+// dropExpired forgets KeyPackages that nobody may use any more. A Welcome may have been
+// on its way for as long as they were valid.
+func (m *Member) dropExpired(now time.Time) {
+	for i := len(m.keys) - 1; i >= 0; i-- {
+		l := m.keys[i].Public.LeafNode.Lifetime
+		if l.NotAfter < 1<<62 && now.Unix() > int64(l.NotAfter+(l.NotAfter-min(l.NotBefore, l.NotAfter))) {
+			m.put(keyPackageKey(m.keySeq[i]), nil)
+			m.keys, m.keySeq = slices.Delete(m.keys, i, i+1), slices.Delete(m.keySeq, i, i+1)
+		}
+	}
 }
 
 // dropKey forgets a KeyPackage that was used, unless it may be used again.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
@@ -198,6 +199,55 @@ func TestResync(t *testing.T) {
 	r, ok := w.device("alice/ClientA1").m.Room(clubhouse)
 	if c, in := r.State.Find(userURI("cathy").String()); !ok || !in || c.Clients != 1 || len(w.inRoom()) != 3 {
 		t.Fatalf("cathy is %+v\n%s", c, w.log)
+	}
+}
+
+// TestTwoRooms: a client is in several rooms, which know nothing of each other.
+func TestTwoRooms(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		w := trio(t, func(w *world) { w.restart["member"] = restart })
+		alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+		library := uri("mimi://a.example/r/library")
+		w.do(alice, CreateRoom{Room: library, Policy: "cooperative", Hub: message.ExternalSender{
+			SignatureKey: w.hubCfg.Identity.Signer.Public, Credential: w.hubCfg.Identity.Credential,
+		}})
+		w.quiet()
+		w.do(alice, AddUser{Room: library, User: userURI("bob"), Role: roleUser})
+		w.do(alice, Send{Room: clubhouse, Message: text("in the clubhouse")})
+		w.do(alice, Send{Room: library, Message: text("in the library")})
+		w.quiet()
+		got := make(map[string]string)
+		for _, e := range bob.events {
+			if m, ok := e.(Message); ok {
+				got[m.Room.String()], _ = m.Content.Body.PlainText()
+			}
+		}
+		if got[clubhouse.String()] != "in the clubhouse" || got[library.String()] != "in the library" {
+			t.Errorf("bob has read %q\n%s", got, w.log)
+		}
+		w.do(alice, RemoveUser{Room: library, User: userURI("bob")})
+		w.quiet()
+		if rooms := bob.m.Rooms(); len(rooms) != 1 || rooms[0] != clubhouse {
+			t.Errorf("bob is in %v\n%s", rooms, w.log)
+		}
+		w.agree(t)
+	}
+}
+
+// TestExpired: keys of KeyPackages that have long expired go.
+func TestExpired(t *testing.T) {
+	w := newWorld()
+	d := w.device("alice/ClientA1")
+	if n := len(d.m.keys); n != 21 {
+		t.Fatalf("%d keys, want 21", n)
+	}
+	w.now = w.now.Add(100 * 24 * time.Hour)
+	w.do(d, PublishKeyPackages{N: 1})
+	if n := len(d.m.keys); n != 1 {
+		t.Errorf("%d keys, want 1", n)
+	}
+	if m := must(Restore(d.cfg, d.store.records())); len(m.keys) != 1 {
+		t.Errorf("%d keys restored, want 1", len(m.keys))
 	}
 }
 

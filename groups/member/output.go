@@ -34,7 +34,8 @@ type Output struct {
 
 // Creation is a room that the hub beside the provider is to take over (Alice Creates
 // a Room). When it has, the follower is told that this client joins (follower.Join),
-// and then this machine (RoomCreated).
+// and then this machine (RoomCreated). Resume asks again if that did not come: a hub that
+// has taken this very group over has the room.
 type Creation struct {
 	Room        ident.URI
 	GroupInfo   *message.GroupInfo

@@ -31,6 +31,9 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 	if r == nil || r.Status == creating {
 		return nil // what is not acknowledged comes again if this client is ever in
 	}
+	if len(r.held) >= maxHeld {
+		return nil // until it is known what becomes of what is at the hub
+	}
 	if in.Seq > r.Seq {
 		if r.Seq != 0 && in.Seq > r.Seq+1 {
 			m.event(Gap{Room: r.uri, From: r.Seq + 1, To: in.Seq - 1})
@@ -42,6 +45,9 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 	m.out.Acks = append(m.out.Acks, follower.Ack{Client: m.cfg.Client, Room: in.Room, Seq: in.Seq})
 	return nil
 }
+
+// maxHeld bounds the events of a room that wait.
+const maxHeld = 4096
 
 // take takes an event of a room, or holds it until it is known what becomes of what is
 // at the hub.

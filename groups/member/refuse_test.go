@@ -333,6 +333,43 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	})
+	t.Run("a message without an answer", func(t *testing.T) {
+		w := trio(t, nil)
+		alice := w.device("alice/ClientA1")
+		w.lose = func() bool { return true }
+		out := w.do(alice, Send{Room: clubhouse, Message: text("x")})
+		w.quiet()
+		w.now = w.now.Add(time.Hour)
+		w.quiet()
+		if f, ok := find[Failed](alice); !ok || f.ID != out.ID || !f.Unknown || !errors.Is(f.Why, errLostAnswer) {
+			t.Errorf("%+v", f)
+		}
+		if got := w.device("bob/ClientB1").texts(); len(got) != 1 {
+			t.Errorf("bob has read %q", got)
+		}
+	})
+	t.Run("at another epoch, and no word of it", func(t *testing.T) {
+		w := trio(t, nil)
+		alice := w.device("alice/ClientA1")
+		out := w.do(alice, CommitPending{Room: clubhouse})
+		id := out.ID
+		for range alice.m.cfg.Tries + 1 {
+			if len(out.Calls) != 1 {
+				t.Fatalf("%+v, want a call", out)
+			}
+			out = w.do(alice, Replied{ID: out.Calls[0].ID, Body: &mimi.UpdateRoomResponse{ResponseCode: mimi.UpdateWrongEpoch, CurrentEpoch: 9}})
+			if !out.WakeAt.IsZero() {
+				w.now = out.WakeAt
+				out = w.do(alice, Wake{})
+			}
+		}
+		if f, ok := find[Failed](alice); !ok || f.ID != id || !f.Unknown {
+			t.Errorf("%+v", f)
+		}
+		if g, ok := find[Gap](alice); !ok || g.Epoch != 9 {
+			t.Errorf("%+v", g)
+		}
+	})
 	t.Run("message not allowed", func(t *testing.T) {
 		w := trio(t, nil)
 		alice := w.device("alice/ClientA1")

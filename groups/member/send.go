@@ -96,6 +96,6 @@ func (m *Member) submitted(now time.Time, r *chatRoom, resp *mimi.SubmitMessageR
 		}
 		m.rebuild(now, r)
 	default:
-		m.failOwn(now, r, &Error{Code: resp.StatusCode})
+		m.failOwn(now, r, &Error{Code: resp.StatusCode}, false)
 	}
 }

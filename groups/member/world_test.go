@@ -321,8 +321,7 @@ func (w *world) request(p *provider, r follower.Request) {
 			}
 		}
 		if out.Forward == nil {
-			resp, _ := out.Response.(follower.Body)
-			answer(resp, nil)
+			answer(out.Response, nil)
 			return
 		}
 		forward := *out.Forward
