@@ -7,7 +7,8 @@ import (
 
 // Check is one rule that a message, or a call that would make one, has to keep.
 // Its value is the section of RFC 9420 that states the rule and the rule's place
-// in it, or "ext" and a name for draft-ietf-mls-extensions-10. The same identifier
+// in it, "ext" and a name for draft-ietf-mls-extensions-10, or "local" and a name for
+// a limit that [Config] sets. The same identifier
 // stands in the comment where the rule is checked, in the error and in the test
 // that breaks the rule.
 //
@@ -144,6 +145,9 @@ const (
 	CheckSafeAADComponents  Check = "ext-safe-aad-2"       // members support the components that are required in safe_aad
 	CheckMediaTypes         Check = "ext-content-1"        // members support the required media types, of which there is one at least
 	CheckApplicationFraming Check = "ext-content-2"        // application data is framed with its media type where content_media_types is in use
+
+	// What a client is configured to bear.
+	CheckProposalLimit Check = "local-proposals-1" // the proposals of one sender that wait for a Commit are within the limits of the Config
 )
 
 // Error says which check failed and how.

@@ -24,7 +24,7 @@ type row struct {
 
 // rows returns all rows, chapter by chapter.
 func rows() []row {
-	return slices.Concat(framingRows, leafRows, keyPackageRows, proposalRows, listRows, commitRows, welcomeRows, successorRows, extensionRows)
+	return slices.Concat(framingRows, leafRows, keyPackageRows, proposalRows, listRows, commitRows, welcomeRows, successorRows, extensionRows, limitRows)
 }
 
 // scene is a group of four, "0" to "3", in which "1" is hostile and "0" its victim.

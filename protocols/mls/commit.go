@@ -19,7 +19,8 @@ import (
 type CommitOptions struct {
 	Proposals []message.Proposal // held by the Commit itself, after those received
 	// References are the proposals received in this epoch to commit, in this order.
-	// Nil commits all that can be; an empty list none.
+	// Nil commits all that can be, as far as that is found out with bounded work; an
+	// empty list none.
 	References []message.ProposalRef
 	// Path renews the committer's keys though the proposals do not require it.
 	Path bool
@@ -147,15 +148,30 @@ func (g *Group) committable() []Committed {
 	return out
 }
 
+// Bounds of the search for proposals that go together. Each trial looks at all of a
+// list. A sender who wants to spend them gets few, so that it takes many to use all up.
+const (
+	maxTrials  = 512
+	maxMisfits = 8 // of one sender
+)
+
 // fitting returns the proposals received that go together with each other and with
 // those that the Commit is to hold, the earlier before the later, and then these.
 // A member or an external sender that proposes what can't be committed would else
 // keep all others from committing. It tries them by halves, so that it costs
 // O(log N) trials for each of N proposals that does not fit, and none for the others.
+// What is left of a sender after maxMisfits that do not fit, and of all after
+// maxTrials, is not tried and stays out: [CommitOptions.References] can name it.
 func (g *Group) fitting(now time.Time, received, held []Committed) []Committed {
 	var out []Committed
+	trials, misfits := 0, make(map[message.Sender]int)
 	var add func([]Committed)
 	add = func(some []Committed) {
+		some = slices.DeleteFunc(slices.Clone(some), func(p Committed) bool { return misfits[p.Sender] == maxMisfits })
+		if len(some) == 0 || trials == maxTrials {
+			return
+		}
+		trials++
 		if g.fit(now, slices.Concat(out, some, held)) {
 			out = append(out, some...)
 			return
@@ -163,6 +179,8 @@ func (g *Group) fitting(now time.Time, received, held []Committed) []Committed {
 		if n := len(some); n > 1 {
 			add(some[:n/2])
 			add(some[n/2:])
+		} else {
+			misfits[some[0].Sender]++
 		}
 	}
 	if n := len(received); n > 1 { // all of them were tried

@@ -70,6 +70,18 @@ type Config struct {
 	// ResumptionEpochs is how many epochs' resumption secrets are kept; 0 means
 	// [DefaultResumptionEpochs].
 	ResumptionEpochs int
+	// MaxProposals and MaxProposalBytes are how many proposals of one sender, and how
+	// many bytes of them, may wait for a Commit in an epoch; 0 means
+	// [DefaultMaxProposals] and [DefaultMaxProposalBytes], less sets no limit. Each
+	// member has a share of its own, this one too, and so has each external sender;
+	// all who propose to join have one together. So none takes the room of another,
+	// and all who see the proposals of a sender in one order keep the same of them.
+	//
+	// A member who refused what others keep can't follow the Commit that covers it
+	// ([CheckReference]): all members of a group are to have the same limits, and its
+	// hub the same or lower ones, and a hub passes on nothing that it refused.
+	MaxProposals     int
+	MaxProposalBytes int
 	// Limits bound out-of-order messages.
 	Limits schedule.Limits
 	// Shared lets members of one group in one process share public state and the
@@ -81,6 +93,8 @@ type Config struct {
 const (
 	DefaultMaxLifetime      = 366 * 24 * time.Hour
 	DefaultResumptionEpochs = 8
+	DefaultMaxProposals     = 256
+	DefaultMaxProposalBytes = 1 << 20
 )
 
 func (c *Config) points() *message.CodePoints {
@@ -102,6 +116,20 @@ func (c *Config) resumptionEpochs() int {
 		return DefaultResumptionEpochs
 	}
 	return c.ResumptionEpochs
+}
+
+func (c *Config) maxProposals() int {
+	if c.MaxProposals == 0 {
+		return DefaultMaxProposals
+	}
+	return c.MaxProposals
+}
+
+func (c *Config) maxProposalBytes() int {
+	if c.MaxProposalBytes == 0 {
+		return DefaultMaxProposalBytes
+	}
+	return c.MaxProposalBytes
 }
 
 func (c *Config) check() error {

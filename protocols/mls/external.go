@@ -203,6 +203,9 @@ func (g *PublicGroup) proposeOutside(now time.Time, sender message.Sender, p mes
 	if err != nil {
 		return nil, err
 	}
+	if err := g.checkRoom(known); err != nil {
+		return nil, err
+	}
 	b, err := g.cfg.public(a)
 	if err != nil {
 		return nil, err

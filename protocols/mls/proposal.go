@@ -28,18 +28,27 @@ type Proposed struct {
 
 // cache keeps the proposals of one epoch.
 type cache struct {
-	byRef map[string]int // index into order
-	order []Committed
+	byRef  map[string]int // index into order
+	order  []Committed
+	shares map[message.Sender]share
+}
+
+// share is what of a cache the proposals of one sender take up.
+type share struct {
+	count int
+	bytes int // of their encodings
 }
 
 // add keeps a proposal and reports whether it is new.
 func (c *cache) add(p Committed) bool {
 	if c.byRef == nil {
-		c.byRef = make(map[string]int)
+		c.byRef, c.shares = make(map[string]int), make(map[message.Sender]share)
 	}
 	if _, ok := c.byRef[string(p.Ref)]; ok {
 		return false
 	}
+	s := c.shares[p.Sender]
+	c.shares[p.Sender] = share{s.count + 1, s.bytes + encodedSize(p.Proposal)}
 	c.byRef[string(p.Ref)] = len(c.order)
 	c.order = append(c.order, p)
 	return true
@@ -51,6 +60,30 @@ func (c *cache) get(ref message.ProposalRef) (Committed, bool) {
 		return Committed{}, false
 	}
 	return c.order[i], true
+}
+
+// encodedSize returns how many bytes a proposal takes that was read from a message or
+// written to one.
+func encodedSize(p *message.Proposal) int {
+	b, _ := wire.Marshal(p)
+	return len(b)
+}
+
+// checkRoom checks that one more proposal of its sender may wait for a Commit, unless
+// it does already. No specification sets a limit: without one, whoever may propose
+// fills the memory of all members for as long as no one commits.
+func (g *PublicGroup) checkRoom(p *Committed) error {
+	if _, known := g.cache.get(p.Ref); known {
+		return nil
+	}
+	s := g.cache.shares[p.Sender]
+	if most := g.cfg.maxProposals(); most > 0 && s.count >= most { // local-proposals-1
+		return fail(CheckProposalLimit, "proposal %d of %s in epoch %d, want %d at most", s.count+1, senderName(p.Sender), g.Epoch(), most)
+	}
+	if most := g.cfg.maxProposalBytes(); most > 0 && encodedSize(p.Proposal) > most-s.bytes { // local-proposals-1
+		return fail(CheckProposalLimit, "proposal of %d bytes after %d of %s in epoch %d, want %d at most", encodedSize(p.Proposal), s.bytes, senderName(p.Sender), g.Epoch(), most)
+	}
+	return nil
 }
 
 // Received is the event of a proposal that was checked and kept.
@@ -80,6 +113,9 @@ func (g *PublicGroup) checkReceived(now time.Time, c *message.AuthenticatedConte
 	if _, known := g.cache.get(p.Ref); known {
 		return nil, ErrDuplicate
 	}
+	if err := g.checkRoom(p); err != nil {
+		return nil, err
+	}
 	items, err := g.now.readAAD(c.Content.AuthenticatedData)
 	if err != nil {
 		return nil, err
@@ -107,6 +143,9 @@ func (g *PublicGroup) Keep(r *Received) error {
 	}
 	if _, known := g.cache.get(r.Ref); known {
 		return ErrDuplicate
+	}
+	if err := g.checkRoom(&r.Committed); err != nil { // others were kept meanwhile
+		return err
 	}
 	g.keepProposal(r.Committed)
 	return nil

@@ -92,6 +92,9 @@ func (g *Group) Propose(now time.Time, p message.Proposal, o SendOptions) ([]byt
 	if err != nil {
 		return nil, err
 	}
+	if err := g.checkRoom(known); err != nil {
+		return nil, err
+	}
 	b, err := g.protect(c)
 	if err != nil {
 		return nil, err

@@ -124,6 +124,9 @@ func section(c Check) string {
 	if strings.HasPrefix(string(c), "ext-") {
 		return "mls-extensions-10"
 	}
+	if strings.HasPrefix(string(c), "local-") {
+		return "`Config`"
+	}
 	s, _, _ := strings.Cut(string(c), "-")
 	return "RFC 9420, " + s
 }
