@@ -34,6 +34,14 @@ import (
 // writes the pages of a path, however large the tree; and a message the entries of
 // its sender's ratchets and, for the first in an epoch, of the nodes that are opened
 // for them.
+//
+// Records are neither encrypted nor authenticated: a store has to do both. It gives back
+// what it was given, under the key it was given it, all of it as of one call of Changes:
+// sealed, say, with the record's key as associated data, and with a number of the last
+// call that is kept where it can't be set back. [Restore] refuses what contradicts
+// itself. It can't see a secret that was changed, one that stands under another key, or
+// a state of earlier: groups made of these fail later, by messages that do not decrypt
+// and Commits with wrong tags, and a state of earlier sends with keys that were used.
 type Record struct {
 	Key   string
 	Value []byte // nil means deleted

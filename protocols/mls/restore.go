@@ -16,6 +16,11 @@ import (
 // Restore returns the group whose State and later Changes the records are, or what a
 // store has made of them: of several records with one key the last counts, and one
 // without a value deletes. cfg is as it was. Errors wrap [ErrState].
+//
+// Records are taken to be the store's own, whole and of one moment (see [Record]). What
+// one says of another is checked, as far as it costs no cryptography but the signer's
+// public key and the confirmation tag: tree hashes, epochs and their order, the leaf
+// and its keys, and those of own Updates.
 func Restore(cfg *Config, records []Record) (*Group, error) {
 	r, err := newRestorer(cfg, records)
 	if err != nil {
@@ -255,6 +260,9 @@ func (r *restorer) public(g *PublicGroup) error {
 		if err := r.take(recordName{kind: recordProposal, number: number}, func(rd *wire.Reader) { c.read(rd, r.cfg) }); err != nil {
 			return err
 		}
+		if s := c.Sender; s.Type == message.SenderMember && g.now.tree.SignatureKey(tree.LeafIndex(s.Index)) == nil {
+			return fmt.Errorf("proposal %d is of leaf %d, which is blank", number, s.Index)
+		}
 		if !g.cache.add(c) {
 			return fmt.Errorf("proposal %d is there twice", number)
 		}
@@ -294,6 +302,9 @@ func (r *restorer) group(g *Group) error {
 		}
 		if epoch > g.Epoch() || len(secret) != r.cfg.Suite.ID().Sizes().Hash {
 			return fmt.Errorf("resumption secret of epoch %d with %d bytes", epoch, len(secret))
+		}
+		if len(g.resumption) > 0 && epoch != g.resumption[0].epoch+1 {
+			return fmt.Errorf("resumption secret of epoch %d follows that of epoch %d", epoch, g.resumption[0].epoch)
 		}
 		g.resumption = append([]resumption{{epoch, secret}}, g.resumption...)
 	}
@@ -358,6 +369,14 @@ func (r *restorer) secrets(g *Group) error {
 	if err := r.past(g); err != nil {
 		return err
 	}
+	if err := r.updates(g); err != nil {
+		return err
+	}
+	return checkUpdates(g)
+}
+
+// updates reads the keys of own Updates.
+func (r *restorer) updates(g *Group) error {
 	for i, number := range r.numbers(recordUpdate) {
 		var u pendingUpdate
 		if number != uint64(i) {
@@ -369,6 +388,25 @@ func (r *restorer) secrets(g *Group) error {
 			return err
 		}
 		g.updates = append(g.updates, u)
+	}
+	return nil
+}
+
+// checkUpdates checks that an own Update that waits for a Commit has its keys.
+func checkUpdates(g *Group) error {
+	for i := range g.cache.order {
+		p := &g.cache.order[i]
+		b, ok := p.Proposal.Body.(*message.Update)
+		if !ok || p.Sender != message.Member(uint32(g.own)) {
+			continue
+		}
+		at := slices.IndexFunc(g.updates, func(u pendingUpdate) bool { return bytes.Equal(u.leaf.Public, b.LeafNode.EncryptionKey) })
+		if at < 0 {
+			return fmt.Errorf("the keys of proposal %d, an update of this member, are missing", i)
+		}
+		if public, err := g.cfg.Suite.SignerPublicKey(g.updates[at].signer); err != nil || !bytes.Equal(public, b.LeafNode.SignatureKey) {
+			return fmt.Errorf("the signer of update %d is not that of proposal %d", at, i)
+		}
 	}
 	return nil
 }
