@@ -210,7 +210,11 @@ func (s *Server) CreateBranch(_ context.Context, q *pb.CreateBranchRequest) (*pb
 	if err != nil {
 		return nil, err
 	}
-	o := mls.SuccessorOptions{Extensions: extensions(q.Extensions), Path: q.ForcePath, Info: mls.GroupInfoOptions{NoTree: q.ExternalTree}}
+	list, err := extensions(q.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	o := mls.SuccessorOptions{Extensions: list, Path: q.ForcePath, Info: mls.GroupInfoOptions{NoTree: q.ExternalTree}}
 	g, p, err := st.group.Branch(s.now(), st.id, q.GroupId, keys, o)
 	if err != nil {
 		return nil, failed("branch", err)

@@ -2,6 +2,7 @@ package mlsserver
 
 import (
 	"context"
+	"math"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -84,14 +85,14 @@ func (s *Server) ResumptionPSKProposal(_ context.Context, q *pb.ResumptionPSKPro
 // GroupContextExtensionsProposal proposes other extensions of the GroupContext.
 func (s *Server) GroupContextExtensionsProposal(_ context.Context, q *pb.GroupContextExtensionsProposalRequest) (*pb.ProposalResponse, error) {
 	return s.propose(q.StateId, func(*state) (message.Proposal, error) {
-		return mls.ExtensionsProposal(extensions(q.Extensions)), nil
+		return extensionsProposal(q.Extensions)
 	})
 }
 
 // ReInitProposal proposes to end the group in favour of another.
 func (s *Server) ReInitProposal(_ context.Context, q *pb.ReInitProposalRequest) (*pb.ProposalResponse, error) {
 	return s.propose(q.StateId, func(*state) (message.Proposal, error) {
-		return mls.ReInitProposal(q.GroupId, suite.ID(q.CipherSuite), extensions(q.Extensions)), nil
+		return reInitProposal(q.GroupId, q.CipherSuite, q.Extensions)
 	})
 }
 
@@ -209,9 +210,9 @@ func described(c *client, groupID []byte, t *tree.Tree, d *pb.ProposalDescriptio
 	case "resumptionPSK":
 		return resumptionPSK(c, groupID, d.EpochId)
 	case "groupContextExtensions":
-		return mls.ExtensionsProposal(extensions(d.Extensions)), nil
+		return extensionsProposal(d.Extensions)
 	case "reinit":
-		return mls.ReInitProposal(d.GroupId, suite.ID(d.CipherSuite), extensions(d.Extensions)), nil
+		return reInitProposal(d.GroupId, d.CipherSuite, d.Extensions)
 	default:
 		return none, invalid("proposal_type %q, want add, remove, externalPSK, resumptionPSK, groupContextExtensions or reinit", kind)
 	}
@@ -235,10 +236,33 @@ func resumptionPSK(c *client, groupID []byte, epoch uint64) (message.Proposal, e
 	return p, nil
 }
 
-func extensions(list []*pb.Extension) message.Extensions {
+// extensions reads extensions, whose types the interface has in 32 bits and MLS in 16.
+func extensions(list []*pb.Extension) (message.Extensions, error) {
 	var out message.Extensions
 	for _, e := range list {
-		out = append(out, message.Extension{Type: message.ExtensionType(e.ExtensionType), Data: e.ExtensionData})
+		if e.GetExtensionType() > math.MaxUint16 {
+			return nil, invalid("extension_type %d, want at most 65535", e.ExtensionType)
+		}
+		out = append(out, message.Extension{Type: message.ExtensionType(e.GetExtensionType()), Data: e.GetExtensionData()})
 	}
-	return out
+	return out, nil
+}
+
+func extensionsProposal(list []*pb.Extension) (none message.Proposal, err error) {
+	e, err := extensions(list)
+	if err != nil {
+		return none, err
+	}
+	return mls.ExtensionsProposal(e), nil
+}
+
+func reInitProposal(groupID []byte, id uint32, list []*pb.Extension) (none message.Proposal, err error) {
+	if id > math.MaxUint16 {
+		return none, invalid("cipher suite %d, want at most 65535", id)
+	}
+	e, err := extensions(list)
+	if err != nil {
+		return none, err
+	}
+	return mls.ReInitProposal(groupID, suite.ID(id), e), nil
 }

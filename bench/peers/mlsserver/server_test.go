@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
@@ -51,6 +54,40 @@ func TestRefuses(t *testing.T) {
 			_, err := s.Export(ctx, &pb.ExportRequest{StateId: g.StateId, KeyLength: 1 << 20})
 			return err
 		},
+	}
+	wide := []*pb.Extension{{ExtensionType: 1<<16 + 1}}
+	describe := func(d *pb.ProposalDescription) error {
+		_, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId, ByValue: []*pb.ProposalDescription{d}})
+		return err
+	}
+	invalidCalls := map[string]func() error{
+		"extension type": func() error {
+			_, err := s.GroupContextExtensionsProposal(ctx, &pb.GroupContextExtensionsProposalRequest{StateId: g.StateId, Extensions: wide})
+			return err
+		},
+		"extension type by value": func() error {
+			return describe(&pb.ProposalDescription{ProposalType: []byte("groupContextExtensions"), Extensions: wide})
+		},
+		"suite of a reinit": func() error {
+			_, err := s.ReInitProposal(ctx, &pb.ReInitProposalRequest{StateId: g.StateId, CipherSuite: 1<<16 + 1})
+			return err
+		},
+		"extension type of a reinit": func() error {
+			_, err := s.ReInitProposal(ctx, &pb.ReInitProposalRequest{StateId: g.StateId, CipherSuite: 1, Extensions: wide})
+			return err
+		},
+		"suite of a reinit by value": func() error {
+			return describe(&pb.ProposalDescription{ProposalType: []byte("reinit"), CipherSuite: 1<<16 + 1})
+		},
+		"extension type of a branch": func() error {
+			_, err := s.CreateBranch(ctx, &pb.CreateBranchRequest{StateId: g.StateId, GroupId: []byte("b"), Extensions: wide})
+			return err
+		},
+	}
+	for name, call := range invalidCalls {
+		if err := call(); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: error %v, want %v", name, err, codes.InvalidArgument)
+		}
 	}
 	calls["pending commit without a reinit"] = func() error {
 		if _, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId}); err != nil {
