@@ -8,6 +8,7 @@ import (
 
 	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 )
 
 // Commit makes a Commit and leaves it pending.
@@ -19,9 +20,11 @@ func (s *Server) Commit(_ context.Context, q *pb.CommitRequest) (*pb.CommitRespo
 		return nil, err
 	}
 	o := mls.CommitOptions{Path: q.ForcePath, Info: mls.GroupInfoOptions{NoTree: q.ExternalTree}}
-	if o.References, err = st.references(s.now(), q.ByReference); err != nil {
+	next, refs, err := st.taking(s.now(), q.ByReference)
+	if err != nil {
 		return nil, err
 	}
+	o.References = refs
 	for _, d := range q.ByValue {
 		p, err := described(st.client, st.group.GroupID(), st.group.Tree(), d)
 		if err != nil {
@@ -29,7 +32,7 @@ func (s *Server) Commit(_ context.Context, q *pb.CommitRequest) (*pb.CommitRespo
 		}
 		o.Proposals = append(o.Proposals, p)
 	}
-	p, err := st.group.Commit(s.now(), o)
+	p, err := next.group.Commit(s.now(), o)
 	if err != nil {
 		return nil, failed("commit", err)
 	}
@@ -37,7 +40,8 @@ func (s *Server) Commit(_ context.Context, q *pb.CommitRequest) (*pb.CommitRespo
 	if err != nil {
 		return nil, err
 	}
-	st.pending = p
+	next.pending = p
+	*st = *next
 	return &pb.CommitResponse{Commit: p.Message, Welcome: p.Welcome, RatchetTree: t}, nil
 }
 
@@ -52,24 +56,26 @@ func (s *Server) HandleCommit(_ context.Context, q *pb.HandleCommitRequest) (*pb
 	return &pb.HandleCommitResponse{StateId: q.StateId, EpochAuthenticator: st.group.EpochAuthenticator()}, nil
 }
 
-// handle applies a Commit, if it holds a ReInit where that is asked for.
+// handle applies a Commit, if it holds a ReInit where that is asked for. If it fails,
+// the proposals that came with it are not kept.
 func (s *Server) handle(q *pb.HandleCommitRequest, reInit bool) (*state, error) {
 	st, err := s.state(q.StateId)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := st.references(s.now(), q.Proposal); err != nil {
+	next, _, err := st.taking(s.now(), q.Proposal)
+	if err != nil {
 		return nil, err
 	}
-	e, err := st.group.Process(s.now(), q.Commit)
+	e, err := next.process(s.now(), q.Commit, message.ContentCommit)
 	if err != nil {
 		return nil, failed("commit", err)
 	}
-	staged, ok := e.(*mls.Staged)
-	if !ok {
-		return nil, invalid("the message is no commit")
+	if err := s.end(next, e.(*mls.Staged), reInit); err != nil {
+		return nil, err
 	}
-	return st, st.end(staged, reInit)
+	*st = *next
+	return st, nil
 }
 
 // HandlePendingCommit applies the Commit that is pending.
@@ -92,13 +98,20 @@ func (s *Server) handlePending(q *pb.HandlePendingCommitRequest, reInit bool) (*
 	if st.pending == nil {
 		return nil, status.Errorf(codes.FailedPrecondition, "state %d has no pending commit", q.StateId)
 	}
-	return st, st.end(&st.pending.Staged, reInit)
+	return st, s.end(st, &st.pending.Staged, reInit)
 }
 
-// end merges a Commit, unless it should hold a ReInit and holds none.
-func (st *state) end(c *mls.Staged, reInit bool) error {
-	if reInit && c.ReInit() == nil {
-		return status.Error(codes.FailedPrecondition, "the commit holds no reinit")
+// end merges a Commit, unless it should hold a ReInit and holds none, or one to a suite
+// that the next group can't be made of.
+func (s *Server) end(st *state, c *mls.Staged, reInit bool) error {
+	if reInit {
+		r := c.ReInit()
+		if r == nil {
+			return status.Error(codes.FailedPrecondition, "the commit holds no reinit")
+		}
+		if _, err := s.anonymous(uint32(r.Suite)); err != nil {
+			return err
+		}
 	}
 	return st.merge(c)
 }

@@ -10,11 +10,16 @@
 // Clients are as forgiving as the interface needs them: credentials are not
 // checked, KeyPackages may live for ever, and past epochs are kept to open late
 // messages.
+//
+// A call that fails leaves the state as it was, but that keys drawn to send are used
+// up. One that panics ends the process, and
+// no interceptor is to catch it: an engine under test shows its faults.
 package mlsserver
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -249,14 +254,11 @@ func (s *Server) Unprotect(_ context.Context, q *pb.UnprotectRequest) (*pb.Unpro
 	if err != nil {
 		return nil, err
 	}
-	e, err := st.group.Process(s.now(), q.Ciphertext)
+	e, err := st.process(s.now(), q.Ciphertext, message.ContentApplication)
 	if err != nil {
 		return nil, failed("unprotect", err)
 	}
-	a, ok := e.(*mls.Application)
-	if !ok {
-		return nil, invalid("the message holds no application data")
-	}
+	a := e.(*mls.Application)
 	return &pb.UnprotectResponse{AuthenticatedData: a.AAD, Plaintext: a.Data}, nil
 }
 
@@ -312,25 +314,57 @@ func (st *state) note(b []byte, ref message.ProposalRef) {
 	st.refs[string(b)] = ref
 }
 
-// references lets the group take proposals that it does not have yet, and returns
-// how a Commit names them: never nil, since no others are meant.
-func (st *state) references(now time.Time, proposals [][]byte) ([]message.ProposalRef, error) {
-	refs := []message.ProposalRef{}
+// taking returns the state with proposals that it may not have yet, and how a Commit
+// names them: never nil, since no others are meant. If some are new it is a copy, for
+// the caller to put in st's place once all else went well; else it is st.
+func (st *state) taking(now time.Time, proposals [][]byte) (next *state, refs []message.ProposalRef, err error) {
+	next, refs = st, []message.ProposalRef{}
 	for i, b := range proposals {
-		if st.refs[string(b)] == nil {
-			e, err := st.group.Process(now, b)
+		if next.refs[string(b)] == nil {
+			if next == st {
+				if next, err = st.copy(); err != nil {
+					return nil, nil, failed("copy of the state", err)
+				}
+			}
+			e, err := next.process(now, b, message.ContentProposal)
 			if err != nil {
-				return nil, failed(fmt.Sprintf("proposal %d", i), err)
+				return nil, nil, failed(fmt.Sprintf("proposal %d", i), err)
 			}
-			r, ok := e.(*mls.Received)
-			if !ok {
-				return nil, invalid("proposal %d is another message", i)
-			}
-			st.note(b, r.Ref)
+			next.note(b, e.(*mls.Received).Ref)
 		}
-		refs = append(refs, st.refs[string(b)])
+		refs = append(refs, next.refs[string(b)])
 	}
-	return refs, nil
+	return next, refs, nil
+}
+
+// copy returns a copy that can change by itself. A Commit that is pending stays with
+// the state.
+func (st *state) copy() (*state, error) {
+	g, err := mls.Restore(st.cfg, st.group.State())
+	if err != nil {
+		return nil, err
+	}
+	return &state{client: st.client, group: g, refs: maps.Clone(st.refs)}, nil
+}
+
+// process takes a message to the group, if it is of the kind that is meant: another
+// would leave a trace too.
+func (st *state) process(now time.Time, b []byte, want message.ContentType) (mls.Event, error) {
+	m, err := message.Parse(b, nil)
+	if err != nil {
+		return nil, err
+	}
+	got := want // what is no message to a group is refused by it
+	switch {
+	case m.Public != nil:
+		got = m.Public.Content.Type
+	case m.Private != nil:
+		got = m.Private.ContentType
+	}
+	if got != want {
+		return nil, invalid("the message is of content type %v, want %v", got, want)
+	}
+	return st.group.ProcessMessage(now, m)
 }
 
 // merge makes a Commit the state's.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"testing"
 	"time"
 
@@ -109,5 +110,87 @@ func TestRefuses(t *testing.T) {
 	after, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: g.StateId})
 	if err != nil || !bytes.Equal(before.StateAuthSecret, after.StateAuthSecret) {
 		t.Errorf("the state changed: %v", err)
+	}
+}
+
+// TestFailsWhole: a call that fails keeps nothing of what came with it, whatever the
+// handshakes are sent in, and passes when it is made again as it should be.
+func TestFailsWhole(t *testing.T) {
+	t.Parallel()
+	for _, encrypt := range []bool{false, true} {
+		clients := 0
+		s := New(func(id suite.ID) (suite.Suite, error) {
+			clients++
+			return suite.NewSeeded(id, sha256.Sum256([]byte(t.Name())), fmt.Sprint(clients))
+		}, func() time.Time { return time.Unix(1_800_000_000, 0) })
+		ctx := context.Background()
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		g, err := s.CreateGroup(ctx, &pb.CreateGroupRequest{GroupId: []byte("g"), CipherSuite: 1, Identity: []byte("alice"), EncryptHandshake: encrypt})
+		must(err)
+		var joined []uint32
+		for _, name := range []string{"bob", "carol"} {
+			k, err := s.CreateKeyPackage(ctx, &pb.CreateKeyPackageRequest{CipherSuite: 1, Identity: []byte(name)})
+			must(err)
+			c, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId, ByValue: []*pb.ProposalDescription{{ProposalType: []byte("add"), KeyPackage: k.KeyPackage}}})
+			must(err)
+			_, err = s.HandlePendingCommit(ctx, &pb.HandlePendingCommitRequest{StateId: g.StateId})
+			must(err)
+			for _, n := range joined {
+				_, err := s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: n, Commit: c.Commit})
+				must(err)
+			}
+			j, err := s.JoinGroup(ctx, &pb.JoinGroupRequest{TransactionId: k.TransactionId, Welcome: c.Welcome, EncryptHandshake: encrypt})
+			must(err)
+			joined = append(joined, j.StateId)
+		}
+		bob, carol := joined[0], joined[1]
+		p, err := s.UpdateProposal(ctx, &pb.UpdateProposalRequest{StateId: bob})
+		must(err)
+		other, err := s.ResumptionPSKProposal(ctx, &pb.ResumptionPSKProposalRequest{StateId: bob, EpochId: 77}) // which nobody has
+		must(err)
+		kept := func(what string, n uint32) {
+			t.Helper()
+			if got := len(s.states[n].group.Proposals()) + len(s.states[n].refs); got > 0 || s.states[n].pending != nil {
+				t.Errorf("encrypted %v, %s: %d proposals and references kept, pending %v", encrypt, what, got, s.states[n].pending)
+			}
+		}
+		if _, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId, ByReference: [][]byte{p.Proposal, other.Proposal}}); err == nil {
+			t.Error("committed a pre-shared key that is not known")
+		}
+		kept("commit", g.StateId)
+		c, err := s.Commit(ctx, &pb.CommitRequest{StateId: g.StateId, ByReference: [][]byte{p.Proposal}})
+		must(err)
+		bad := bytes.Clone(c.Commit)
+		bad[len(bad)-1] ^= 1
+		for what, commit := range map[string][]byte{"damaged commit": bad, "proposal for a commit": other.Proposal} {
+			if _, err := s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: carol, Proposal: [][]byte{p.Proposal}, Commit: commit}); err == nil {
+				t.Errorf("%s: no error", what)
+			}
+			kept(what, carol)
+		}
+		if _, err := s.HandleReInitCommit(ctx, &pb.HandleCommitRequest{StateId: carol, Proposal: [][]byte{p.Proposal}, Commit: c.Commit}); err == nil {
+			t.Error("took a commit without a reinit for one with it")
+		}
+		kept("no reinit", carol)
+		if _, err := s.Unprotect(ctx, &pb.UnprotectRequest{StateId: carol, Ciphertext: other.Proposal}); err == nil {
+			t.Error("took a proposal for application data")
+		}
+		kept("proposal for application data", carol)
+		_, err = s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: carol, Proposal: [][]byte{p.Proposal}, Commit: c.Commit})
+		must(err)
+		_, err = s.HandleCommit(ctx, &pb.HandleCommitRequest{StateId: bob, Proposal: [][]byte{p.Proposal}, Commit: c.Commit})
+		must(err)
+		a, err := s.HandlePendingCommit(ctx, &pb.HandlePendingCommitRequest{StateId: g.StateId})
+		must(err)
+		for _, n := range joined {
+			if b, err := s.StateAuth(ctx, &pb.StateAuthRequest{StateId: n}); err != nil || !bytes.Equal(a.EpochAuthenticator, b.StateAuthSecret) {
+				t.Errorf("encrypted %v: state %d disagrees: %v", encrypt, n, err)
+			}
+		}
 	}
 }
