@@ -168,8 +168,12 @@ func Verify(fsys fs.FS, sources []Source) []Problem {
 	return all
 }
 
-// check copies f out of a folder of vectors.
+// check copies f out of a folder of vectors. What is no regular file it does not open:
+// to open a named pipe may take for ever.
 func (f File) check(fsys fs.FS, dst io.Writer) error {
+	if info, err := fs.Stat(fsys, f.Name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file: its mode is %v", f.Name, info.Mode())
+	}
 	src, err := fsys.Open(f.Name)
 	if err != nil {
 		return err

@@ -148,8 +148,11 @@ func TestRead(t *testing.T) {
 			t.Errorf("read %q: got error %v, want %T %v", name, err, want, want)
 		}
 	}
-	if _, err := vectors.Read(fsys, "mls/welcome.json"); err == nil {
-		t.Error("a folder in the place of a file was read")
+	for name, mode := range map[string]fs.FileMode{"a folder": fs.ModeDir, "a named pipe": fs.ModeNamedPipe, "a device": fs.ModeDevice | fs.ModeCharDevice, "a socket": fs.ModeSocket} {
+		_, err := vectors.Read(fstest.MapFS{"mls/welcome.json": {Mode: mode}}, "mls/welcome.json")
+		if err == nil || !strings.Contains(err.Error(), "mls/welcome.json is no regular file") {
+			t.Errorf("%s in the place of a file: error %v", name, err)
+		}
 	}
 }
 

@@ -122,6 +122,9 @@ func runRun(ctx context.Context, o *runOptions, p protocol, files []string) erro
 	}
 	var inputs []input
 	for _, name := range files {
+		if ctx.Err() != nil {
+			break
+		}
 		in, err := load(dir, p, name)
 		if err != nil {
 			return exit.Failuref(hint, "%s: %w", dir, err)
@@ -129,13 +132,14 @@ func runRun(ctx context.Context, o *runOptions, p protocol, files []string) erro
 		inputs = append(inputs, in)
 	}
 	res := o.check(ctx, dir, p, inputs)
+	res.Complete = len(res.Files) == len(files)
 	bad := res.Passed != res.Cases
 	if o.JSON {
 		if err := o.IO.JSON(res); err != nil {
 			return err
 		}
 	} else if bad || !o.Quiet {
-		res.print(o.IO, len(inputs))
+		res.print(o.IO, len(files))
 	}
 	switch {
 	case bad:
@@ -206,7 +210,6 @@ func (o *runOptions) check(ctx context.Context, dir string, p protocol, inputs [
 		res.add(in, outcomes, o.IO.Now().Sub(start))
 		done += in.bytes
 	}
-	res.Complete = true
 	return res
 }
 
