@@ -6,6 +6,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,10 +60,31 @@ func Args(least, most int, what string) cobra.PositionalArgs {
 // NoArgs demands that there are none.
 var NoArgs = Args(0, 0, "")
 
-// FlagError turns an error about flags into one that names the flag that was
-// meant.
+// values says what a flag takes, by the type that it has for pflag.
+var values = map[string]string{
+	"bool":      "true or false",
+	"duration":  "a time with its unit, such as 10s or 1m30s",
+	"int":       "a whole number",
+	"intSlice":  "whole numbers, with commas between",
+	"uint64":    "a whole number, 0 or more",
+	"uintSlice": "whole numbers, 0 or more, with commas between",
+}
+
+// FlagError turns an error about flags into one that names the flag that was meant,
+// or what it takes.
 func FlagError(c *cobra.Command, err error) error {
 	help := fmt.Sprintf("%q lists the flags.", c.CommandPath()+" --help")
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		f := bad.GetFlag()
+		switch want, ok := values[f.Value.Type()]; {
+		case errors.Is(err, strconv.ErrRange):
+			return exit.Usagef(help, "%s: --%s %q: the number is out of range", c.CommandPath(), f.Name, bad.GetValue())
+		case ok:
+			return exit.Usagef(help, "%s: --%s %q: want %s", c.CommandPath(), f.Name, bad.GetValue(), want)
+		}
+		return exit.Usagef(help, "%s: --%s %q: %w", c.CommandPath(), f.Name, bad.GetValue(), bad.Unwrap())
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return exit.Usagef(help, "%s: %w", c.CommandPath(), err)
