@@ -3,6 +3,8 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -57,6 +59,14 @@ func runMLS(ctx context.Context, o *mlsOptions) error {
 	if o.Time <= 0 {
 		return exit.Usagef("", "--time %v: want more than 0", o.Time)
 	}
+	var out *figure
+	if o.Out != "" {
+		var err error
+		if out, err = newFigure(o.Out); err != nil { // before minutes are spent
+			return exit.Failuref("--out chooses another file.", "%w", err)
+		}
+		defer out.close()
+	}
 	progress := o.progress()
 	res, err := bench.MLS(ctx, bench.MLSOptions{
 		Seed: o.Seed, Sizes: o.Sizes, Time: o.Time, Progress: func(share float64) { progress.Set(share, 1) },
@@ -66,19 +76,52 @@ func runMLS(ctx context.Context, o *mlsOptions) error {
 		return err
 	}
 	printErr := o.print(res)
-	if printErr == nil && o.Out != "" {
-		printErr = drawMLS(o.Out, res)
+	if printErr == nil && out != nil {
+		printErr = out.draw(res)
 	}
 	return cmp.Or(err, printErr)
 }
 
-func drawMLS(file string, res bench.MLSResult) error {
+// figure is a file to draw into, which was opened before there is anything to draw.
+type figure struct {
+	file  *os.File
+	empty bool // it was made for the figure, which is not in it
+}
+
+// newFigure opens a file, and leaves what is in it until it is drawn into.
+func newFigure(path string) (*figure, error) {
+	_, err := os.Stat(path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &figure{f, isNew}, nil
+}
+
+// draw replaces what the file holds.
+func (f *figure) draw(res bench.MLSResult) error {
 	svg, err := res.Figure().SVG()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, svg, 0o666); err != nil {
+	if _, err = f.file.Write(svg); err == nil {
+		f.empty = false
+		if info, statErr := f.file.Stat(); statErr == nil && info.Mode().IsRegular() {
+			err = f.file.Truncate(int64(len(svg))) // what was there may have been longer
+		}
+	}
+	err = cmp.Or(err, f.file.Close())
+	if err != nil {
 		return exit.Failuref("--out chooses another file.", "%w", err)
 	}
 	return nil
+}
+
+// close closes the file, and removes it if it was made for nothing.
+func (f *figure) close() {
+	f.file.Close() // if it was not yet
+	if f.empty {
+		os.Remove(f.file.Name())
+	}
 }
