@@ -52,6 +52,22 @@ func newPeer(ctx context.Context, addr string, rpc pb.MLSClientClient) (*Peer, e
 	return &Peer{Addr: addr, Name: name.Name, Suites: suites.Ciphersuites, rpc: rpc}, nil
 }
 
+// tellApart returns the peers with names that differ: of those with one name, the
+// second and later ones have a number after it.
+func tellApart(peers []*Peer) []*Peer {
+	seen := make(map[string]bool)
+	out := make([]*Peer, len(peers))
+	for i, p := range peers {
+		c := *p
+		for n := 2; seen[c.Name]; n++ {
+			c.Name = fmt.Sprintf("%s #%d", p.Name, n)
+		}
+		seen[c.Name] = true
+		out[i] = &c
+	}
+	return out
+}
+
 // Close ends the connection.
 func (p *Peer) Close() {
 	if p.conn != nil {

@@ -87,7 +87,8 @@ type part struct {
 }
 
 // Run plays. Its error is that of the context or of the options; what peers do is in
-// the report. What was played before an interruption is in it too.
+// the report. What was played before an interruption is in it too. There, the second
+// peer of one name has " #2" after it, and so on.
 func Run(ctx context.Context, peers []*Peer, o Options) (*Report, error) {
 	if len(peers) == 0 {
 		return nil, errors.New("no peers, want one at least")
@@ -98,6 +99,7 @@ func Run(ctx context.Context, peers []*Peer, o Options) (*Report, error) {
 	if o.Modes == nil {
 		o.Modes = []Mode{Public, Private}
 	}
+	peers = tellApart(peers)
 	common := commonSuites(peers)
 	if o.Suites == nil {
 		o.Suites = common

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,13 +18,13 @@ import (
 )
 
 // serve starts an implementation on the loopback interface.
-func serve(t *testing.T, impl pb.MLSClientServer) *Peer {
+func serve(t *testing.T, impl pb.MLSClientServer, o ...grpc.ServerOption) *Peer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer()
+	s := grpc.NewServer(o...)
 	pb.RegisterMLSClientServer(s, impl)
 	go s.Serve(l)
 	t.Cleanup(s.Stop)
@@ -52,16 +54,42 @@ func TestAgainstOurselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	allPassed(t, r)
+	if want := 31 * len(suites) * 2 * 4; len(r.Games) != want {
+		t.Errorf("%d games, want %d", len(r.Games), want)
+	}
+	figures := map[string]int{}
+	for _, c := range r.Calls {
+		figures[c.Peer]++
+	}
+	// Name and SupportedCiphersuites come before the games, and Free after each.
+	if want := map[string]int{"mimi-lab": 31, "mimi-lab #2": 31}; !maps.Equal(figures, want) {
+		t.Errorf("figures of calls by peer: %v, want %v", figures, want)
+	}
+}
+
+func allPassed(t *testing.T, r *Report) {
+	t.Helper()
 	for _, g := range r.Games {
 		if g.Outcome != Passed {
 			t.Errorf("%s, %s, suite %d, %s: %s: %s", g.Scenario, g.Part, g.Suite, g.Mode, g.Outcome, g.Error)
 		}
 	}
-	if want := 31 * len(suites) * 2 * 4; len(r.Games) != want {
-		t.Errorf("%d games, want %d", len(r.Games), want)
+}
+
+// TestTellApart: peers of one name get others, unless someone has that name.
+func TestTellApart(t *testing.T) {
+	t.Parallel()
+	var peers []*Peer
+	for _, name := range []string{"a", "b", "a", "a #2", "a"} {
+		peers = append(peers, &Peer{Name: name, Addr: "addr"})
 	}
-	if len(r.Calls) != 31 {
-		t.Errorf("figures of %d calls, want 31: %v", len(r.Calls), r.Calls)
+	var got []string
+	for _, p := range tellApart(peers) {
+		got = append(got, p.Name)
+	}
+	if want := []string{"a", "b", "a #2", "a #2 #2", "a #3"}; !slices.Equal(got, want) || peers[2].Name != "a" {
+		t.Errorf("names %q, want %q; the third peer is %q", got, want, peers[2].Name)
 	}
 }
 

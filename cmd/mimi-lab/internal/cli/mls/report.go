@@ -58,7 +58,7 @@ func printCalls(b *strings.Builder, r *mlsrun.Report) {
 		if c.Bytes > 0 {
 			size = fmt.Sprint(c.Bytes)
 		}
-		fmt.Fprintf(b, "%-30s %-14s %7d %11.3f %9s\n", c.Call, short(printable(c.Peer), 14), c.Count, float64(c.Median)/float64(time.Millisecond), size)
+		fmt.Fprintf(b, "%-30s %-14s %7d %11.3f %9s\n", c.Call, shortPeer(printable(c.Peer), 14), c.Count, float64(c.Median)/float64(time.Millisecond), size)
 	}
 }
 
@@ -123,6 +123,16 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// shortPeer cuts a peer's name to n characters, but not the number after it that tells
+// it from others of the name.
+func shortPeer(name string, n int) string {
+	number := ""
+	if i := strings.LastIndex(name, " #"); i >= 0 && len(name)-i < n {
+		name, number = name[:i], name[i:]
+	}
+	return short(name, n-len(number)) + number
 }
 
 // short cuts a text to n characters.

@@ -56,3 +56,21 @@ failed: commit, remove, suite 1, public handshakes, among mimi-lab, Other 1.0
 		}
 	}
 }
+
+// TestShortPeer: two implementations of one name do not become one in the table.
+func TestShortPeer(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"mimi-lab":                         "mimi-lab",
+		"mimi-lab #2":                      "mimi-lab #2",
+		"OpenMLS 0.9.2 (a provider)":       "OpenMLS 0.9.2…",
+		"OpenMLS 0.9.2 (a provider) #2":    "OpenMLS 0.… #2",
+		"OpenMLS 0.9.2 (a provider) #12":   "OpenMLS 0… #12",
+		"One with a # in the middle of it": "One with a # …",
+		" #this is a strange name":         " #this is a s…",
+	} {
+		if got := shortPeer(name, 14); got != want {
+			t.Errorf("%q becomes %q, want %q", name, got, want)
+		}
+	}
+}
