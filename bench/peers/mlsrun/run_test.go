@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,14 +43,16 @@ func ours(t *testing.T, name string) *mlsserver.Server {
 	}, time.Now)
 }
 
-// TestAgainstOurselves plays everything between two servers of ours.
+// TestAgainstOurselves plays everything between two servers of ours, and sees that it
+// takes each call of the interface.
 func TestAgainstOurselves(t *testing.T) {
 	t.Parallel()
 	suites := []uint32{1, 2, 3, 7}
 	if testing.Short() {
 		suites = suites[:1]
 	}
-	peers := []*Peer{serve(t, ours(t, "a")), serve(t, ours(t, "b"))}
+	var calls record
+	peers := []*Peer{serve(t, ours(t, "a"), grpc.UnaryInterceptor(calls.intercept)), serve(t, ours(t, "b"))}
 	r, err := Run(context.Background(), peers, Options{Suites: suites, Steps: 12, Members: 8, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +60,15 @@ func TestAgainstOurselves(t *testing.T) {
 	allPassed(t, r)
 	if want := 31 * len(suites) * 2 * 4; len(r.Games) != want {
 		t.Errorf("%d games, want %d", len(r.Games), want)
+	}
+	methods := pb.MLSClient_ServiceDesc.Methods
+	if len(methods) != 34 {
+		t.Fatalf("the interface has %d calls, want 34", len(methods))
+	}
+	for _, m := range methods {
+		if _, ok := calls.seen.Load("/" + pb.MLSClient_ServiceDesc.ServiceName + "/" + m.MethodName); !ok {
+			t.Errorf("%s was not called", m.MethodName)
+		}
 	}
 	figures := map[string]int{}
 	for _, c := range r.Calls {
@@ -66,6 +78,33 @@ func TestAgainstOurselves(t *testing.T) {
 	if want := map[string]int{"mimi-lab": 31, "mimi-lab #2": 31}; !maps.Equal(figures, want) {
 		t.Errorf("figures of calls by peer: %v, want %v", figures, want)
 	}
+}
+
+// TestSlowSuites plays in the suites of the slower curves as well: each part once, with
+// handshakes in PrivateMessages.
+func TestSlowSuites(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	peers := []*Peer{serve(t, ours(t, "a")), serve(t, ours(t, "b"))}
+	suites := []uint32{4, 5, 6}
+	r, err := Run(context.Background(), peers, Options{Suites: suites, Modes: []Mode{Private}, Deals: 1, Steps: 6, Members: 5, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allPassed(t, r)
+	if want := 31 * len(suites); len(r.Games) != want {
+		t.Errorf("%d games, want %d", len(r.Games), want)
+	}
+}
+
+// record notes which methods a server was called for.
+type record struct{ seen sync.Map }
+
+func (r *record) intercept(ctx context.Context, q any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+	r.seen.Store(info.FullMethod, true)
+	return h(ctx, q)
 }
 
 func allPassed(t *testing.T, r *Report) {
