@@ -19,9 +19,11 @@
 //
 // A change has two phases. [Group.Process] and [PublicGroup.Stage] check a Commit
 // and return a [Staged] value that can be looked at; Merge makes it the group's
-// state, dropping it leaves the group as it was. A Commit of one's own is staged
-// too, since the delivery service may order another one first (RFC 9420, Section
-// 14). [OpenWelcome] returns a [StagedWelcome] in the same way.
+// state. To discard it is to drop it: it has nothing of the group's to give back, nor
+// has a [StagedWelcome], which [OpenWelcome] returns in the same way. What it alone
+// knows of the next epoch goes with its memory; a copy that [Group.MarshalPending] made
+// is the store's to delete. A Commit of one's own is staged too, since the delivery
+// service may order another one first (RFC 9420, Section 14).
 //
 // What a message must keep is written down as one [Check] each.
 //

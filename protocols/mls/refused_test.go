@@ -201,6 +201,39 @@ func TestMergeIsOnce(t *testing.T) {
 	stale("the other commit of the epoch", second)
 }
 
+// TestDiscard drops Commits that were staged, of others and of one's own: nothing of
+// them is left in the state, in either kind of message, but that a PrivateMessage of
+// one's own used a key up.
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	for _, public := range []bool{true, false} {
+		x := newScene(t, &row{config: func(c *Config) { c.PublicHandshake = public }})
+		p, err := x.in.Commit(now, CommitOptions{Path: true, Proposals: []message.Proposal{RemoveProposal(3)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := x.to.State()
+		for range 2 {
+			if _, err := x.to.Process(now, p.Message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := sameRecords(before, x.to.State()); diff != "" {
+			t.Errorf("public %v: after a staged commit was dropped, %s", public, diff)
+		}
+		if _, err := x.to.Commit(now, CommitOptions{Path: true}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range x.to.Changes() {
+			if public || !strings.HasPrefix(r.Key, "keys/") {
+				t.Errorf("public %v: after a commit of one's own was dropped, record %s changed", public, r.Key)
+			}
+		}
+		x.groups["2"].ClearProposals()
+		x.commit("2", CommitOptions{Path: true})
+	}
+}
+
 // TestFork merges two Commits of one epoch in two halves of a group: from then on no
 // message of the other half passes, and the halves can tell that they are two.
 func TestFork(t *testing.T) {
