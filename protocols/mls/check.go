@@ -26,9 +26,10 @@ const (
 	CheckExternalCredential Check = "5.3.1-1" // the credentials of external senders are valid
 
 	// Message framing (Section 6).
-	CheckGroup         Check = "6-1"   // group_id is the group's
-	CheckEpoch         Check = "6-2"   // epoch is the current one; for an application message one that is kept
-	CheckApplication   Check = "6-3"   // application data comes in a PrivateMessage from a member
+	CheckGroup       Check = "6-1" // group_id is the group's
+	CheckEpoch       Check = "6-2" // epoch is the current one; for an application message one that is kept
+	CheckApplication Check = "6-3" // application data comes in a PrivateMessage from a member
+	// 6-4, that others than members send PublicMessages, holds by the types.
 	CheckSenderMember  Check = "6-5"   // a member sender is a leaf of the tree
 	CheckSenderContent Check = "6-6"   // new_member_commit sends a commit, new_member_proposal and external a proposal
 	CheckSignature     Check = "6.1-1" // the signature on the FramedContent

@@ -171,7 +171,7 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 			return fail(CheckSenderContent, "%v from an %v sender", f.Type, f.Sender.Type)
 		}
 	}
-	// That others than members send PublicMessages (Section 12.1.8) needs no check:
+	// 6-4, that others than members send PublicMessages (Section 12.1.8), needs no check:
 	// the sender of a PrivateMessage is a leaf index.
 	return nil
 }

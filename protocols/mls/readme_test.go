@@ -79,6 +79,35 @@ func TestEveryCheckHasARow(t *testing.T) {
 	}
 }
 
+// TestIdentifiersHaveNoGaps: the rules of a section are numbered from 1 on. Where one is
+// left out, README.md says why.
+func TestIdentifiersHaveNoGaps(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prose, _, _ := strings.Cut(string(text), tableFrom)
+	most := make(map[string]int)
+	have := make(map[string]bool)
+	for _, c := range constants(t) {
+		at := strings.LastIndex(string(c.check), "-")
+		n, err := strconv.Atoi(string(c.check[at+1:]))
+		if err != nil || n < 1 {
+			t.Fatalf("%s ends with no number from 1 on", c.check)
+		}
+		name := string(c.check[:at])
+		most[name], have[string(c.check)] = max(most[name], n), true
+	}
+	for name, last := range most {
+		for n := 1; n <= last; n++ {
+			if id := fmt.Sprintf("%s-%d", name, n); !have[id] && !strings.Contains(prose, "would be "+id+",") {
+				t.Errorf("no check is %s, and README.md does not say why", id)
+			}
+		}
+	}
+}
+
 // Where the table stands in README.md.
 const tableFrom, tableTo = "<!-- checks -->\n", "<!-- end -->\n"
 
