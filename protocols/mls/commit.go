@@ -234,8 +234,10 @@ func (g *PublicGroup) build(now time.Time, a *author, all []Committed, o CommitO
 	if err != nil {
 		return nil, nil, err
 	}
+	defer clear(commitSecret)
 	after := st.before
 	if path != nil {
+		defer path.keys.Erase()
 		after = path.after
 	}
 	next, err := st.provision(after)
@@ -258,6 +260,7 @@ func (g *PublicGroup) build(now time.Time, a *author, all []Committed, o CommitO
 	if err != nil {
 		return nil, nil, err
 	}
+	defer wipe(member, joinerSecret)
 	p := &Pending{Staged: Staged{stage: st, secrets: own}}
 	if len(st.added) > 0 || o.GroupInfo {
 		if p.GroupInfo, err = g.cfg.groupInfo(st.next, own, o.Info); err != nil {
@@ -343,6 +346,7 @@ func (g *PublicGroup) conclude(st *stage, a *author, own *secrets, next message.
 	joiner = schedule.JoinerSecret(s, a.initSecret, commitSecret, encoded)
 	member = schedule.MemberSecret(s, joiner, psk)
 	own.epoch = schedule.NewEpoch(s, member, encoded)
+	clear(psk)
 	c.Auth.ConfirmationTag = schedule.ConfirmationTag(s, own.epoch.Confirmation, next.ConfirmedTranscriptHash)
 	if st.next, err = newSnapshot(g.cfg, next, after, c.Auth.ConfirmationTag); err != nil {
 		return nil, nil, err

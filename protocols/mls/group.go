@@ -228,11 +228,21 @@ func (g *Group) Merge(s *Staged) error {
 		}
 		g.past = append([]pastEpoch{old}, g.past...)
 		g.forget(g.cfg.PastEpochs)
+		g.end()
 		g.enter(s.secrets)
 	}
 	g.journal.advance(old.snap.tree, g.now)
 	g.journal.prune(g.oldest())
 	return nil
+}
+
+// end overwrites the secrets that are of no use once the next epoch has begun (RFC 9420,
+// Section 9.2): the init_secret among them would give that epoch's to whoever learns
+// the commit_secret.
+func (g *Group) end() {
+	g.epoch.SenderData, g.epoch.Resumption = nil, nil // the past epoch has the one, the list of them the other
+	g.epoch.Wipe()
+	g.exporter.Wipe()
 }
 
 // forget overwrites the secrets of all past epochs but the latest n.

@@ -475,3 +475,75 @@ func TestHub(t *testing.T) {
 		t.Fatalf("hub has another tree of %d members", hub.Tree().Members())
 	}
 }
+
+// TestEndOfEpoch: a Commit overwrites the secrets of the epoch that it ends, but those
+// that late messages and resumption need.
+func TestEndOfEpoch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, func(c *Config) { c.PastEpochs = 1 })
+	w.commit("0", CommitOptions{Path: true}, w.keyPackage("1"), w.keyPackage("2"))
+	for _, name := range []string{"0", "1"} { // who commits, and who follows
+		g := w.groups[name]
+		e := *g.epoch
+		late, err := w.groups["2"].Protect([]byte("late"), SendOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.commit("0", CommitOptions{Path: true})
+		for what, secret := range map[string][]byte{
+			"exporter_secret": e.Exporter, "external_secret": e.External, "confirmation_key": e.Confirmation,
+			"membership_key": e.Membership, "epoch_authenticator": e.Authenticator, "init_secret": e.Init,
+		} {
+			if len(secret) == 0 || !bytes.Equal(secret, make([]byte, len(secret))) {
+				t.Errorf("%s: %s of the epoch before is %x, want zeros", name, what, secret)
+			}
+		}
+		if secret, ok := g.ResumptionPSK(g.Epoch() - 1); !ok || bytes.Equal(secret, make([]byte, len(secret))) {
+			t.Errorf("%s: resumption secret of the epoch before: %x, %v", name, secret, ok)
+		}
+		if _, err := g.Process(now, late); err != nil {
+			t.Errorf("%s: message of the epoch before: %v", name, err)
+		}
+	}
+	w.agree()
+}
+
+// extracting keeps what HKDF-Extract gave, which is never what an epoch keeps.
+type extracting struct {
+	suite.Suite
+	got [][]byte
+}
+
+func (s *extracting) Extract(salt, ikm []byte) []byte {
+	out := s.Suite.Extract(salt, ikm)
+	s.got = append(s.got, out)
+	return out
+}
+
+// TestDerivedFromIsOverwritten: making a Commit, following it and joining by it leave
+// nothing of what the secrets of the epoch were derived from: neither the psk_secret nor
+// what the joiner_secret comes from and becomes.
+func TestDerivedFromIsOverwritten(t *testing.T) {
+	t.Parallel()
+	var e *extracting
+	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, func(c *Config) {
+		e = &extracting{Suite: c.Suite}
+		c.Suite = e
+		c.PSK = func(*message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), true }
+	})
+	w.commit("0", CommitOptions{}, w.keyPackage("1"))
+	psk, err := w.cfg.PSKProposal(message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte("known")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.got = nil
+	w.commit("1", CommitOptions{Path: true, Proposals: []message.Proposal{psk}}, w.keyPackage("2"))
+	if len(e.got) < 3*3 {
+		t.Fatalf("%d secrets extracted, want three each by who commits, follows and joins", len(e.got))
+	}
+	for i, secret := range e.got {
+		if !bytes.Equal(secret, make([]byte, len(secret))) {
+			t.Errorf("secret %d of %d is left: %x", i, len(e.got), secret)
+		}
+	}
+}

@@ -244,11 +244,20 @@ func (g *Group) stageSecrets(now time.Time, c *message.AuthenticatedContent, con
 		return nil, err
 	}
 	joiner := schedule.JoinerSecret(g.cfg.Suite, initSecret, commitSecret, st.next.encoded)
-	own.epoch = schedule.NewEpoch(g.cfg.Suite, schedule.MemberSecret(g.cfg.Suite, joiner, psk), st.next.encoded)
+	member := schedule.MemberSecret(g.cfg.Suite, joiner, psk)
+	own.epoch = schedule.NewEpoch(g.cfg.Suite, member, st.next.encoded)
+	wipe(commitSecret, psk, joiner, member)
 	if err := checkTag(g.cfg, own.epoch, st.next); err != nil {
 		return nil, err
 	}
 	return &Staged{stage: st, secrets: own}, nil
+}
+
+// wipe overwrites secrets that others were derived from (Section 9.2).
+func wipe(all ...[]byte) {
+	for _, secret := range all {
+		clear(secret)
+	}
 }
 
 // takeUpdate gives secrets the keys of an own Update that the Commit covers.

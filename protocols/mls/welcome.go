@@ -71,6 +71,7 @@ func OpenWelcome(cfg *Config, now time.Time, w *message.Welcome, keys []*KeyPack
 		return nil, err
 	}
 	member := schedule.MemberSecret(cfg.Suite, gs.JoinerSecret, psk)
+	defer wipe(gs.JoinerSecret, gs.PathSecret, psk, member)
 	info, err := cfg.openGroupInfo(w, member)
 	if err != nil {
 		return nil, err
