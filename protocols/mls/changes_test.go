@@ -28,8 +28,8 @@ func withTopic(c *Config) {
 	}}}
 }
 
-// hubOf returns a tracker of the world's group and a function that gives it a message.
-func hubOf(w *world) (*PublicGroup, func([]byte) Event) {
+// hub returns a tracker of the world's group.
+func (w *world) hub() *PublicGroup {
 	w.t.Helper()
 	info, err := w.groups[w.order[0]].GroupInfo(GroupInfoOptions{})
 	if err != nil {
@@ -39,17 +39,30 @@ func hubOf(w *world) (*PublicGroup, func([]byte) Event) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return hub, func(b []byte) Event {
-		w.t.Helper()
-		m, err := message.Parse(b, nil)
-		if err != nil {
+	return hub
+}
+
+// stage gives a tracker a message.
+func (w *world) stage(hub *PublicGroup, b []byte) Event {
+	w.t.Helper()
+	m, err := message.Parse(b, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e, err := hub.Stage(now, m.Public)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// track gives a tracker a message and merges it if it is a Commit.
+func (w *world) track(hub *PublicGroup, b []byte) {
+	w.t.Helper()
+	if s, ok := w.stage(hub, b).(*Staged); ok {
+		if err := hub.Merge(s); err != nil {
 			w.t.Fatal(err)
 		}
-		e, err := hub.Stage(now, m.Public)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return e
 	}
 }
 
@@ -61,7 +74,8 @@ func TestChanges(t *testing.T) {
 	server := w.identity("server")
 	w.commit("0", CommitOptions{Path: true, Proposals: []message.Proposal{ExtensionsProposal(message.Extensions{sendersOf(server)})}},
 		w.keyPackage("1"), w.keyPackage("2"), w.keyPackage("3"), w.keyPackage("4"))
-	hub, stage := hubOf(w)
+	hub := w.hub()
+	stage := func(b []byte) Event { return w.stage(hub, b) }
 
 	update, err := w.groups["1"].ProposeUpdate(now, LeafChange{}, SendOptions{})
 	w.propose("1", update, err)
@@ -150,7 +164,8 @@ func TestChangesOfExternalCommit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, withTopic)
 	w.commit("0", CommitOptions{}, w.keyPackage("1"))
-	_, stage := hubOf(w)
+	hub := w.hub()
+	stage := func(b []byte) Event { return w.stage(hub, b) }
 	info, err := w.groups["0"].GroupInfo(GroupInfoOptions{External: true})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +193,8 @@ func TestPendingComponentData(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, withTopic)
 	w.commit("0", CommitOptions{}, w.keyPackage("1"))
-	hub, stage := hubOf(w)
+	hub := w.hub()
+	stage := func(b []byte) Event { return w.stage(hub, b) }
 	b, err := w.groups["1"].Propose(now, w.cfg.AppDataProposal(topic, []byte("two\nlines")), SendOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +214,8 @@ func TestHubRestoredWithPending(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, withTopic)
 	w.commit("0", CommitOptions{}, w.keyPackage("1"))
-	hub, stage := hubOf(w)
+	hub := w.hub()
+	stage := func(b []byte) Event { return w.stage(hub, b) }
 	store := recordStore{}
 	store.write(hub.Changes())
 	for _, line := range []string{"one", "two"} {

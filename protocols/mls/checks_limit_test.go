@@ -69,7 +69,7 @@ var limitRows = []row{
 	{check: CheckProposalLimit, name: "own of a hub", config: twoWait, run: func(x *scene) error {
 		server := x.identity("server")
 		x.commit("0", CommitOptions{Path: true, Proposals: []message.Proposal{ExtensionsProposal(message.Extensions{sendersOf(server)})}})
-		hub, _ := hubOf(x.world)
+		hub := x.hub()
 		for i := range 2 {
 			x.own(hub.ProposeExternal(now, server, x.psk(resumptionPSK(message.ResumptionApplication, uint64(i))), SendOptions{}))
 		}
@@ -100,7 +100,7 @@ func TestProposalLimit(t *testing.T) {
 		c.PSK = func(*message.PreSharedKeyID) ([]byte, bool) { return []byte("secret"), true }
 	})
 	w.commit("0", CommitOptions{Path: true}, w.keyPackage("1"), w.keyPackage("2"))
-	hub, _ := hubOf(w)
+	hub := w.hub()
 	flood := func(by string, n, kept int) {
 		t.Helper()
 		for i := range n {

@@ -441,36 +441,12 @@ func TestSuccessors(t *testing.T) {
 func TestHub(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, nil)
-	info, err := w.groups["0"].GroupInfo(GroupInfoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub, err := NewPublicGroup(w.cfg, now, info, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	see := func(b []byte) Event {
-		t.Helper()
-		m, err := message.Parse(b, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := hub.Stage(now, m.Public)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s, ok := e.(*Staged); ok {
-			if err := hub.Merge(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return e
-	}
-	see(w.commit("0", CommitOptions{}, w.keyPackage("1"), w.keyPackage("2")).Message)
+	hub := w.hub()
+	w.track(hub, w.commit("0", CommitOptions{}, w.keyPackage("1"), w.keyPackage("2")).Message)
 	b, err := w.groups["1"].Propose(now, RemoveProposal(tree.LeafIndex(2)), SendOptions{})
 	w.propose("1", b, err)
-	see(b)
-	see(w.commit("0", CommitOptions{}).Message)
+	w.track(hub, b)
+	w.track(hub, w.commit("0", CommitOptions{}).Message)
 	if !bytes.Equal(hub.Tree().Hash(), w.groups["0"].Tree().Hash()) || hub.Tree().Members() != 2 {
 		t.Fatalf("hub has another tree of %d members", hub.Tree().Members())
 	}

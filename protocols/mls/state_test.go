@@ -315,30 +315,11 @@ func TestMessageWritesKeys(t *testing.T) {
 func TestPublicGroupState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, suite.X25519AES128GCMSHA256Ed25519, nil)
-	info, err := w.groups["0"].GroupInfo(GroupInfoOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub, err := NewPublicGroup(w.cfg, now, info, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hub := w.hub()
 	store := recordStore{}
 	follow := func(b []byte) {
 		t.Helper()
-		m, err := message.Parse(b, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := hub.Stage(now, m.Public)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s, ok := e.(*Staged); ok {
-			if err := hub.Merge(s); err != nil {
-				t.Fatal(err)
-			}
-		}
+		w.track(hub, b)
 		store.write(hub.Changes())
 		if diff := sameRecords(hub.State(), store.records()); diff != "" {
 			t.Fatalf("changes do not add up to the state: %s", diff)
@@ -348,6 +329,7 @@ func TestPublicGroupState(t *testing.T) {
 				t.Fatalf("a hub stores record %s", key)
 			}
 		}
+		var err error
 		if hub, err = RestorePublic(w.cfg, store.records()); err != nil {
 			t.Fatal(err)
 		}
