@@ -303,7 +303,7 @@ func (c *Config) pskSecret(ids []message.PreSharedKeyID, local func(*message.Pre
 			secret, ok = c.PSK(&ids[i])
 		}
 		if !ok { // 8.4-2
-			return nil, fail(CheckPSKAvailable, "pre-shared key %v %x is not known", ids[i].Type, ids[i].ID)
+			return nil, fail(CheckPSKAvailable, "pre-shared key %s is not known", pskName(&ids[i]))
 		}
 		psks[i] = schedule.PSK{ID: ids[i], Secret: secret}
 	}

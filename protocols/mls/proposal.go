@@ -278,6 +278,17 @@ func pskKey(id *message.PreSharedKeyID) string {
 	return string(b)
 }
 
+// pskName names a pre-shared key for errors.
+func pskName(id *message.PreSharedKeyID) string {
+	switch id.Type {
+	case message.PSKResumption:
+		return fmt.Sprintf("%v of epoch %d of group %x for %v", id.Type, id.Epoch, id.GroupID, id.Usage)
+	case message.PSKApplication:
+		return fmt.Sprintf("%v %x of component %d", id.Type, id.ID, id.Component)
+	}
+	return fmt.Sprintf("%v %x", id.Type, id.ID)
+}
+
 // senderName names a sender for errors.
 func senderName(s message.Sender) string {
 	switch s.Type {

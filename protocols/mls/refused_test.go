@@ -149,6 +149,26 @@ func (x *scene) own(b []byte, err error) []byte {
 	return b
 }
 
+// TestUnknownPSKIsNamed: the error for a pre-shared key that is not known says which it
+// is, by what its type has.
+func TestUnknownPSKIsNamed(t *testing.T) {
+	t.Parallel()
+	x := newScene(t, new(row))
+	for _, c := range []struct {
+		id   message.PreSharedKeyID
+		want string
+	}{
+		{message.PreSharedKeyID{Type: message.PSKExternal, ID: []byte{0xab}}, "external ab is not known"},
+		{resumptionPSK(message.ResumptionApplication, 77), "resumption of epoch 77 of group 67726f7570 for application is not known"},
+		{message.PreSharedKeyID{Type: message.PSKApplication, ID: []byte{0xab}, Component: 9}, "application ab of component 9 is not known"},
+	} {
+		_, err := x.to.Commit(now, CommitOptions{Proposals: []message.Proposal{x.psk(c.id)}})
+		if !errors.Is(err, CheckPSKAvailable) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+}
+
 // TestWelcomeForAnother sees that a Welcome for someone else uses nothing up.
 func TestWelcomeForAnother(t *testing.T) {
 	t.Parallel()
