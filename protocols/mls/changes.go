@@ -162,6 +162,12 @@ func (g *PublicGroup) PendingComponentData(id message.ComponentID) (data []byte,
 // epoch's secrets is the external_pub: a committer that gives another lets nobody
 // join.
 func (g *PublicGroup) CheckGroupInfo(s *Staged, info *message.GroupInfo, ratchetTree []byte) error {
+	if s == nil || s.stage == nil {
+		return wanting("a staged Commit")
+	}
+	if info == nil {
+		return wanting("a GroupInfo")
+	}
 	if s.stage.base != g.now {
 		return ErrStale
 	}

@@ -168,6 +168,10 @@ func fail(c Check, format string, a ...any) error {
 	return &Error{c, fmt.Errorf(format, a...)}
 }
 
+// wanting is the error of a call that was given nothing for what it needs. It is easily
+// done: a [message.Message] has only the field of its wire format.
+func wanting(want string) error { return fmt.Errorf("mls: got nil, want %s", want) }
+
 // What callers branch on, besides checks.
 var (
 	// ErrRemoved: the client is not a member any more.
@@ -175,6 +179,9 @@ var (
 	// ErrOwnMessage: the client's own message came back. A Commit of one's own is
 	// merged when it is known to be accepted.
 	ErrOwnMessage = errors.New("mls: message of this client's own")
+	// ErrEncrypted: a PrivateMessage came to a PublicGroup. Whether it is application
+	// data or not, its content is for members only.
+	ErrEncrypted = errors.New("mls: a PrivateMessage, want a PublicMessage: only members can open others")
 	// ErrDuplicate: the proposal was received before in this epoch.
 	ErrDuplicate = errors.New("mls: proposal was received before")
 	// ErrStale: a staged commit no longer starts from the group's state.

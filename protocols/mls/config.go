@@ -133,6 +133,9 @@ func (c *Config) maxProposalBytes() int {
 }
 
 func (c *Config) check() error {
+	if c == nil {
+		return wanting("a Config")
+	}
 	if c.Suite == nil {
 		return fmt.Errorf("mls: Config has no Suite")
 	}

@@ -17,7 +17,7 @@
 // [Group] is one member's view; a [PublicGroup] is that of a server which follows
 // the group's PublicMessages without its secrets, and every Group embeds one.
 //
-// A change has two phases. [Group.Process] and [PublicGroup.Stage] check a Commit
+// A change has two phases. [Group.Process] and [PublicGroup.Process] check a Commit
 // and return a [Staged] value that can be looked at; Merge makes it the group's
 // state. To discard it is to drop it: it has nothing of the group's to give back, nor
 // has a [StagedWelcome], which [OpenWelcome] returns in the same way. What it alone

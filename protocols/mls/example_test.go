@@ -1,6 +1,7 @@
 package mls_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -94,8 +95,14 @@ func ExamplePublicGroup() {
 	key := must(bobCfg.NewKeyPackage(now, bob, mls.LeafOptions{}))
 	commit := must(group.Commit(now, mls.CommitOptions{Proposals: []message.Proposal{mls.AddProposal(key.Public)}}))
 
-	m := must(message.Parse(commit.Message, nil))
-	staged := must(hub.Stage(now, m.Public)).(*mls.Staged)
+	event, err := hub.Process(now, commit.Message)
+	if errors.Is(err, mls.ErrEncrypted) {
+		return // nothing to follow: it is passed on as it is
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	staged := event.(*mls.Staged)
 	fmt.Printf("epoch %d adds leaf %v\n", staged.Epoch(), staged.Added())
 	if err := hub.Merge(staged); err != nil {
 		log.Fatal(err)
@@ -130,8 +137,7 @@ func ExampleStaged_Changes() {
 		Info:      mls.GroupInfoOptions{External: true, NoTree: true},
 	}))
 
-	m := must(message.Parse(commit.Message, nil))
-	staged := must(hub.Stage(now, m.Public)).(*mls.Staged)
+	staged := must(hub.Process(now, commit.Message)).(*mls.Staged)
 	if err := hub.CheckGroupInfo(staged, commit.GroupInfo, nil); err != nil {
 		log.Fatal(err)
 	}

@@ -51,6 +51,12 @@ func JoinExternal(cfg *Config, now time.Time, id *Identity, info *message.GroupI
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if id == nil {
+		return nil, wanting("an identity")
+	}
+	if info == nil {
+		return nil, wanting("a GroupInfo")
+	}
 	s := cfg.Suite
 	data, ok := info.Extensions.Find(message.ExtensionExternalPub)
 	if !ok { // 12.4.3.2-3
@@ -107,6 +113,9 @@ func (g *PublicGroup) externalList(now time.Time, kem []byte, o ExternalOptions)
 	sender := message.Sender{Type: message.SenderNewMemberCommit}
 	var all []Committed
 	for _, m := range o.SelfRemoves {
+		if m == nil {
+			return nil, wanting("a PublicMessage of each SelfRemove")
+		}
 		c := m.Authenticated()
 		if err := g.checkFraming(c); err != nil {
 			return nil, err

@@ -75,6 +75,9 @@ func New(cfg *Config, now time.Time, id *Identity, groupID []byte, o GroupOption
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if id == nil {
+		return nil, wanting("an identity")
+	}
 	s := cfg.Suite
 	pair, err := s.GenerateKeyPair()
 	if err != nil {
@@ -207,6 +210,9 @@ func (g *Group) usable() error {
 func (g *Group) Merge(s *Staged) error {
 	if g.removed {
 		return ErrRemoved
+	}
+	if s == nil || s.stage == nil {
+		return wanting("a staged Commit")
 	}
 	if !s.removed && (s.secrets == nil || s.secrets.own != g.own) {
 		return ErrStale // staged by another group: a tracker, or another member of the process

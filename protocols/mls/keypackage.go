@@ -110,6 +110,9 @@ func (c *Config) NewKeyPackage(now time.Time, id *Identity, o LeafOptions) (*Key
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if id == nil {
+		return nil, wanting("an identity")
+	}
 	k := &KeyPackage{Signer: id.Signer}
 	var err error
 	if k.Init, err = c.Suite.GenerateKeyPair(); err != nil {

@@ -28,6 +28,9 @@ import (
 //	    Private private;              // package tree
 //	} PendingCommit;
 func (g *Group) MarshalPending(s *Staged) ([]byte, error) {
+	if s == nil || s.stage == nil {
+		return nil, wanting("a staged Commit")
+	}
 	if s.stage.base != g.now {
 		return nil, ErrStale
 	}

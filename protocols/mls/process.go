@@ -50,6 +50,9 @@ func (g *Group) ProcessMessage(now time.Time, m *message.Message) (Event, error)
 	if g.removed {
 		return nil, ErrRemoved
 	}
+	if m == nil {
+		return nil, wanting("a message")
+	}
 	switch {
 	case m.Public != nil:
 		return g.processPublic(now, m.Public)
@@ -136,6 +139,9 @@ func (g *Group) Sender(m *message.Message) (message.Sender, message.Credential, 
 	var none message.Credential
 	if g.removed {
 		return message.Sender{}, none, ErrRemoved
+	}
+	if m == nil {
+		return message.Sender{}, none, wanting("a message")
 	}
 	if m.Public != nil {
 		s := m.Public.Content.Sender

@@ -126,6 +126,9 @@ func (g *PublicGroup) checkReceived(now time.Time, c *message.AuthenticatedConte
 // CheckProposal checks a proposal as Stage does, and does not keep it: several that
 // came together can be looked at before Keep takes any of them.
 func (g *PublicGroup) CheckProposal(now time.Time, m *message.PublicMessage) (*Received, error) {
+	if m == nil {
+		return nil, wanting("a PublicMessage")
+	}
 	c := m.Authenticated()
 	if err := g.checkFraming(c); err != nil {
 		return nil, err
@@ -138,6 +141,9 @@ func (g *PublicGroup) CheckProposal(now time.Time, m *message.PublicMessage) (*R
 
 // Keep keeps a proposal that CheckProposal returned in this epoch.
 func (g *PublicGroup) Keep(r *Received) error {
+	if r == nil {
+		return wanting("a received proposal")
+	}
 	if r.base != g.now {
 		return ErrStale
 	}

@@ -64,6 +64,9 @@ func NewPublicGroup(cfg *Config, now time.Time, info *message.GroupInfo, ratchet
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if info == nil {
+		return nil, wanting("a GroupInfo")
+	}
 	snap, err := cfg.verifyGroupInfo(now, info, treeSource{Bytes: ratchetTree})
 	if err != nil {
 		return nil, err
@@ -97,10 +100,29 @@ func (g *PublicGroup) ClearProposals() {
 	g.cache = cache{}
 }
 
+// Process takes a message to the group: an MLSMessage as it came. If it holds a
+// PublicMessage it is for [PublicGroup.Stage]; a PrivateMessage is [ErrEncrypted].
+func (g *PublicGroup) Process(now time.Time, b []byte) (Event, error) {
+	m, err := message.Parse(b, g.cfg.points())
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case m.Public != nil:
+		return g.Stage(now, m.Public)
+	case m.Private != nil:
+		return nil, ErrEncrypted
+	}
+	return nil, fail(CheckGroup, "%v is no message to a group", m.WireFormat()) // 6-1
+}
+
 // Stage checks a proposal or Commit in a PublicMessage, without membership and
 // confirmation tags. It returns a [*Received] or a [*Staged]. A proposal is kept
 // from then on; a Commit changes nothing until Merge.
 func (g *PublicGroup) Stage(now time.Time, m *message.PublicMessage) (Event, error) {
+	if m == nil {
+		return nil, wanting("a PublicMessage")
+	}
 	c := m.Authenticated()
 	if err := g.checkFraming(c); err != nil {
 		return nil, err
@@ -120,6 +142,9 @@ func (g *PublicGroup) Stage(now time.Time, m *message.PublicMessage) (Event, err
 
 // Merge makes a staged Commit the group's state.
 func (g *PublicGroup) Merge(s *Staged) error {
+	if s == nil || s.stage == nil {
+		return wanting("a staged Commit")
+	}
 	old := g.now
 	if err := g.merge(s); err != nil {
 		return err

@@ -55,6 +55,9 @@ func OpenWelcome(cfg *Config, now time.Time, w *message.Welcome, keys []*KeyPack
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if w == nil {
+		return nil, wanting("a Welcome")
+	}
 	if w.Suite != cfg.Suite.ID() { // 12.4.3.1-2
 		return nil, fail(CheckWelcomeSuite, "Welcome of suite %d, want %d", w.Suite, cfg.Suite.ID())
 	}
@@ -101,7 +104,7 @@ func OpenWelcome(cfg *Config, now time.Time, w *message.Welcome, keys []*KeyPack
 func findWelcome(w *message.Welcome, keys []*KeyPackage) (*KeyPackage, *message.EncryptedGroupSecrets) {
 	for i := range w.Secrets {
 		for _, k := range keys {
-			if bytes.Equal(w.Secrets[i].NewMember, k.Ref) {
+			if k != nil && bytes.Equal(w.Secrets[i].NewMember, k.Ref) {
 				return k, &w.Secrets[i]
 			}
 		}
