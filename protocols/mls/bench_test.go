@@ -234,7 +234,7 @@ func fullGroup(tb testing.TB, n int) (first, last *Group) {
 		tb.Fatal(err)
 	}
 	member := func(leaf int, p *tree.Private) *Group {
-		g := &Group{PublicGroup: PublicGroup{cfg: c.cfg, now: snap}}
+		g := newGroup(c.cfg, snap)
 		g.enter(&secrets{own: tree.LeafIndex(leaf), signer: c.ids[leaf].Signer.Private, private: p, epoch: schedule.EpochOf(s, secret)})
 		return g
 	}

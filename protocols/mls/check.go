@@ -184,8 +184,9 @@ var (
 	ErrEncrypted = errors.New("mls: a PrivateMessage, want a PublicMessage: only members can open others")
 	// ErrDuplicate: the proposal was received before in this epoch.
 	ErrDuplicate = errors.New("mls: proposal was received before")
-	// ErrStale: a staged commit no longer starts from the group's state.
-	ErrStale = errors.New("mls: staged for another epoch")
+	// ErrStale: a staged commit no longer starts from the group's state, or was staged
+	// without this member's secrets.
+	ErrStale = errors.New("mls: staged for another epoch or by another group")
 	// ErrProposalsPending: application data may not be sent while proposals wait
 	// for a Commit (Section 12.4).
 	ErrProposalsPending = errors.New("mls: proposals wait for a Commit")

@@ -40,7 +40,7 @@ type ExternalCommit struct {
 
 // Join returns the group at the epoch that the Commit begins.
 func (e *ExternalCommit) Join() *Group {
-	g := &Group{PublicGroup: PublicGroup{cfg: e.cfg, now: e.stage.next}}
+	g := newGroup(e.cfg, e.stage.next)
 	g.cfg.Shared.keepEpoch(g.now)
 	g.enter(e.secrets)
 	return g

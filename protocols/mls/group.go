@@ -64,6 +64,11 @@ type secrets struct {
 	consume func() // deletes the key that opened the Commit; may be nil
 }
 
+// newGroup returns a member's group in an epoch whose secrets it has yet to enter.
+func newGroup(c *Config, now *snapshot) *Group {
+	return &Group{PublicGroup: PublicGroup{cfg: c, now: now, member: true}}
+}
+
 // GroupOptions are what the creator of a group chooses.
 type GroupOptions struct {
 	Extensions message.Extensions // of the GroupContext
@@ -122,7 +127,7 @@ func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{PublicGroup: PublicGroup{cfg: c, now: snap}}
+	g := newGroup(c, snap)
 	g.enter(&secrets{own: 0, signer: signer, private: tree.NewPrivate(0, pair), epoch: epoch})
 	return g, nil
 }

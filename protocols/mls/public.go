@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +26,10 @@ type PublicGroup struct {
 	cache cache
 	// succession is set while the first Commit of a successor is made.
 	succession *succession
-	journal    *journal // nil until the state is asked for
+	// member says that this is what a Group embeds, whose secrets have to enter the
+	// next epoch together with it.
+	member  bool
+	journal *journal // nil until the state is asked for
 }
 
 // snapshot is one epoch's public state. It is immutable, and members in one
@@ -140,10 +144,14 @@ func (g *PublicGroup) Stage(now time.Time, m *message.PublicMessage) (Event, err
 	return nil, fail(CheckApplication, "application data in a PublicMessage")
 }
 
-// Merge makes a staged Commit the group's state.
+// Merge makes a staged Commit the group's state. The part that a member's Group embeds
+// refuses: its epoch would go on and the secrets would not.
 func (g *PublicGroup) Merge(s *Staged) error {
 	if s == nil || s.stage == nil {
 		return wanting("a staged Commit")
+	}
+	if g.member {
+		return errPart
 	}
 	old := g.now
 	if err := g.merge(s); err != nil {
@@ -154,6 +162,9 @@ func (g *PublicGroup) Merge(s *Staged) error {
 	g.journal.prune(g.Epoch())
 	return nil
 }
+
+// errPart is the error of a call that would leave a member's secrets behind.
+var errPart = errors.New("mls: this is the public part of a member's group, which Group.Merge changes")
 
 // merge is Merge without the journal's part that depends on past epochs.
 func (g *PublicGroup) merge(s *Staged) error {

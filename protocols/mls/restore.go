@@ -26,7 +26,7 @@ func Restore(cfg *Config, records []Record) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{}
+	g := newGroup(cfg, nil)
 	if err := r.group(g); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}

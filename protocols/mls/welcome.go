@@ -44,7 +44,7 @@ func (w *StagedWelcome) Context() *message.GroupContext { return &w.snap.context
 
 // Join joins the group.
 func (w *StagedWelcome) Join() *Group {
-	g := &Group{PublicGroup: PublicGroup{cfg: w.cfg, now: w.snap}}
+	g := newGroup(w.cfg, w.snap)
 	g.enter(w.secrets)
 	return g
 }
