@@ -325,9 +325,8 @@ func (c *Config) pskSecret(ids []message.PreSharedKeyID, local func(*message.Pre
 	return secret, nil
 }
 
-// GroupInfo returns a signed description of the group (Section 12.4.3). With
-// external, others can join by an external Commit; with ratchetTree it holds
-// the tree.
+// GroupInfo returns a signed description of the group (Section 12.4.3). Only
+// one made with o.External lets others join by an external Commit.
 func (g *Group) GroupInfo(o GroupInfoOptions) (*message.GroupInfo, error) {
 	if err := g.usable(); err != nil {
 		return nil, err

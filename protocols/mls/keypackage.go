@@ -30,7 +30,7 @@ func NewIdentity(s suite.Suite, name []byte) (*Identity, error) {
 type LeafOptions struct {
 	Capabilities *message.Capabilities // nil means those of the Config
 	Extensions   message.Extensions
-	Lifetime     message.Lifetime // of a KeyPackage; zero means a month from now on
+	Lifetime     message.Lifetime // of a KeyPackage; zero means the 30 days from now on and, for clocks that differ, the day before
 	// KeyPackage are extensions of the KeyPackage itself.
 	KeyPackage message.Extensions
 	// LastResort marks a KeyPackage that may be used more than once
@@ -41,9 +41,12 @@ type LeafOptions struct {
 	GREASE bool
 }
 
-// defaultLifetime is how long a KeyPackage is valid; before now it is valid for
-// a day, for clocks that differ.
-const defaultLifetime = 30 * 24 * time.Hour
+// How long a KeyPackage is valid that was made without a lifetime: from clockSkew
+// before now, for clocks that differ, and for defaultLifetime after.
+const (
+	defaultLifetime = 30 * 24 * time.Hour
+	clockSkew       = 24 * time.Hour
+)
 
 // lifetime returns the lifetime of a leaf that is made now.
 func (o *LeafOptions) lifetime(now time.Time) message.Lifetime {
@@ -51,7 +54,7 @@ func (o *LeafOptions) lifetime(now time.Time) message.Lifetime {
 		return o.Lifetime
 	}
 	return message.Lifetime{
-		NotBefore: uint64(max(0, now.Add(-24*time.Hour).Unix())),
+		NotBefore: uint64(max(0, now.Add(-clockSkew).Unix())),
 		NotAfter:  uint64(max(0, now.Add(defaultLifetime).Unix())),
 	}
 }
@@ -105,7 +108,7 @@ type KeyPackage struct {
 	Signer suite.KeyPair
 }
 
-// NewKeyPackage makes a KeyPackage that is valid from now on.
+// NewKeyPackage makes a KeyPackage that is valid now, for as long as o.Lifetime says.
 func (c *Config) NewKeyPackage(now time.Time, id *Identity, o LeafOptions) (*KeyPackage, error) {
 	if err := c.check(); err != nil {
 		return nil, err

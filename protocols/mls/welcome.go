@@ -19,7 +19,7 @@ type JoinOptions struct {
 	// Known reports whether the client has a group with this identifier.
 	Known func(groupID []byte) bool
 	// Old is the group that a reinitialised or branched one comes from; see
-	// [Group.ReInit] and [Group.Branch].
+	// [Group.Successor] and [Group.Branch].
 	Old *Group
 }
 

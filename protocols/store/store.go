@@ -2,10 +2,10 @@
 // and its value, as a machine's step returns them to be persisted.
 //
 // A [Store] writes any number of records at once, all or none, and says so only
-// when they would survive the loss of power. [Open] opens one by URL: an SQLite
-// file (package sqlite), a PostgreSQL schema (package postgres), or one in memory
-// for tests and demonstrations. The three pass one suite of tests (package
-// storetest).
+// when they would survive the loss of power. Open of package byurl opens one by
+// URL: an SQLite file (package sqlite), a PostgreSQL schema (package postgres), or
+// one in memory for tests and demonstrations. The three pass one suite of tests
+// (package storetest).
 //
 // A shell with many machines commits through a [Grouper]: what arrives while one
 // transaction is being made durable shares the next one.
