@@ -135,13 +135,25 @@ func (c *Config) checkLifetime(l *message.LeafNode, p place) error {
 	}
 	t := l.Lifetime
 	if most := c.maxLifetime(); most > 0 && (t.NotAfter < t.NotBefore || t.NotAfter-t.NotBefore > uint64(most/time.Second)) { // 7.2-2
-		return fail(CheckLifetimeRange, "%s has a lifetime from %d to %d, want %v at most", p.what, t.NotBefore, t.NotAfter, most)
+		return fail(CheckLifetimeRange, "%s has a lifetime from %s to %s, want %v at most", p.what, utc(t.NotBefore), utc(t.NotAfter), most)
 	}
 	if !c.IgnoreLifetime && !t.Includes(p.now) { // 7.3-5
-		return fail(CheckLeafLifetime, "%s has a lifetime from %d to %d, it is %d", p.what, t.NotBefore, t.NotAfter, p.now.Unix())
+		return fail(CheckLeafLifetime, "%s has a lifetime from %s to %s, it is %s", p.what, utc(t.NotBefore), utc(t.NotAfter), p.now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
+
+// utc writes a time of a Lifetime, and one that no calendar has room for in the seconds
+// since 1970 that it is made of.
+func utc(seconds uint64) string {
+	if seconds > uint64(lastTime) {
+		return fmt.Sprintf("second %d", seconds)
+	}
+	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)
+}
+
+// lastTime is the end of the year 9999, the last that RFC 3339 can write.
+const lastTime = 253402300799
 
 // checkKeyPackage checks a KeyPackage for an Add (Section 10.1) and adds its
 // signatures to sigs.
