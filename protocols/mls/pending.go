@@ -128,7 +128,7 @@ func (g *Group) UnmarshalPending(b []byte) (*Staged, error) {
 // nextSnapshot returns the epoch that differs from this one by some pages.
 func (g *Group) nextSnapshot(p *publicSnapshot, pages map[pageName][]byte) (*snapshot, error) {
 	if p.context.Epoch != g.Epoch()+1 || !bytes.Equal(p.context.GroupID, g.GroupID()) {
-		return nil, fmt.Errorf("epoch %d of group %x follows epoch %d of %x", p.context.Epoch, p.context.GroupID, g.Epoch(), g.GroupID())
+		return nil, fmt.Errorf("epoch %d of group %s follows epoch %d of %s", p.context.Epoch, groupName(p.context.GroupID), g.Epoch(), groupName(g.GroupID()))
 	}
 	var all []tree.Page
 	for _, pg := range g.now.tree.Pages(nil) {

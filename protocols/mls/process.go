@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -86,7 +87,7 @@ func (g *Group) processPublic(now time.Time, p *message.PublicMessage) (Event, e
 
 func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event, error) {
 	if !bytes.Equal(p.GroupID, g.GroupID()) { // 6-1
-		return nil, fail(CheckGroup, "message for group %x, this is %x", p.GroupID, g.GroupID())
+		return nil, fail(CheckGroup, "message for group %s, want %s", groupName(p.GroupID), groupName(g.GroupID()))
 	}
 	at, err := g.epochOf(p)
 	if err != nil {
@@ -106,10 +107,13 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 	}
 	c, err := schedule.OpenContent(s, at.keys, sd, p, g.cfg.points())
 	if err != nil {
-		if errors.Is(err, schedule.ErrConsumed) || errors.Is(err, schedule.ErrTooFarAhead) { // 6.3-2
-			return nil, fail(CheckGeneration, "generation %d of leaf %d: %w", sd.Generation, sd.LeafIndex, err)
+		switch {
+		case errors.Is(err, schedule.ErrConsumed): // 6.3-2
+			return nil, &Error{CheckGeneration, consumed{schedule.RatchetFor(p.ContentType), sd}}
+		case errors.Is(err, schedule.ErrTooFarAhead): // 6.3-2
+			return nil, fail(CheckGeneration, "%w", err)
 		}
-		return nil, fail(CheckDecrypt, "generation %d of leaf %d: %w", sd.Generation, sd.LeafIndex, err) // 6.3-1
+		return nil, fail(CheckDecrypt, "%w", err) // 6.3-1
 	}
 	consume := func() {
 		g.journal.touchKey(p.Epoch, at.keys, sd.LeafIndex)
@@ -131,6 +135,19 @@ func (g *Group) processPrivate(now time.Time, p *message.PrivateMessage) (Event,
 	consume()
 	return r, nil
 }
+
+// consumed is the error of a message whose key is gone. Messages of a sender are
+// counted apart as application data and handshakes, each from 0 on in each epoch.
+type consumed struct {
+	ratchet schedule.Ratchet
+	from    message.SenderData
+}
+
+func (c consumed) Error() string {
+	return fmt.Sprintf("%v message %d of leaf %d was received before, or comes too late", c.ratchet, c.from.Generation, c.from.LeafIndex)
+}
+
+func (consumed) Unwrap() error { return schedule.ErrConsumed }
 
 // Sender says who a message claims to be from, before it is processed: the sender
 // and, if it is a member, its credential. Nothing changes, and nothing is verified
@@ -154,7 +171,7 @@ func (g *Group) Sender(m *message.Message) (message.Sender, message.Credential, 
 		return message.Sender{}, none, fail(CheckGroup, "%v is no message to a group", m.WireFormat())
 	}
 	if !bytes.Equal(m.Private.GroupID, g.GroupID()) { // 6-1
-		return message.Sender{}, none, fail(CheckGroup, "message for group %x, this is %x", m.Private.GroupID, g.GroupID())
+		return message.Sender{}, none, fail(CheckGroup, "message for group %s, want %s", groupName(m.Private.GroupID), groupName(g.GroupID()))
 	}
 	at, err := g.epochOf(m.Private)
 	if err != nil {

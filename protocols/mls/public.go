@@ -2,10 +2,15 @@ package mls
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/schedule"
@@ -181,7 +186,7 @@ func (g *PublicGroup) merge(s *Staged) error {
 func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 	f := &c.Content
 	if !bytes.Equal(f.GroupID, g.now.context.GroupID) { // 6-1
-		return fail(CheckGroup, "message for group %x, this is %x", f.GroupID, g.now.context.GroupID)
+		return fail(CheckGroup, "message for group %s, want %s", groupName(f.GroupID), groupName(g.now.context.GroupID))
 	}
 	if f.Epoch != g.now.context.Epoch { // 6-2
 		return g.wrongEpoch(f.Type, f.Epoch)
@@ -210,6 +215,20 @@ func (g *PublicGroup) checkFraming(c *message.AuthenticatedContent) error {
 	// 6-4, that others than members send PublicMessages (Section 12.1.8), needs no check:
 	// the sender of a PrivateMessage is a leaf index.
 	return nil
+}
+
+// groupName writes a group's identifier for people: quoted if it is printable, else in
+// hexadecimal. It may come from anyone, so that what is long is cut.
+func groupName(id []byte) string {
+	const most = 64
+	cut, rest := id[:min(len(id), most)], ""
+	if len(id) > most {
+		rest = fmt.Sprintf("… of %d bytes", len(id))
+	}
+	if s := string(cut); utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s) + rest
+	}
+	return hex.EncodeToString(cut) + rest
 }
 
 // wrongEpoch is the error for a message of another epoch than the current one.

@@ -86,7 +86,7 @@ func checkSuccessor(psks []message.PreSharedKeyID, snap *snapshot, old *Group) e
 			continue
 		}
 		if old == nil || !bytes.Equal(old.GroupID(), psks[i].GroupID) {
-			return fail(CheckPSKAvailable, "the group comes from group %x, which was not given", psks[i].GroupID)
+			return fail(CheckPSKAvailable, "the group comes from group %s, which was not given", groupName(psks[i].GroupID))
 		}
 		if psks[i].Usage == message.ResumptionReInit {
 			return checkReInit(&psks[i], snap, old)
@@ -103,7 +103,7 @@ func checkReInit(id *message.PreSharedKeyID, snap *snapshot, old *Group) error {
 	}
 	c := &snap.context
 	if !bytes.Equal(c.GroupID, r.GroupID) || c.Suite != r.Suite || r.Version != message.MLS10 || !sameExtensions(c.Extensions, r.Extensions) { // 11.2-1
-		return fail(CheckReInitParameters, "group %x with suite %d is not what the ReInit says", c.GroupID, c.Suite)
+		return fail(CheckReInitParameters, "group %s with suite %d is not what the ReInit says", groupName(c.GroupID), c.Suite)
 	}
 	if c.Epoch != 1 { // 11.2-2
 		return fail(CheckReInitEpoch, "epoch %d of a reinitialised group, want 1", c.Epoch)

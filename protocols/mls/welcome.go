@@ -83,7 +83,7 @@ func OpenWelcome(cfg *Config, now time.Time, w *message.Welcome, keys []*KeyPack
 		return nil, fail(CheckWelcomeSuite, "group of suite %d, the KeyPackage has %d", info.Context.Suite, k.Public.Suite)
 	}
 	if o.Known != nil && o.Known(info.Context.GroupID) { // 12.4.3.1-7
-		return nil, fail(CheckGroupUnique, "the client has group %x already", info.Context.GroupID)
+		return nil, fail(CheckGroupUnique, "the client has group %s already", groupName(info.Context.GroupID))
 	}
 	snap, err := cfg.verifyGroupInfo(now, info, treeSource{Bytes: o.RatchetTree, Tree: o.Tree})
 	if err != nil {

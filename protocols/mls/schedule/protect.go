@@ -135,7 +135,7 @@ func OpenContent(s suite.Suite, t *SecretTree, sd message.SenderData, p *message
 	}
 	c := &message.AuthenticatedContent{WireFormat: message.WirePrivateMessage}
 	if err := c.ReadPrivateContent(b, p.ContentType, points); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("schedule: content of leaf %d, generation %d: %w", sd.LeafIndex, sd.Generation, err)
 	}
 	c.Content.GroupID = p.GroupID
 	c.Content.Epoch = p.Epoch
