@@ -321,9 +321,10 @@ func (p *picture) node(c *cell) {
 	}
 	x, y := p.x(c), p.y(c.node.Level())
 	i, leaf := c.node.Leaf()
-	w, number, digits := parentW, strconv.Itoa(int(c.node)), 6
+	w, number, px, digits := parentW, strconv.Itoa(int(c.node)), 14.0, 6
 	if leaf {
-		w, number = p.leafW(), strconv.Itoa(int(i))
+		w = p.leafW()
+		number, px = p.leafNumber(i, w)
 		if w < 50 {
 			digits = 4
 		}
@@ -332,10 +333,10 @@ func (p *picture) node(c *cell) {
 	p.put(`<g><title>%s</title>`, escape(p.describe(c.node)))
 	p.box(x, y, w, nodeH, l)
 	if p.blank(c.node) {
-		p.text(x, y+5, l.number, `font-size="13" text-anchor="middle"`, number)
+		p.text(x, y+5, l.number, fmt.Sprintf(`font-size="%s" text-anchor="middle"`, num(min(px, 13))), number)
 	} else {
 		key := hex.EncodeToString(p.Tree.EncryptionKey(c.node))
-		p.text(x, y-1, l.number, `font-size="14" font-weight="650" text-anchor="middle"`, number)
+		p.text(x, y-1, l.number, fmt.Sprintf(`font-size="%s" font-weight="650" text-anchor="middle"`, num(px)), number)
 		class := "soft"
 		if l.solid {
 			class = "bg"
@@ -349,6 +350,20 @@ func (p *picture) node(c *cell) {
 		p.chip(x, y+nodeH/2+13, list, 2*p.column*(c.right.x-c.left.x)-6)
 	}
 	p.put(`</g>`)
+}
+
+// leafNumber is what stands in a leaf's box of a width, and its size. Parents have their
+// numbers as nodes, so that a leaf says that its number is another one, where there is
+// room for that in all boxes; the legend says so in any case.
+func (p *picture) leafNumber(i tree.LeafIndex, w float64) (string, float64) {
+	const bold = 1.1 // times as wide
+	longest := fmt.Sprintf("leaf %d", p.Tree.Width()-1)
+	for px := 13.0; px >= 10; px-- {
+		if bold*width(longest, px) <= w-3 {
+			return fmt.Sprintf("leaf %d", i), px
+		}
+	}
+	return strconv.Itoa(int(i)), 14
 }
 
 // describe tells a node in words, for those who point at it or cannot see it.

@@ -220,7 +220,7 @@ func (p *printer) outline(c *cell, first, rest string) {
 		default:
 			line += "  " + p.View.key(c.node, 8)
 			if len(p.unmerged(c.node)) > 0 {
-				line += "  unmerged: " + p.list(c.node, max(p.columns-used-23, 20))
+				line += "  unmerged_leaves: " + p.list(c.node, max(p.columns-used-30, 20))
 			}
 		}
 	}
@@ -234,6 +234,9 @@ func (p *printer) outline(c *cell, first, rest string) {
 // key explains the signs.
 func (p *printer) key() {
 	signs := "Numbers are those of nodes, _ is blank."
+	if len(p.isUnmerged()) > 0 {
+		signs = "Numbers are those of nodes, _ is blank; unmerged_leaves lists leaves."
+	}
 	if p.Sender != nil {
 		signs += " [n] gets a new key, (n) is a node that a path secret is encrypted to, -n- is on the path and filtered out."
 	}
