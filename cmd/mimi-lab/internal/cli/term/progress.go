@@ -15,6 +15,13 @@ const (
 	plainEvery = 10 * time.Second
 )
 
+// What has to be done before it says when the rest will be: the first steps of a
+// piece of work are like no others, and a wrong guess is worse than none.
+const (
+	guessAfter = 5 * time.Second
+	guessShare = 0.05
+)
+
 // Progress tells on Err how far a piece of work has come and when it will be
 // done. Its methods may be called concurrently. A nil Progress tells nothing.
 type Progress struct {
@@ -64,7 +71,7 @@ func (p *Progress) Set(done, total float64) {
 // line is what a reader sees: label, bar, share and the time left.
 func (p *Progress) line(share float64, elapsed time.Duration) string {
 	tail := fmt.Sprintf("%3.0f %%", 100*share)
-	if share > 0 && share < 1 {
+	if elapsed >= guessAfter && share >= guessShare && share < 1 {
 		left := time.Duration(float64(elapsed) * (1 - share) / share)
 		tail += "  about " + duration(left) + " left"
 	}

@@ -51,7 +51,7 @@ func TestProgressOnTerminal(t *testing.T) {
 	*now = now.Add(time.Second)
 	p.Set(1, 4)
 	p.Set(2, 4) // too soon to draw again
-	want := "\r\x1b[Ksimulating  ██████░░░░░░░░░░░░░░░░░░   25 %  about 6 s left"
+	want := "\r\x1b[Ksimulating  ██████░░░░░░░░░░░░░░░░░░   25 %"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
@@ -60,6 +60,27 @@ func TestProgressOnTerminal(t *testing.T) {
 	p.Done()
 	if got, want := out.String(), "\r\x1b[K"; got != want {
 		t.Errorf("done: got %q, want %q", got, want)
+	}
+}
+
+func TestProgressGuess(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		elapsed time.Duration
+		share   float64
+		want    string
+	}{
+		{"hardly begun", 3 * time.Minute, 0.0004, "work: 0 %"},
+		{"too little", time.Minute, 0.049, "work: 5 %"},
+		{"too soon", 4900 * time.Millisecond, 0.5, "work: 50 %"},
+		{"enough of both", 5 * time.Second, 0.05, "work: 5 %  about 1 min 35 s left"},
+		{"done", time.Minute, 1, "work: 100 %"},
+	} {
+		s, _, _ := clock(false)
+		if got := s.Progress("work", false).line(tt.share, tt.elapsed); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }
 
