@@ -1,6 +1,7 @@
 package content
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -127,7 +128,7 @@ func runEncode(o *encodeOptions) error {
 	if o.Sender == "" || o.Room == "" {
 		return exit.Usagef(`"mimi-lab content encode --help" has examples.`, "content encode: --sender and --room are needed")
 	}
-	if err := o.checkOutput(); err != nil {
+	if err := cmp.Or(checkSender(o.Sender), checkRoom(o.Room), o.checkOutput()); err != nil {
 		return err
 	}
 	s, err := o.suite()

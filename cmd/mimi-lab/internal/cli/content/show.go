@@ -65,6 +65,16 @@ type shown struct {
 }
 
 func runShow(o *showOptions) error {
+	if o.Sender != "" {
+		if err := checkSender(o.Sender); err != nil {
+			return err
+		}
+	}
+	if o.Room != "" {
+		if err := checkRoom(o.Room); err != nil {
+			return err
+		}
+	}
 	b, e, err := encoded.Read(o.IO, o.Args, o.Encoding)
 	if err != nil {
 		return err
