@@ -5,9 +5,12 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed page.tmpl
@@ -23,7 +26,7 @@ type page struct {
 	Manifest
 	Heading  string
 	Style    template.CSS
-	Modelled bool
+	Modelled string // what the tag says; "" for none
 	Summary  string
 	Sections []pageSection
 	Facts    []fact
@@ -70,8 +73,8 @@ func (r *Report) page(m Manifest) ([]byte, error) {
 		Manifest: m,
 		Heading:  firstOf(m.Question, m.Scenario.Title, m.Scenario.Name, "Results"),
 		Style:    template.CSS(pageStyle + figureStyle()), // both are constants of this package
-		Modelled: m.modelled() || r.Summary.modelled(),
-		Summary:  pageSummary(m),
+		Modelled: r.modelled(m),
+		Summary:  runs(r.Replications) + ", " + intervalSummary(m),
 		Facts:    facts(m),
 	}
 	for i, s := range r.Sections {
@@ -110,6 +113,34 @@ func (r *Report) page(m Manifest) ([]byte, error) {
 
 func figurePath(f *Figure) string { return FigureFolder + "/" + f.Name + ".svg" }
 
+// modelled says whether the results are of a model: all of them, or those of which
+// sections. Figures mark the same one by one.
+func (r *Report) modelled(m Manifest) string {
+	real := slices.ContainsFunc(m.Adapters, func(a AdapterUsed) bool { return !a.Modelled })
+	switch {
+	case !m.modelled() && !r.Summary.modelled():
+		return ""
+	case !real:
+		return "modelled"
+	}
+	var titles []string
+	for _, s := range r.Sections {
+		if s.Figure != nil && s.Figure.Modelled {
+			titles = append(titles, lowerFirst(firstOf(s.Title, s.Figure.Title)))
+		}
+	}
+	if len(titles) == 0 {
+		return "partly modelled"
+	}
+	return "partly modelled: " + strings.Join(titles, ", ")
+}
+
+// lowerFirst makes a title go on within a line.
+func lowerFirst(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(first)) + s[size:]
+}
+
 // modelled reports whether any metric is.
 func (s *Summary) modelled() bool {
 	return s != nil && slices.ContainsFunc(s.Metrics, func(m Metric) bool { return m.Modelled })
@@ -138,12 +169,33 @@ func (t *Table) page() *pageTable {
 	return p
 }
 
-// pageSummary is the line below the heading.
-func pageSummary(m Manifest) string {
-	n := fmt.Sprintf("%d replications", m.Replications.Done)
-	if m.Replications.Done == 1 {
-		n = "1 replication"
+// runs counts the runs, and how they spread over the points of a sweep.
+func runs(reps []*Replication) string {
+	at := map[string]int{}
+	for _, r := range reps {
+		at[r.Point()]++
 	}
+	if len(at) < 2 {
+		return counted(len(reps), "replication")
+	}
+	counts := slices.Sorted(maps.Values(at))
+	least, most := counts[0], counts[len(counts)-1]
+	each := counted(most, "replication")
+	if least < most {
+		each = fmt.Sprintf("%d to %s", least, each)
+	}
+	return fmt.Sprintf("%d runs (%d points, %s each)", len(reps), len(at), each)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// intervalSummary is what the line below the heading says of the intervals.
+func intervalSummary(m Manifest) string {
 	var how []string
 	for _, method := range m.Intervals.Methods {
 		switch method {
@@ -154,9 +206,9 @@ func pageSummary(m Manifest) string {
 		}
 	}
 	if len(how) == 0 {
-		return n + ", no intervals"
+		return "no intervals"
 	}
-	return fmt.Sprintf("%s, %.0f\u00a0%% confidence intervals by %s", n, 100*m.Intervals.Level, strings.Join(how, " and "))
+	return fmt.Sprintf("%.0f\u00a0%% confidence intervals by %s", 100*m.Intervals.Level, strings.Join(how, " and "))
 }
 
 // facts are what the foot of the page says about where the results come from.
