@@ -38,7 +38,8 @@ type ExternalCommit struct {
 	cfg *Config
 }
 
-// Join returns the group at the epoch that the Commit begins.
+// Join returns the group at the epoch that the Commit begins. It is for once: the group
+// overwrites the secrets that it gets.
 func (e *ExternalCommit) Join() *Group {
 	g := newGroup(e.cfg, e.stage.next)
 	g.cfg.Shared.keepEpoch(g.now)

@@ -42,7 +42,7 @@ func (w *StagedWelcome) Tree() *tree.Tree { return w.snap.tree }
 // Context returns the group's GroupContext.
 func (w *StagedWelcome) Context() *message.GroupContext { return &w.snap.context }
 
-// Join joins the group.
+// Join joins the group. It is for once: the group overwrites the secrets that it gets.
 func (w *StagedWelcome) Join() *Group {
 	g := newGroup(w.cfg, w.snap)
 	g.enter(w.secrets)
