@@ -15,7 +15,13 @@ const (
 
 // Ack says that a stanza arrived at the next hop, or was refused there:
 //
-//	<ack class="message|receipt|notification|call" id to from participant type t error="404"/>
+//	<ack class="message|receipt|notification|call" id to from participant type t error="404"
+//	     room seq reason epoch><accepted/></ack>
+//
+// A client of a provider of MIMI acknowledges events of a room, or of its mailbox if it
+// names none, all at once up to the one with number Seq. The provider answers a
+// message to a room with what the hub said (draft-ietf-mimi-protocol-06, Submit a
+// Message): Accepted, or a Reason beside the Error.
 type Ack struct {
 	Class       AckClass      // required
 	ID          string        // of the stanza; required
@@ -25,13 +31,25 @@ type Ack struct {
 	Type        string        // of the answered stanza, if the ack repeats it
 	Timestamp   int64         // when the server took it, Unix seconds; 0 if absent
 	Error       Code          // 0 if the stanza was accepted
+	Room        ident.URI     // of the acknowledged events, or of the message
+	Seq         uint64        // of the last acknowledged event; 0 if absent
+	Reason      string        // the draft's name of the hub's refusal; empty if absent
+	Epoch       uint64        // the present one, if the message's was too old
+	Accepted    *Accepted     // of a message to a room, or nil
 }
 
 // Node returns the ack as a tree.
 func (a *Ack) Node() Node {
-	b := make(builder, 0, 8)
+	b := make(builder, 0, most)
 	a.attributes(&b)
-	return Node{Tag: "ack", Attrs: b}
+	return Node{Tag: "ack", Attrs: b, Children: a.children()}
+}
+
+func (a *Ack) children() []Node {
+	if a.Accepted == nil {
+		return nil
+	}
+	return []Node{a.Accepted.node()}
 }
 
 func (a *Ack) attributes(b attributes) {
@@ -43,11 +61,22 @@ func (a *Ack) attributes(b attributes) {
 	b.text("type", a.Type)
 	b.number("t", a.Timestamp)
 	b.number("error", int64(a.Error))
+	b.uri("room", a.Room)
+	b.wide("seq", a.Seq)
+	b.text("reason", a.Reason)
+	b.wide("epoch", a.Epoch)
 }
 
 func parseAck(f *fields, n *Node) *Ack {
 	r := f.attrs(n)
-	return readAck(&r)
+	k := readAck(&r)
+	for i := range n.Children {
+		if c := &n.Children[i]; c.Tag == "accepted" {
+			f.once(n, k.Accepted == nil, c.Tag)
+			k.Accepted = parseAccepted(f, c)
+		}
+	}
+	return k
 }
 
 func readAck(r *attrReader) *Ack {
@@ -70,6 +99,14 @@ func readAck(r *attrReader) *Ack {
 			k.Timestamp = r.time()
 		case "error":
 			k.Error = Code(r.number(1, 1<<16-1))
+		case "room":
+			k.Room = r.uri()
+		case "seq":
+			k.Seq = r.wide(1)
+		case "reason":
+			k.Reason = r.filled()
+		case "epoch":
+			k.Epoch = r.wide(0)
 		}
 	}
 	r.f.require(r.tag, k.Class != "", "@class")

@@ -16,6 +16,8 @@ const (
 	ItemNotFound          Code = 404
 	NotAllowed            Code = 405
 	NotAcceptable         Code = 406
+	RequestTimeout        Code = 408
+	Conflict              Code = 409
 	Gone                  Code = 410
 	ResourceLimit         Code = 419
 	Locked                Code = 423
@@ -23,6 +25,7 @@ const (
 	InternalServerError   Code = 500
 	FeatureNotImplemented Code = 501
 	ServiceUnavailable    Code = 503
+	RemoteTimeout         Code = 504
 )
 
 // Conditions of interoperability. That they must exist follows from DMA Article
@@ -46,6 +49,8 @@ var codes = []struct {
 	{ItemNotFound, "item-not-found", "The addressed account, device, group or item does not exist."},
 	{NotAllowed, "not-allowed", "Nobody may do this to the addressed entity."},
 	{NotAcceptable, "not-acceptable", "The stanza is well formed, but a value in it is not acceptable."},
+	{RequestTimeout, "request-timeout", "Nothing, or not all of it, came in time."},
+	{Conflict, "conflict", "The request is about a state that is not the present one; nothing took effect."},
 	{Gone, "gone", "The addressed entity existed and was deleted."},
 	{ResourceLimit, "resource-limit", "The request would exceed a size or number that the server keeps to."},
 	{Locked, "locked", "The account is locked by the server."},
@@ -53,6 +58,7 @@ var codes = []struct {
 	{InternalServerError, "internal-server-error", "The server failed; whether the request took effect is unknown."},
 	{FeatureNotImplemented, "feature-not-implemented", "The server does not know the namespace or payload of the request."},
 	{ServiceUnavailable, "service-unavailable", "The server cannot serve the request now; nothing took effect."},
+	{RemoteTimeout, "remote-server-timeout", "Another provider did not answer; whether the request took effect is unknown."},
 	{NotEnlisted, "not-enlisted", "The sender is not enlisted any more, by deletion or after 30 days without a connection, and must enlist again."},
 	{NotReachable, "not-reachable", "The addressed user has not enabled the sender's app, so nothing is delivered."},
 	{NotEligible, "not-eligible", "One of the two users is not located in the EEA or is otherwise outside the offer."},
@@ -102,10 +108,11 @@ func (c Code) Error() string {
 
 // Error is an error that a stanza reports:
 //
-//	<error code="404" text="item-not-found"/>
+//	<error code="404" text="item-not-found" after="30"/>
 type Error struct {
-	Code Code   // 1 to 65535
-	Text string // free text; Node writes the code's name if it is empty
+	Code  Code   // 1 to 65535
+	Text  string // free text; Node writes the code's name if it is empty
+	After int    // seconds until another try makes sense; 0 if absent
 }
 
 // Error returns code, name and text.
@@ -129,6 +136,9 @@ func (e *Error) node() Node {
 	if text != "" {
 		n.Attrs = append(n.Attrs, Attr{"text", text})
 	}
+	if e.After != 0 {
+		n.Attrs = append(n.Attrs, Attr{"after", itoa(int64(e.After))})
+	}
 	return n
 }
 
@@ -140,6 +150,8 @@ func parseError(f *fields, n *Node) *Error {
 			e.Code = Code(f.number(n, a, 1, 1<<16-1))
 		case "text":
 			e.Text = a.Value
+		case "after":
+			e.After = int(f.number(n, a, 1, maxCount))
 		}
 	}
 	f.require(n.Tag, e.Code != 0, "@code")

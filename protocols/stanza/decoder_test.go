@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
@@ -51,7 +53,7 @@ func TestDecoderAgrees(t *testing.T) {
 		t.Errorf("an unknown payload did not outlive the next parse: %v", n)
 	}
 	for i := range want {
-		if diff := cmp.Diff(want[i], got[i]); diff != "" {
+		if diff := cmp.Diff(want[i], got[i], cmpopts.EquateComparable(ident.URI{})); diff != "" {
 			t.Errorf("stanza %d (-ParseBinary +Decoder):\n%s", i, diff)
 		}
 	}

@@ -23,8 +23,9 @@ type attrReader struct {
 	n      int // names seen
 }
 
-// most is the largest number of attributes that the direct way reads: a message's.
-const most = 9
+// most is the largest number of attributes that the direct way reads: those of a
+// message or an ack.
+const most = 12
 
 func (f *fields) attrs(n *Node) attrReader { return attrReader{f: f, tag: n.Tag, tree: n.Attrs} }
 
@@ -102,6 +103,27 @@ func (r *attrReader) number(lo, hi int64) int64 {
 		return 0
 	}
 	return v
+}
+
+// wide is a decimal number of 64 bits, at least lo.
+func (r *attrReader) wide(lo uint64) uint64 {
+	s := r.value()
+	v, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || v < lo || len(s) > 1 && s[0] == '0' {
+		r.fail("a number from " + utoa(lo) + " to 18446744073709551615")
+		return 0
+	}
+	return v
+}
+
+// uri is a MIMI URI in canonical form.
+func (r *attrReader) uri() ident.URI {
+	u, err := ident.ParseURI(r.value())
+	if err != nil || u.String() != r.text {
+		r.fail("a MIMI URI in canonical form")
+		return ident.URI{}
+	}
+	return u
 }
 
 func (r *attrReader) time() int64 { return r.number(1, maxTime) }

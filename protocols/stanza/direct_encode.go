@@ -12,6 +12,8 @@ type attributes interface {
 	text(name, v string)
 	address(name string, a ident.Address)
 	number(name string, v int64)
+	wide(name string, v uint64)
+	uri(name string, u ident.URI)
 }
 
 // Encoder writes stanzas one after another, for those who write very many. The zero
@@ -34,6 +36,7 @@ func (r *Encoder) Append(dst []byte, s Stanza) ([]byte, error) {
 	case *Ack:
 		e.begin("ack")
 		s.attributes(e)
+		e.children(s.children())
 	case *IQ:
 		e.begin("iq")
 		s.attributes(e)
@@ -54,7 +57,7 @@ func (r *Encoder) Append(dst []byte, s Stanza) ([]byte, error) {
 func (e *encoder) message(m *Message) {
 	e.begin("message")
 	m.attributes(e)
-	if len(m.Participants) > 0 {
+	if len(m.Participants) > 0 || m.Accepted != nil {
 		e.children(m.children())
 		return
 	}
@@ -107,6 +110,19 @@ func (e *encoder) text(name, v string) {
 	if v != "" {
 		e.attribute(name)
 		e.value(&Node{}, &Attr{name, v})
+	}
+}
+
+func (e *encoder) uri(name string, u ident.URI) {
+	if !u.IsZero() {
+		e.text(name, u.String())
+	}
+}
+
+func (e *encoder) wide(name string, v uint64) {
+	if v != 0 {
+		var room [20]byte
+		e.text(name, string(strconv.AppendUint(room[:0], v, 10)))
 	}
 }
 

@@ -7,6 +7,10 @@
 // tree as XML, [AppendBinary] and [ParseBinary] as bytes; both carry the same
 // tree. Every stanza stands with an example in schema.md.
 //
+// The same stanzas connect a provider of MIMI with its own clients: then they carry
+// structs of draft-ietf-mimi-protocol-06 as bytes (namespace "mimi"; schema.md, Rooms of
+// MIMI).
+//
 // What the stanzas are for is in the technical specification of WhatsApp's
 // Reference Offer for interoperability, version 1.0.3 of 26 September 2025;
 // names and attributes are those that public client sources

@@ -121,6 +121,8 @@ func (f *fields) bytes(n *Node, size int) []byte {
 	return n.Data
 }
 
+func utoa(v uint64) string { return strconv.FormatUint(v, 10) }
+
 func itoa(v int64) string { return strconv.FormatInt(v, 10) }
 
 // builder collects the attributes of a node, leaving zero values out.
@@ -135,6 +137,19 @@ func (b *builder) text(name, v string) {
 func (b *builder) address(name string, a ident.Address) {
 	if present(a) {
 		*b = append(*b, Attr{name, a.String()})
+	}
+}
+
+func (b *builder) uri(name string, u ident.URI) {
+	if !u.IsZero() {
+		*b = append(*b, Attr{name, u.String()})
+	}
+}
+
+// wide writes a number of 64 bits.
+func (b *builder) wide(name string, v uint64) {
+	if v != 0 {
+		*b = append(*b, Attr{name, utoa(v)})
 	}
 }
 

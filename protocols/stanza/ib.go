@@ -4,11 +4,12 @@ import "github.com/mimi-lab/mimi-lab/protocols/ident"
 
 // IB is information from the server that nobody asked for:
 //
-//	<ib from><offline count="3"/><dirty type="groups" timestamp="1700000000"/></ib>
+//	<ib from><offline count="3"/><dirty type="groups" timestamp="1700000000"/><error code text/></ib>
 type IB struct {
 	From    ident.Address // absent if it is the server
 	Offline *Offline      // nil if absent
 	Dirty   []Dirty
+	Error   *Error // the connection ends, and why; nil if absent
 }
 
 // Offline says that the mailbox has been delivered, and how much that was.
@@ -35,6 +36,9 @@ func (ib *IB) Node() Node {
 		b.number("timestamp", d.Timestamp)
 		n.Children = append(n.Children, Node{Tag: "dirty", Attrs: b})
 	}
+	if ib.Error != nil {
+		n.Children = append(n.Children, ib.Error.node())
+	}
 	return n
 }
 
@@ -52,6 +56,9 @@ func parseIB(f *fields, n *Node) *IB {
 			ib.Offline = &Offline{Count: parseCount(f, c, "count")}
 		case "dirty":
 			ib.Dirty = append(ib.Dirty, parseDirty(f, c))
+		case "error":
+			f.once(n, ib.Error == nil, c.Tag)
+			ib.Error = parseError(f, c)
 		}
 	}
 	return ib

@@ -25,7 +25,7 @@ const (
 // IQ asks for or sets something, or answers:
 //
 //	<iq id type="get|set|result|error" xmlns to from>payload</iq>
-//	<iq id type="error"><error code text/></iq>
+//	<iq id type="error" xmlns="mimi">payload, of some <error code text after/></iq>
 //
 // That results repeat the namespace of their request is assumed; it lets a
 // stanza be read without the request.
@@ -37,7 +37,7 @@ type IQ struct {
 	// Namespace is what Parse found. It may be left empty beside a Payload that
 	// has one of its own, which Node prefers.
 	Namespace string
-	Payload   Payload // nil if there is none
+	Payload   Payload // nil if there is none; beside an Error, what MIMI answered
 	Error     *Error  // if and only if Type is [Fail]
 }
 
@@ -141,6 +141,10 @@ func parseIQ(node Node) (*IQ, error) {
 		if c != nil {
 			q.Error = parseError(f, c)
 		}
+		q.Payload = parsePayload(f, n, q)
+		if _, unknown := q.Payload.(Unknown); unknown {
+			q.Payload = nil
+		}
 		return q, f.err
 	}
 	q.Payload = parsePayload(f, n, q)
@@ -163,6 +167,9 @@ func parsePayload(f *fields, n *Node, q *IQ) Payload {
 }
 
 func payloadParser(q *IQ, tag string) func(*fields, *Node) Payload {
+	if q.Namespace == NamespaceMIMI {
+		return mimiPayload(q.Type, tag)
+	}
 	for i := range payloads {
 		if p := &payloads[i]; p.tag == tag && p.typ == q.Type && p.namespace == q.Namespace {
 			return p.parse

@@ -11,19 +11,25 @@ const (
 	MediaMessage    MessageType = "media"
 	ReactionMessage MessageType = "reaction"
 	PollMessage     MessageType = "poll"
+	RoomMessage     MessageType = "room" // what it is, only the members of the room know
 )
 
 // Message carries end-to-end encrypted content:
 //
-//	<message id to type="text|media|reaction|poll" from participant notify t offline phash>
+//	<message id to type="text|media|reaction|poll|room" from participant notify t offline phash
+//	         room sender seq>
 //	  <participants><to jid><enc/></to>...</participants>
 //	  <enc/>
+//	  <accepted/>
 //	</message>
 //
 // One to one, a sender with several ciphertexts (one per device) puts them into
 // participants; in a group, participants hold what sets members up (sender-key
 // distributions, MLS Welcomes) and enc what all can read. At least one of the
 // two is there.
+//
+// A message of a MIMI room names the room in place of addresses and has one enc of type
+// "mls", which is an MLSMessage (RFC 9420, Section 6).
 type Message struct {
 	ID           string        // required
 	To           ident.Address // the peer or group; from the server, the receiver
@@ -36,6 +42,10 @@ type Message struct {
 	PHash        string        // hash over the recipients' addresses that the sender knew
 	Participants []To
 	Enc          []Enc
+	Room         ident.URI // the MIMI room that it is of, or zero
+	Sender       ident.URI // to a room: the user or pseudonym that it is sent as
+	Seq          uint64    // from a room: its number among the room's events; 0 if absent
+	Accepted     *Accepted // from a room, or nil
 }
 
 // To is the ciphertext for one address of a fan-out:
@@ -48,7 +58,7 @@ type To struct {
 
 // Node returns the message as a tree.
 func (m *Message) Node() Node {
-	b := make(builder, 0, 9)
+	b := make(builder, 0, most)
 	m.attributes(&b)
 	return Node{Tag: "message", Attrs: b, Children: m.children()}
 }
@@ -63,10 +73,13 @@ func (m *Message) attributes(b attributes) {
 	b.number("t", m.Timestamp)
 	b.number("offline", int64(m.Offline))
 	b.text("phash", m.PHash)
+	b.uri("room", m.Room)
+	b.uri("sender", m.Sender)
+	b.wide("seq", m.Seq)
 }
 
 func (m *Message) children() []Node {
-	children := make([]Node, 0, len(m.Enc)+1)
+	children := make([]Node, 0, len(m.Enc)+2)
 	if len(m.Participants) > 0 {
 		to := make([]Node, len(m.Participants))
 		for i := range m.Participants {
@@ -77,6 +90,9 @@ func (m *Message) children() []Node {
 	}
 	for i := range m.Enc {
 		children = append(children, m.Enc[i].node())
+	}
+	if m.Accepted != nil {
+		children = append(children, m.Accepted.node())
 	}
 	return children
 }
@@ -94,6 +110,9 @@ func parseMessage(f *fields, n *Node) *Message {
 		case "participants":
 			f.once(n, m.Participants == nil, c.Tag)
 			m.Participants = parseParticipants(f, c)
+		case "accepted":
+			f.once(n, m.Accepted == nil, c.Tag)
+			m.Accepted = parseAccepted(f, c)
 		}
 	}
 	m.check(f)
@@ -113,7 +132,7 @@ func readMessage(r *attrReader, m *Message) {
 		case "participant":
 			m.Participant = r.address()
 		case "type":
-			m.Type = oneOf(r, TextMessage, MediaMessage, ReactionMessage, PollMessage)
+			m.Type = oneOf(r, TextMessage, MediaMessage, ReactionMessage, PollMessage, RoomMessage)
 		case "notify":
 			m.Notify = r.value()
 		case "t":
@@ -122,6 +141,12 @@ func readMessage(r *attrReader, m *Message) {
 			m.Offline = int(r.number(1, maxCount))
 		case "phash":
 			m.PHash = r.value()
+		case "room":
+			m.Room = r.uri()
+		case "sender":
+			m.Sender = r.uri()
+		case "seq":
+			m.Seq = r.wide(1)
 		}
 	}
 }
@@ -129,7 +154,7 @@ func readMessage(r *attrReader, m *Message) {
 func (m *Message) check(f *fields) {
 	f.require("message", m.ID != "", "@id")
 	f.require("message", m.Type != "", "@type")
-	f.require("message", present(m.To) || present(m.From), "@to")
+	f.require("message", present(m.To) || present(m.From) || !m.Room.IsZero(), "@to")
 	f.require("message", len(m.Enc)+len(m.Participants) > 0, "enc")
 }
 

@@ -15,7 +15,7 @@ const (
 
 // Notification tells of an event that is no message:
 //
-//	<notification id type to from participant t offline>event</notification>
+//	<notification id type to from participant t offline room seq>event</notification>
 type Notification struct {
 	ID          string        // required
 	To          ident.Address // the receiver, if a client sends it
@@ -24,9 +24,11 @@ type Notification struct {
 	// Type is what Parse found. It may be left empty beside an Event, whose own
 	// type Node prefers.
 	Type      NotificationType
-	Timestamp int64 // Unix seconds; 0 if absent
-	Offline   int   // as in [Message]
-	Event     Event // nil if the type or the event is unknown
+	Timestamp int64     // Unix seconds; 0 if absent
+	Offline   int       // as in [Message]
+	Event     Event     // nil if the type or the event is unknown
+	Room      ident.URI // the MIMI room whose event it is; zero in a client's mailbox
+	Seq       uint64    // its number among the events of the room or mailbox; 0 if absent
 }
 
 // Event is the content of a [Notification]: one of the event types of this
@@ -102,7 +104,7 @@ func (t *Notification) Node() Node {
 	if t.Event != nil {
 		typ = t.Event.kind()
 	}
-	b := make(builder, 0, 7)
+	b := make(builder, 0, 9)
 	b.text("id", t.ID)
 	b.text("type", string(typ))
 	b.address("to", t.To)
@@ -110,6 +112,8 @@ func (t *Notification) Node() Node {
 	b.address("participant", t.Participant)
 	b.number("t", t.Timestamp)
 	b.number("offline", int64(t.Offline))
+	b.uri("room", t.Room)
+	b.wide("seq", t.Seq)
 	n := Node{Tag: "notification", Attrs: b}
 	if t.Event != nil {
 		n.Children = []Node{t.Event.node()}
@@ -129,6 +133,8 @@ var events = []struct {
 	{NotifyInterop, "ping", func(*fields, *Node) Event { return PingReceived{} }},
 	{NotifyInterop, "consent", parseConsentChanged},
 	{NotifyInterop, "revoked", parseRevoked},
+	{NotifyMIMI, "update", func(f *fields, n *Node) Event { return parseUpdate(f, n) }},
+	{NotifyMIMI, "consent", func(f *fields, n *Node) Event { return parseBody(f, n) }},
 	{NotifyChatState, "composing", func(*fields, *Node) Event { return Typing{} }},
 	{NotifyChatState, "paused", func(*fields, *Node) Event { return Typing{Paused: true} }},
 }
@@ -172,6 +178,8 @@ func parseNotification(node Node) (*Notification, error) {
 			t.Timestamp = f.time(n, a)
 		case "offline":
 			t.Offline = int(f.number(n, a, 1, maxCount))
+		case "room", "seq":
+			t.readPlace(f, n, a)
 		}
 	}
 	f.require(n.Tag, t.ID != "", "@id")
@@ -184,6 +192,16 @@ func parseNotification(node Node) (*Notification, error) {
 		}
 	}
 	return t, f.err
+}
+
+// readPlace reads which event of a room or mailbox it is.
+func (t *Notification) readPlace(f *fields, n *Node, a *Attr) {
+	r := attrReader{f: f, tag: n.Tag, name: a.Name, text: a.Value}
+	if a.Name == "room" {
+		t.Room = r.uri()
+	} else {
+		t.Seq = r.wide(1)
+	}
 }
 
 func eventParser(kind NotificationType, tag string) func(*fields, *Node) Event {

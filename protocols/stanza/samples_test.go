@@ -43,6 +43,16 @@ func retryKeys() *stanza.Keys {
 	return &k
 }
 
+var clubhouse = uri("mimi://a.example/r/clubhouse")
+
+func uri(s string) ident.URI {
+	u, err := ident.ParseURI(s)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // samples are typed stanzas that together use every field of every type.
@@ -118,6 +128,42 @@ var samples = []struct {
 	{"iq/keepalive", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:p", Payload: stanza.KeepAlive{}}},
 	{"iq/empty result", &stanza.IQ{ID: "1", From: server, Type: stanza.Result}},
 	{"iq/error", &stanza.IQ{ID: "1", Type: stanza.Fail, Namespace: "encrypt", Error: &stanza.Error{Code: 999, Text: "busy"}}},
+	{"iq/login", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Login{Client: uri("mimi://a.example/d/alice/A1"), Token: []byte("a token")}}},
+	{"iq/key packages", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.KeyPackages{List: [][]byte{{0, 1}, {2}}}}},
+	{"iq/create", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Create{Room: clubhouse, GroupInfo: []byte{1}, RatchetTree: []byte{2}}}},
+	{"iq/leave", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Leave{Room: clubhouse}}},
+	{"iq/commit", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Update{
+		Room: clubhouse, Commit: []byte{1}, Welcome: []byte{2}, GroupInfo: []byte{3}, RatchetTree: []byte{4},
+	}}},
+	{"iq/proposals", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Update{Room: clubhouse, Proposals: [][]byte{{1}, {2}}}}},
+	{"iq/update answer", &stanza.IQ{ID: "1", Type: stanza.Result, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.UpdateBody, Data: []byte{0}}}},
+	{"iq/update refused", &stanza.IQ{
+		ID: "1", Type: stanza.Fail, Namespace: "mimi",
+		Payload: &stanza.Body{Tag: stanza.UpdateBody, Data: []byte{1}}, Error: &stanza.Error{Code: stanza.Conflict, Text: "wrongEpoch", After: 3},
+	}},
+	{"iq/key material", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.KeyMaterialBody, Data: []byte{1}}}},
+	{"iq/group info", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.GroupInfoBody, Room: clubhouse, Data: []byte{1}}}},
+	{"iq/identifiers", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.IdentifierBody, Domain: "b.example", Data: []byte{1}}}},
+	{"iq/consent entry", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.ConsentBody, Data: []byte{1}}}},
+	{"iq/abuse", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Body{Tag: stanza.AbuseBody, Room: clubhouse, Data: []byte{1}}}},
+	{"message/to a room", &stanza.Message{
+		ID: "1", Room: clubhouse, Sender: uri("mimi://a.example/u/alice"), Type: stanza.RoomMessage, Enc: []stanza.Enc{{Type: "mls", Version: 1, Payload: []byte{1}}},
+	}},
+	{"message/from a room", &stanza.Message{
+		ID: "1", Room: clubhouse, Seq: 1<<64 - 1, Type: stanza.RoomMessage, Enc: []stanza.Enc{{Type: "mls", Version: 1, Payload: []byte{1}}},
+		Accepted: &stanza.Accepted{Timestamp: 1<<64 - 1, Frank: []byte{1}},
+	}},
+	{"ack/accepted", &stanza.Ack{Class: stanza.AckMessage, ID: "1", Room: clubhouse, Accepted: &stanza.Accepted{}}},
+	{"ack/epoch too old", &stanza.Ack{Class: stanza.AckMessage, ID: "1", Room: clubhouse, Error: stanza.Conflict, Reason: "epochTooOld", Epoch: 1<<64 - 1}},
+	{"ack/events", &stanza.Ack{Class: stanza.AckNotification, ID: "7", Room: clubhouse, Seq: 7}},
+	{"notification/commit", &stanza.Notification{ID: "7", Room: clubhouse, Seq: 7, Type: "mimi", Event: &stanza.Update{
+		Accepted: 1764547200123, Commit: []byte{1}, Proposals: [][]byte{{2}},
+	}}},
+	{"notification/welcome", &stanza.Notification{ID: "8", Seq: 8, Type: "mimi", Event: &stanza.Update{
+		Room: clubhouse, Accepted: 1764547200123, Welcome: []byte{1}, RatchetTree: []byte{2},
+	}}},
+	{"notification/consent entry", &stanza.Notification{ID: "9", Seq: 9, Type: "mimi", Event: &stanza.Body{Tag: stanza.ConsentBody, Data: []byte{1}}}},
+	{"ib/end", &stanza.IB{Error: &stanza.Error{Code: stanza.Conflict, Text: "another connection"}}},
 	{"iq/unknown", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:profile", Payload: stanza.Unknown{Children: []stanza.Node{
 		{Tag: "x", Attrs: []stanza.Attr{{Name: "y", Value: "z"}}, Children: []stanza.Node{{Tag: "w", Data: []byte("data")}}},
 	}}}},

@@ -67,6 +67,9 @@ func kinds(s stanza.Stanza) []string {
 	switch s := s.(type) {
 	case *stanza.IQ:
 		out = append(out, fmt.Sprintf("%T", s.Payload))
+		if b, ok := s.Payload.(*stanza.Body); ok {
+			out = append(out, string(s.Type)+" of "+string(b.Tag))
+		}
 	case *stanza.Notification:
 		out = append(out, fmt.Sprintf("%T", s.Event))
 	case *stanza.Message:
