@@ -34,10 +34,10 @@ tests	protocols/adaptertest
 5	groups
 5	groups/hub groups/follower
 5	groups/member
-5	groups/gateway
+5	groups/gateway groups/chat
 
 6	protocols/store/...
-6	protocols/dma/serve groups/serve protocols/vectors/cache protocols/vectors/fetch
+6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
 tests	protocols/vectors/vectorstest protocols/store/storetest
 
 7	sim/scenario/... sim/ledger
