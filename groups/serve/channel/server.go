@@ -1,0 +1,297 @@
+package channel
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// Config is what a server needs. It is not modified.
+type Config struct {
+	// Open connects a client with its provider; required. Over a provider p of package
+	// groups/serve it returns p.Client(ctx, client).
+	Open func(ctx context.Context, client ident.URI) (Session, error)
+	// Authenticator says who is who; required.
+	Authenticator Authenticator
+	// TLS has the server's certificate, and for [Certificates] ClientAuth and ClientCAs.
+	// nil takes connections as they come, for tests and for what has TLS in front.
+	TLS *tls.Config
+	// Points are the draft's code points; nil means [mimi.DefaultCodePoints].
+	Points *mimi.CodePoints
+	// Logger is told why connections end; nil means nobody.
+	Logger *slog.Logger
+	// Limits bound what clients can make the server keep and wait for.
+	Limits Limits
+}
+
+// Limits are bounds of this implementation; zero values mean the defaults.
+type Limits struct {
+	Connections int // at once; default 10000
+	Logins      int // at once, of those not authenticated yet; default 256
+	Frame       int // bytes of a stanza that a client sends; default 1 MiB
+	Calls       int // of a client, not answered yet; default 32
+
+	LoginTimeout time.Duration // from accept to login, TLS included; default 10 s
+	FrameTimeout time.Duration // from the length of a frame to its end; default 20 s
+	IdleTimeout  time.Duration // between two stanzas of a client; default 75 s
+	WriteTimeout time.Duration // of a stanza, for a client that does not read; default 20 s
+	CallTimeout  time.Duration // of what a client asks; default 60 s
+}
+
+// loginSize bounds the first stanza: a URI and a token. goodbye is how long the last
+// one may take.
+const (
+	loginSize = 16 << 10
+	goodbye   = time.Second
+)
+
+func (l Limits) orDefault() Limits {
+	l.Connections = cmp.Or(l.Connections, 10000)
+	l.Logins = cmp.Or(l.Logins, 256)
+	l.Frame = min(cmp.Or(l.Frame, 1<<20), stanza.MaxSize)
+	l.Calls = cmp.Or(l.Calls, 32)
+	l.LoginTimeout = cmp.Or(l.LoginTimeout, 10*time.Second)
+	l.FrameTimeout = cmp.Or(l.FrameTimeout, 20*time.Second)
+	l.IdleTimeout = cmp.Or(l.IdleTimeout, 75*time.Second)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, 20*time.Second)
+	l.CallTimeout = cmp.Or(l.CallTimeout, 60*time.Second)
+	return l
+}
+
+// Server takes connections of clients. Its methods may be called by several goroutines.
+type Server struct {
+	cfg    Config
+	limits Limits
+	tls    *tls.Config // nil without TLS
+	log    *slog.Logger
+	logins chan struct{} // holds one for each peer that is not authenticated
+
+	mu        sync.Mutex                // guards what follows
+	clients   map[ident.URI]*connection // the newest of each client
+	open      map[net.Conn]struct{}     // all, authenticated or not
+	listeners map[net.Listener]struct{}
+	closed    bool
+	running   sync.WaitGroup // one for each of open
+}
+
+// New returns a server.
+func New(cfg Config) (*Server, error) {
+	if cfg.Open == nil || cfg.Authenticator == nil {
+		return nil, errors.New("channel: Config.Open or Config.Authenticator is nil, want both")
+	}
+	s := &Server{
+		cfg: cfg, limits: cfg.Limits.orDefault(), log: cfg.Logger,
+		clients: map[ident.URI]*connection{}, open: map[net.Conn]struct{}{}, listeners: map[net.Listener]struct{}{},
+	}
+	s.logins = make(chan struct{}, s.limits.Logins)
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.TLS != nil {
+		s.tls = cfg.TLS.Clone()
+		s.tls.MinVersion = max(s.tls.MinVersion, tls.VersionTLS13)
+		s.tls.NextProtos = []string{Protocol}
+	}
+	return s, nil
+}
+
+// Serve takes connections of l until the server is shut down, which returns
+// [net.ErrClosed], or accepting fails. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	defer func() { _ = l.Close() }()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			s.mu.Lock()
+			delete(s.listeners, l)
+			closed := s.closed
+			s.mu.Unlock()
+			if closed {
+				return net.ErrClosed
+			}
+			return fmt.Errorf("channel: accepting: %w", err)
+		}
+		go s.ServeConn(nc)
+	}
+}
+
+// ServeConn serves one connection, without TLS around it yet if the server has a
+// tls.Config, and closes it. It returns when the connection has ended.
+func (s *Server) ServeConn(nc net.Conn) {
+	defer func() { _ = nc.Close() }()
+	if !s.enter(nc) {
+		return
+	}
+	defer s.leave(nc)
+	select {
+	case s.logins <- struct{}{}:
+	default:
+		s.log.Warn("too many logins at once", "peer", nc.RemoteAddr())
+		return
+	}
+	c, err := s.login(nc)
+	<-s.logins
+	if err != nil {
+		s.log.Info("login refused", "peer", nc.RemoteAddr(), "error", err)
+		return
+	}
+	err = c.run()
+	s.log.Info("connection ended", "client", c.client, "error", err)
+}
+
+// enter counts a connection, if there is room for it.
+func (s *Server) enter(nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.open) >= s.limits.Connections {
+		return false
+	}
+	s.open[nc] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) leave(nc net.Conn) {
+	s.mu.Lock()
+	delete(s.open, nc)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+var errLogin = errors.New("channel: the first stanza is no login")
+
+// login learns who the peer is. Until then it gets little room and time.
+func (s *Server) login(nc net.Conn) (*connection, error) {
+	deadline := time.Now().Add(s.limits.LoginTimeout)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	if err := nc.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	var state *tls.ConnectionState
+	if s.tls != nil {
+		t := tls.Server(nc, s.tls)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		cs := t.ConnectionState()
+		nc, state = t, &cs
+	}
+	first, err := (&frames{r: nc}).next(loginSize)
+	if err != nil {
+		return nil, err
+	}
+	iq, ok := first.(*stanza.IQ)
+	if !ok {
+		return nil, errLogin
+	}
+	l, ok := iq.Payload.(*stanza.Login)
+	if !ok {
+		return nil, errors.Join(errLogin, refuse(nc, iq.ID, &stanza.Error{Code: stanza.NotAuthorized}))
+	}
+	if l.Client.Kind() != ident.KindClient {
+		return nil, errors.Join(errLogin, refuse(nc, iq.ID, &stanza.Error{Code: stanza.BadRequest}))
+	}
+	if err := s.cfg.Authenticator.Authenticate(ctx, l.Client, l.Token, state); err != nil {
+		return nil, errors.Join(err, refuse(nc, iq.ID, &stanza.Error{Code: stanza.NotAuthorized}))
+	}
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	return newConnection(s, nc, l.Client, iq.ID), nil
+}
+
+// refuse answers a login with an error.
+func refuse(w io.Writer, id string, e *stanza.Error) error {
+	b, err := appendFrame(nil, new(stanza.Encoder), &stanza.IQ{ID: id, Type: stanza.Fail, Error: e})
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	return err
+}
+
+// register makes c the connection of its client, and returns the one before, or nil. It
+// fails if the server is closed.
+func (s *Server) register(c *connection) (before *connection, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	before = s.clients[c.client]
+	s.clients[c.client] = c
+	return before, true
+}
+
+func (s *Server) unregister(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients[c.client] == c {
+		delete(s.clients, c.client)
+	}
+}
+
+// Connected returns how many clients are connected.
+func (s *Server) Connected() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.clients)
+}
+
+// Shutdown takes no more connections, tells clients to go, and returns when all have
+// gone. When ctx ends, those that are left are cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	for _, c := range s.clients {
+		c.end(&stanza.Error{Code: stanza.ServiceUnavailable, Text: "the server goes down"})
+	}
+	loggedIn := make(map[net.Conn]bool, len(s.clients))
+	for _, c := range s.clients {
+		loggedIn[c.raw()] = true
+	}
+	for nc := range s.open {
+		if !loggedIn[nc] {
+			_ = nc.Close()
+		}
+	}
+	s.mu.Unlock()
+	gone := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for nc := range s.open {
+		_ = nc.Close()
+	}
+	s.mu.Unlock()
+	<-gone
+	return ctx.Err()
+}
