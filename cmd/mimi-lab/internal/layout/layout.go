@@ -90,14 +90,14 @@ func parseKind(list []structure, name string) (Kind, bool) {
 
 // reader returns the function that reads a kind.
 func reader(k Kind) func(*decoder) {
-	for _, list := range [][]structure{structs, bodies} {
+	for _, list := range [][]structure{structs, bodies, parts} {
 		for _, s := range list {
 			if s.kind == k {
 				return s.read
 			}
 		}
 	}
-	panic("layout: invariant broken, every Kind is one of Kinds or Bodies: " + string(k))
+	panic("layout: invariant broken, every Kind is in a list: " + string(k))
 }
 
 // Message is a message that was read.

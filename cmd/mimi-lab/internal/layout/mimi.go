@@ -35,6 +35,18 @@ const (
 	PseudonymousCredential  Kind = "PseudonymousCredential"
 )
 
+// The kinds of MIMI that stand on their own in stanzas alone. They are short, so that
+// nobody should guess them.
+const (
+	GroupInfoOption   Kind = "GroupInfoOption"
+	RatchetTreeOption Kind = "RatchetTreeOption"
+)
+
+var parts = []structure{
+	{GroupInfoOption, (*decoder).groupInfoOption},
+	{RatchetTreeOption, (*decoder).ratchetTreeOption},
+}
+
 // bodies are the kinds of MIMI in the order in which they are tried.
 var bodies = []structure{
 	{KeyMaterialRequest, (*decoder).keyMaterialRequest},

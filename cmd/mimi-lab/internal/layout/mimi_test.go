@@ -357,3 +357,33 @@ func TestBodyErrors(t *testing.T) {
 		}
 	}
 }
+
+// Parts are read as package mimi reads them, and so is every beginning of them, and
+// what has a byte more.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		kind   Kind
+		sample string
+		other  wire.Unmarshaler
+	}{
+		{RatchetTreeOption, "\x02\x13https://a.example/t\x01s", new(mimi.RatchetTreeOption)},
+		{RatchetTreeOption, "\x03\x01s", new(mimi.RatchetTreeOption)},
+		{RatchetTreeOption, "\x04", new(mimi.RatchetTreeOption)},
+		{RatchetTreeOption, "\x05", new(mimi.RatchetTreeOption)},
+		{GroupInfoOption, "\x02\x03\x04\x0a\x0a\x01x\x01s", new(mimi.GroupInfoOption)},
+		{GroupInfoOption, "\x01\x00\x01\x00\x01\x01g\x00\x00\x00\x00\x00\x00\x00\x01\x01t\x01c\x00\x00\x01t\x00\x00\x00\x02\x01s", new(mimi.GroupInfoOption)},
+		{GroupInfoOption, "\x03", new(mimi.GroupInfoOption)},
+	} {
+		for n := range len(tt.sample) + 2 {
+			b := []byte(tt.sample + "\x00")[:n]
+			got, want := Check(b, tt.kind), wire.Unmarshal(b, tt.other)
+			if (got == nil) != (want == nil) {
+				t.Errorf("%s %x: %v, the other reading says %v", tt.kind, b, got, want)
+			}
+			if _, err := Read(b, tt.kind); (err == nil) != (got == nil) {
+				t.Errorf("%s %x: Read says %v, Check %v", tt.kind, b, err, got)
+			}
+		}
+	}
+}
