@@ -52,7 +52,7 @@ func runDecode(o *decodeOptions) error {
 		return err
 	}
 	if o.JSON {
-		return o.IO.JSON(newTree(&n))
+		return o.IO.JSON(newTree(&n, false))
 	}
 	marshal := stanza.MarshalXML
 	if o.Indent {

@@ -29,7 +29,8 @@ func newShow(t *term.IO) *cobra.Command {
 		Short: "Draw a stanza as a tree and say whether it is a valid one",
 		Long: `Draw a stanza as a tree, with its size in both forms, and say whether it is a
 valid one of the seven kinds. It may come in any form; without FILE it comes
-from standard input. A stanza that is well formed but not valid exits with 1.`,
+from standard input. What elements of MIMI rooms carry is shown field by field.
+A stanza that is well formed but not valid exits with 1.`,
 		Example: `  echo '<receipt id="3EB0" to="42@msgr"/>' | mimi-lab stanza show`,
 		Args:    command.Args(0, 1, "a file"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -71,7 +72,7 @@ func runShow(o *showOptions) error {
 	}
 	_, invalid := stanza.Parse(n)
 	if o.JSON {
-		s := shown{Form: f, Valid: invalid == nil, XML: len(xml), Binary: len(binary), Tree: newTree(&n)}
+		s := shown{Form: f, Valid: invalid == nil, XML: len(xml), Binary: len(binary), Tree: newTree(&n, ofRoom(&n))}
 		if invalid != nil {
 			s.Problem = invalid.Error()
 		}
@@ -94,6 +95,8 @@ type tree struct {
 	Attrs    []attr  `json:"attrs,omitempty"`
 	Children []*tree `json:"children,omitempty"`
 	Data     []byte  `json:"data,omitempty"`
+	// Content is what the data is, if that is known.
+	Content *content `json:"content,omitempty"`
 }
 
 type attr struct {
@@ -101,13 +104,18 @@ type attr struct {
 	Value string `json:"value"`
 }
 
-func newTree(n *stanza.Node) *tree {
+// newTree makes the tree of n, with what the data is in one of a room.
+func newTree(n *stanza.Node, room bool) *tree {
 	t := &tree{Tag: n.Tag, Data: n.Data}
 	for _, a := range n.Attrs {
 		t.Attrs = append(t.Attrs, attr(a))
 	}
 	for i := range n.Children {
-		t.Children = append(t.Children, newTree(&n.Children[i]))
+		kid := newTree(&n.Children[i], room)
+		if room {
+			kid.Content = readContent(n, &n.Children[i])
+		}
+		t.Children = append(t.Children, kid)
 	}
 	return t
 }
@@ -117,12 +125,20 @@ const columns = 80
 
 // draw prints the tree, each node below its parent.
 func draw(t *term.IO, n *stanza.Node) {
-	drawNode(t, t.Out, n, "", "")
+	d := &drawing{t: t, w: t.Out, room: ofRoom(n)}
+	d.node(nil, n, "", "")
 }
 
-// drawNode prints n after the lines in first, and what follows of it after those
-// in rest.
-func drawNode(t *term.IO, w io.Writer, n *stanza.Node, first, rest string) {
+// drawing prints a tree.
+type drawing struct {
+	t    *term.IO
+	w    io.Writer
+	room bool // whether it is one of a room, whose data can be read
+}
+
+// node prints n after the lines in first, and what follows of it after those in rest.
+func (d *drawing) node(parent, n *stanza.Node, first, rest string) {
+	t, w := d.t, d.w
 	type piece struct{ plain, painted string }
 	pieces := []piece{{n.Tag, t.Paint(term.Bold, n.Tag)}}
 	for _, a := range n.Attrs {
@@ -151,11 +167,18 @@ func drawNode(t *term.IO, w io.Writer, n *stanza.Node, first, rest string) {
 		line, used = line+p.painted, used+size
 	}
 	fmt.Fprintln(w, line)
+	if d.room {
+		if c := readContent(parent, n); c != nil {
+			for _, line := range c.lines(t, columns-len([]rune(below))-4) {
+				fmt.Fprintln(w, below+"  "+line)
+			}
+		}
+	}
 	for i := range n.Children {
 		if i < len(n.Children)-1 {
-			drawNode(t, w, &n.Children[i], rest+"├─ ", rest+"│  ")
+			d.node(n, &n.Children[i], rest+"├─ ", rest+"│  ")
 		} else {
-			drawNode(t, w, &n.Children[i], rest+"└─ ", rest+"   ")
+			d.node(n, &n.Children[i], rest+"└─ ", rest+"   ")
 		}
 	}
 }
