@@ -117,10 +117,10 @@ func (l *Login) nodes() []Node {
 }
 
 // String leaves the token out.
-func (l *Login) String() string { return "login of " + l.Client.String() }
+func (l Login) String() string { return "login of " + l.Client.String() }
 
 // GoString leaves the token out.
-func (l *Login) GoString() string { return l.String() }
+func (l Login) GoString() string { return l.String() }
 
 func parseLogin(f *fields, n *Node) Payload {
 	c := n.Child("login")

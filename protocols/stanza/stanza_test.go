@@ -3,8 +3,10 @@ package stanza_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -333,5 +335,19 @@ func TestNodeLookup(t *testing.T) {
 	}
 	if c := n.Child("x"); c != nil {
 		t.Errorf("child x is %v", c)
+	}
+}
+
+// TestLoginToken: a token is not printed with what holds it.
+func TestLoginToken(t *testing.T) {
+	t.Parallel()
+	l := &stanza.Login{Client: uri("mimi://a.example/d/alice/A1"), Token: []byte("secret")}
+	q := stanza.IQ{ID: "1", Type: stanza.Set, Payload: l}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, v := range []any{l, *l, q, &q} {
+			if s := fmt.Sprintf(format, v); strings.Contains(s, "secret") || strings.Contains(s, fmt.Sprint([]byte("secret"))) || strings.Contains(s, "0x73, 0x65") {
+				t.Errorf("%s of a %T prints %s", format, v, s)
+			}
+		}
 	}
 }
