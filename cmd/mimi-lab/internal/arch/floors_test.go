@@ -34,7 +34,7 @@ tests	protocols/adaptertest
 5	groups
 5	groups/hub groups/follower
 5	groups/member
-5	groups/gateway groups/chat
+5	groups/gateway groups/chat groups/kat
 
 6	protocols/store/...
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
