@@ -26,7 +26,6 @@ var kinds = []struct {
 	{"not-a-user", "a user is added by a URI that is not the canonical one of a user", room.ErrUser},
 	{"replaced-twice", "one Commit replaces the same component more than once", room.ErrUpdates},
 	{"component", "the component takes no such change", room.ErrComponent},
-	{"stray-client", "a client is in the group whose user is no participant", room.ErrStray},
 	{"incoherent", "components contradict each other", room.ErrIncoherent},
 	{"not-allowed", "the bytes are well-formed and say what the draft forbids", room.ErrInvalid},
 }

@@ -227,7 +227,8 @@ Every case has
 * "section", the document and the title of the section that it is of,
 * "deviations", the readings that it depends on.
 
-"failure" names the kind of failure that a case expects, and is empty if none. A failure
-that the case names and an implementation has for another reason is a difference.
+"failure" names the kind of failure that a case expects, and is empty if none. Where an
+implementation fails for another reason it may not have come to what the case is about;
+one whose errors have no kinds can still want that it fails.
 
 `
