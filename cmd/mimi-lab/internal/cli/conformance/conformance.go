@@ -6,6 +6,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/groups/kat"
 	content "github.com/mimi-lab/mimi-lab/protocols/content/conformance"
 	mls "github.com/mimi-lab/mimi-lab/protocols/mls/conformance"
 	"github.com/mimi-lab/mimi-lab/protocols/vectors"
@@ -17,15 +18,17 @@ func New(t *term.IO) *cobra.Command {
 		Use:   "conformance",
 		Short: "Check the protocols against the published test vectors",
 		Long: `Check the protocols against the published test vectors: against every value that
-the vectors hold, for MLS in every cipher suite. "vectors fetch" gets them.`,
+the vectors hold, for MLS in every cipher suite. "vectors fetch" gets them.
+Vectors of MIMI rooms are made by "vectors generate", or come from others.`,
 		Example: `  mimi-lab conformance list`,
 	}, newList(t), newRun(t))
 }
 
-// protocol is one whose published vectors there are checks for.
+// protocol is one whose vectors there are checks for.
 type protocol struct {
 	source vectors.Source
 	files  []file
+	own    bool     // nobody has published them: any folder may hold some
 	parts  []string // how the names of the files end that make up a file of vectors
 	read   func(name string, parts [][]byte) (cases, error)
 }
@@ -64,7 +67,17 @@ func protocols() []protocol {
 		}
 		all = append(all, p)
 	}
-	return all
+	return append(all, mimi())
+}
+
+// mimi are the vectors of MIMI rooms.
+func mimi() protocol {
+	p := protocol{source: vectors.Source{Name: "mimi", About: "MIMI rooms and providers, unpublished"}, own: true, parts: []string{".json"}}
+	for _, f := range kat.Files() {
+		p.files = append(p.files, file{f.Name, f.About})
+	}
+	p.read = func(name string, parts [][]byte) (cases, error) { return kat.Read(name, parts[0]) }
+	return p
 }
 
 // example is a published message or report, which is one case.

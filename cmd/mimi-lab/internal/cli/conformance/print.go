@@ -25,7 +25,7 @@ func (res *checked) print(t *term.IO, planned int) {
 	}
 	for _, f := range res.Files {
 		for _, name := range f.changed {
-			fmt.Fprintf(t.Out, "%s  %s is not as it was published\n", t.Paint(term.Bad, "changed"), name)
+			fmt.Fprintf(t.Out, "%s  %s is not as %s\n", t.Paint(term.Bad, "changed"), name, res.original)
 		}
 	}
 	switch {

@@ -20,6 +20,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	vectorscli "github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/vectors"
+	"github.com/mimi-lab/mimi-lab/groups/kat"
 	mls "github.com/mimi-lab/mimi-lab/protocols/mls/conformance"
 	"github.com/mimi-lab/mimi-lab/protocols/vectors"
 )
@@ -41,11 +42,16 @@ func newRun(t *term.IO) *cobra.Command {
 are named. The vectors are looked for in the folder that --dir or else
 MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.
 
+Those of mimi are in the folder that --dir names: what "vectors generate mimi"
+made, or files of others in that format.
+
 A case passes if everything in it was verified. One that fails is printed with
 what differed, and the exit code is 3; so it is if a case was skipped. A file
 that is not as it was published is checked all the same, and named.`,
 		Example: `  mimi-lab conformance run mls tree-math welcome
-  mimi-lab conformance run mimi-content`,
+  mimi-lab conformance run mimi-content
+  mimi-lab vectors generate mimi --out mimi-vectors
+  mimi-lab conformance run mimi --dir mimi-vectors`,
 		Annotations:       map[string]string{"vectors": "reads"},
 		Args:              command.Args(1, 1000, "the name of a protocol"),
 		ValidArgsFunction: complete,
@@ -116,7 +122,7 @@ type input struct {
 }
 
 func runRun(ctx context.Context, o *runOptions, p protocol, files []string) error {
-	dir, hint, err := vectorscli.Folder(o.IO, o.Dir)
+	dir, hint, err := folder(o, p)
 	if err != nil {
 		return err
 	}
@@ -150,11 +156,28 @@ func runRun(ctx context.Context, o *runOptions, p protocol, files []string) erro
 	return nil
 }
 
+// folder returns where the vectors of a protocol are, and what to do if they are not.
+func folder(o *runOptions, p protocol) (dir, hint string, err error) {
+	if !p.own {
+		return vectorscli.Folder(o.IO, o.Dir)
+	}
+	generate := func(dir string) string {
+		return fmt.Sprintf("\"mimi-lab vectors generate %s --out %s\" makes them.", p.source.Name, command.Quote(dir))
+	}
+	if o.Dir == "" {
+		return "", "", exit.Usagef(generate(p.source.Name+"-vectors"), "--dir is missing, want a folder with vectors of %s", p.source.Name)
+	}
+	return o.Dir, generate(o.Dir) + " If the folder has few of the files, name them.", nil
+}
+
 // maxBytes bounds a file that is not one of those published, which are smaller.
 const maxBytes = 64 << 20
 
 // load reads a file of vectors and takes it apart.
 func load(dir string, p protocol, name string) (input, error) {
+	if p.own {
+		return loadOwn(dir, p, name)
+	}
 	in := input{name: name}
 	var parts [][]byte
 	for _, end := range p.parts {
@@ -176,6 +199,29 @@ func load(dir string, p protocol, name string) (input, error) {
 	return in, err
 }
 
+// loadOwn reads a file that nobody has published. If there is a manifest beside it the
+// file should be as that has it.
+func loadOwn(dir string, p protocol, name string) (input, error) {
+	in := input{name: name}
+	file := name + p.parts[0]
+	b, err := readBounded(filepath.Join(dir, file))
+	if err != nil {
+		return in, err
+	}
+	if list, err := readBounded(filepath.Join(dir, kat.ManifestName)); err == nil {
+		m, err := kat.ParseManifest(list)
+		if err != nil {
+			return in, err
+		}
+		if m.Changed(file, b) {
+			in.changed = []string{file}
+		}
+	}
+	in.bytes = len(b)
+	in.cases, err = p.read(name, [][]byte{b})
+	return in, err
+}
+
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -192,7 +238,10 @@ func readBounded(path string) ([]byte, error) {
 // check verifies the files one after the other, until ctx is cancelled. What is in
 // the result is whole files.
 func (o *runOptions) check(ctx context.Context, dir string, p protocol, inputs []input) checked {
-	res := checked{Protocol: p.source.Name, Dir: dir, Files: []checkedFile{}, Failures: []failure{}}
+	res := checked{Protocol: p.source.Name, Dir: dir, Files: []checkedFile{}, Failures: []failure{}, original: "it was published"}
+	if p.own {
+		res.original = kat.ManifestName + " has it"
+	}
 	total, done := 0, 0
 	for _, in := range inputs {
 		total += in.bytes
@@ -239,6 +288,7 @@ type checked struct {
 	tally
 	Files    []checkedFile `json:"files"`
 	Failures []failure     `json:"failures"`
+	original string        // what files are compared with
 }
 
 // tally counts cases.

@@ -1,5 +1,5 @@
 // Package vectors gets the published test vectors and says whether they are as
-// they were published.
+// they were published; and it makes those that nobody has published.
 package vectors
 
 import (
@@ -18,15 +18,18 @@ import (
 func New(t *term.IO) *cobra.Command {
 	return command.Noun(&cobra.Command{
 		Use:   "vectors",
-		Short: "Get the published test vectors, and verify them",
-		Long: `Get the published test vectors, and verify them.
+		Short: "Get the published test vectors, and verify them; make our own",
+		Long: `Get the published test vectors, and verify them; make our own.
 
 Tests compare the protocols with what the working groups have published. The
 files are not part of mimi-lab, which knows of each where it comes from, at
 which commit, and its SHA-256. They are looked for in the folder that
-MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.`,
+MIMI_LAB_VECTORS names, or else in the one that "vectors fetch" fills.
+
+Of MIMI rooms and of what providers say to each other nothing was published.
+"vectors generate" makes vectors of our own.`,
 		Example: `  mimi-lab vectors list`,
-	}, newList(t), newFetch(t), newVerify(t))
+	}, newList(t), newFetch(t), newVerify(t), newGenerate(t))
 }
 
 // Folder returns where a command looks for vectors: in dir if that is set, or in the
