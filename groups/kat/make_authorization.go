@@ -198,11 +198,13 @@ func (h *house) matrix() []any {
 		ask("adds a user", takes(room.CanAddParticipant, 0, low, append(slices.Clone(h.people), pair{fresh, low}), n+1), withRole("add_participant", fresh, low), withUser("add_client", fresh))
 		ask("removes a user", takes(room.CanRemoveParticipant, low, 0, drop(h.people, victim), n-1), withUser("remove_participant", victim), withUser("remove_client", victim))
 		ask("bans a user", takes(room.CanBan, low, 1, set(h.people, victim, 1), n-1), withRole("change_role", victim, 1), withUser("remove_client", victim))
-		unban := room.CanUnBan // or canChangeUserRole, which role 1 is not excepted from (deviation 20)
+		unban, because := room.CanUnBan, []string(nil)
 		if !h.can(p.Role, unban) && h.can(p.Role, room.CanChangeUserRole) {
-			unban = room.CanChangeUserRole
+			unban, because = room.CanChangeUserRole, []string{deviation(room1, 20)} // role 1 is not excepted
 		}
 		ask("lets a banned user back in", takes(unban, 1, low, set(h.people, user("bad"), low), n), withRole("change_role", user("bad"), low))
+		last := cases[len(cases)-1].(*verdictCase)
+		last.Deviations = append(last.Deviations, because...)
 		ask("removes the client of a user", takes(room.CanKick, 0, 0, h.people, n-1), withUser("remove_client", victim))
 		ask("renames the room", takes(room.CanChangeRoomName, 0, 0, h.people, n), withUpdate(0x23, metadataObject(clubhouse, "Salon", "", "", "").bytes()))
 		ask("describes the room", takes(room.CanChangeRoomDescription, 0, 0, h.people, n), withUpdate(0x23, metadataObject(clubhouse, "Clubhouse", "", "", "", description("", "", "talk")).bytes()))
