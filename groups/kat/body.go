@@ -296,9 +296,7 @@ func viewTree(o *mimi.RatchetTreeOption) any {
 	case mimi.TreeFull:
 		m["ratchet_tree"] = octets(o.RatchetTree)
 	case mimi.TreeHTTPSURI:
-		m["ratchet_tree_url"], m["tree_signature"] = o.RatchetTreeURL, octets(o.TreeSignature)
-	case mimi.TreeOutOfBand:
-		m["tree_signature"] = octets(o.TreeSignature)
+		m["ratchet_tree_url"] = o.RatchetTreeURL
 	}
 	return m
 }

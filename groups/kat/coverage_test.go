@@ -146,7 +146,7 @@ func TestCodes(t *testing.T) {
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	all := generated(t)
-	m := NewManifest(all, "v1", "abc", true)
+	m := NewManifest(all, "v1", "abc", true, []string{"RFC 9420"})
 	text := string(Readme(all, m))
 	for i, f := range all {
 		if format(f.Name) == "" {

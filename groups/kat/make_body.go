@@ -200,7 +200,7 @@ func bareWelcome(b octets) octets { return encoded(need(message.Parse(b, nil)).W
 func makeUpdate(m *maker) []any {
 	b := endpoint(mimi.EndpointUpdate)
 	w := m.roomWorld()
-	rename, leave, byHub := w.proposals()
+	rename, leave, _ := w.proposals()
 	d := func(n int) string { return deviation(mimi1, n) }
 	tree := w.ratchetTree()
 	full := treeOption(1, "full", raw("ratchet_tree", tree))
@@ -211,8 +211,8 @@ func makeUpdate(m *maker) []any {
 	b.ask("a proposal of AppDataUpdate and a SelfRemove", object{raw("proposalOrCommit", rename), messagesField("moreProposals", leave)}, d(2), d(8))
 	b.ask("a Commit with a Welcome, all in full", commit(some(raw("welcome", bareWelcome(w.welcome))), fullInfo(w.made), full), d(8), d(10), d(21))
 	b.ask("a Commit with a partial GroupInfo and no tree", commit(none("welcome"), partialInfo(w.made, 0, "no_ratchet_tree"), treeOption(4, "distributionService")), d(8), d(31))
-	b.ask("a Commit with a tree elsewhere", commit(none("welcome"), partialInfo(w.made, 2, "removed"), treeOption(2, "httpsUri", text("ratchet_tree_url", "https://h.example/tree/1"), data("tree_signature", m.random(64)))), d(21), d(22))
-	b.ask("a Commit with a tree that its receivers get in another way", commit(none("welcome"), fullInfo(w.made), treeOption(3, "outOfBand", data("tree_signature", m.random(64)))), d(22))
+	b.ask("a Commit with a tree elsewhere", commit(none("welcome"), partialInfo(w.made, 2, "removed"), treeOption(2, "httpsUri", text("ratchet_tree_url", "https://h.example/tree/1"))), d(21), d(22))
+	b.ask("a Commit with a tree that its receivers get in another way", commit(none("welcome"), fullInfo(w.made), treeOption(3, "outOfBand")), d(22))
 	sent := need(w.alice.Protect([]byte("hello"), mls.SendOptions{}))
 	withTree := need(w.alice.GroupInfo(mls.GroupInfoOptions{}))
 	b.wrongAsk("an application message", "content", object{raw("", sent), vector("")}.bytes())
@@ -221,9 +221,8 @@ func makeUpdate(m *maker) []any {
 	b.wrongAsk("a GroupInfo of no known form", "enum", object{raw("", w.added), none(""), num8("", 3)}.bytes())
 	b.wrongAsk("a tree of no known form", "enum", object{raw("", w.added), none(""), fullInfo(w.made), num8("", 5)}.bytes())
 	b.wrongAsk("a GroupInfo with its tree inside", "rule", commit(none(""), fullInfo(withTree), treeOption(4, "")).bytes())
-	b.wrongAsk("a tree by http", "rule", commit(none(""), fullInfo(w.made), treeOption(2, "", text("", "http://h.example/tree/1"), data("", nil))).bytes())
+	b.wrongAsk("a tree by http", "rule", commit(none(""), fullInfo(w.made), treeOption(2, "", text("", "http://h.example/tree/1"))).bytes())
 	b.wrongAsk("a Commit alone", "truncated", w.added)
-	_ = byHub
 
 	head := func(code uint8, shown, why string, more ...field) object {
 		return append(object{enum("responseCode", code, shown), text("errorDescription", why)}, more...)
@@ -308,7 +307,7 @@ func makeNotify(m *maker) []any {
 	b.ask("an application message with its frank", notify(application), d(8), d(9), d(43))
 	b.ask("an application message without one", notify(fanout(0, sent, none("frank"))), d(9), d(15))
 	b.ask("a Welcome with the tree", notify(welcome), d(9), d(10), d(21))
-	b.ask("a Welcome with the tree elsewhere", notify(fanout(0, w.welcome, treeOption(2, "httpsUri", text("ratchet_tree_url", "https://h.example/tree/1"), data("tree_signature", nil)))), d(22))
+	b.ask("a Welcome with the tree elsewhere", notify(fanout(0, w.welcome, treeOption(2, "httpsUri", text("ratchet_tree_url", "https://h.example/tree/1")))), d(22))
 	b.ask("a proposal", notify(fanout(0, rename, vector("moreProposals"))), d(9))
 	b.ask("two proposals of one bundle", notify(proposal), d(9))
 	b.ask("a proposal of the hub", notify(fanout(0, byHub, vector("moreProposals"))), d(9))

@@ -10,10 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/mimi-lab/mimi-lab/groups/room"
-	"github.com/mimi-lab/mimi-lab/protocols/content"
-	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
 //go:embed format.md
@@ -60,9 +56,10 @@ const (
 // Licence is that of the vectors.
 const Licence = "Apache-2.0"
 
-// NewManifest describes what was made; the caller says of which build.
-func NewManifest(all []Made, version, commit string, modified bool) *Manifest {
-	m := &Manifest{Generator: "mimi-lab", Version: version, Commit: commit, Modified: modified, Seed: Seed, Licence: Licence, Documents: slices.Concat([]string{"RFC 9420"}, mimi.Revisions, room.Revisions, content.Revisions)}
+// NewManifest describes what was made; the caller says of which build, and which
+// documents that follows.
+func NewManifest(all []Made, version, commit string, modified bool, documents []string) *Manifest {
+	m := &Manifest{Generator: "mimi-lab", Version: version, Commit: commit, Modified: modified, Seed: Seed, Licence: Licence, Documents: documents}
 	for i := range all {
 		f := &all[i]
 		m.Cases += f.Cases

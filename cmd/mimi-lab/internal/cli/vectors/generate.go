@@ -70,7 +70,7 @@ func runGenerate(o *generateOptions) error {
 		return err
 	}
 	v := version.Get()
-	m := kat.NewManifest(all, v.Version, v.Commit, v.Modified)
+	m := kat.NewManifest(all, v.Version, v.Commit, v.Modified, v.Speaks)
 	if err := writeVectors(o.Out, all, m); err != nil {
 		return exit.Failuref("--out chooses another folder.", "%w", err)
 	}
