@@ -32,7 +32,17 @@ func TestJoinByCode(t *testing.T) {
 	w.do(alice, CreateRoom{Room: clubhouse, Dictionary: d, Hub: message.ExternalSender{
 		SignatureKey: w.hubCfg.Identity.Signer.Public, Credential: w.hubCfg.Identity.Credential,
 	}})
+	berta := w.device("berta/ClientB1")
+	held := w.withhold("a.example>alice/ClientA1")
+	w.do(berta, Join{Room: clubhouse, Code: []byte("sesame")})
+	held = append(held, w.withhold("a.example>alice/ClientA1")...)
+	slices.Reverse(held) // Berta's Commit comes before the word of the hub
+	for _, f := range held {
+		f()
+		alice.m = must(Restore(alice.cfg, alice.store.records()))
+	}
 	w.quiet()
+	w.agree(t)
 	for _, code := range []string{"", "wrong"} {
 		w.do(cathy, Join{Room: clubhouse, Code: []byte(code)})
 		w.quiet()
@@ -184,6 +194,59 @@ func TestOwnEcho(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d of Sent and Leaving, want 2\n%s", n, w.log)
+	}
+}
+
+// withhold runs the world without what is on a way, until nothing else is under way,
+// and returns that.
+func (w *world) withhold(way string) (held []func()) {
+	take := func() {
+		held = append(held, w.ways[way]...)
+		w.drop(way)
+	}
+	for take(); w.pass(); take() {
+	}
+	return held
+}
+
+// TestWelcomeWhileJoining: a client joins from outside and learns only then that it
+// was added before.
+func TestWelcomeWhileJoining(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		w := newWorld()
+		alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+		w.quiet()
+		w.create(alice)
+		w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+		late := w.withhold("b.example>bob/ClientB1")
+		if len(late) != 1 {
+			t.Fatalf("%d things are on their way, want the Welcome", len(late))
+		}
+		out := w.do(bob, Join{Room: clubhouse})
+		more := w.withhold("b.example>bob/ClientB1")
+		if len(more) != 1 {
+			t.Fatalf("%d more, want the GroupInfo", len(more))
+		}
+		more[0]()
+		if refuse { // as if by the hub, which never saw it
+			w.drop("bob/ClientB1>b.example")
+		}
+		late[0]()
+		if _, ok := find[Joined](bob); ok || bob.m.rooms[clubhouse].welcome == nil {
+			t.Fatalf("the Welcome does not wait\n%s", w.log)
+		}
+		if bob.m = must(Restore(bob.cfg, bob.store.records())); bob.m.rooms[clubhouse].welcome == nil {
+			t.Fatal("the Welcome does not outlive a restart")
+		}
+		if refuse {
+			w.do(bob, Replied{ID: bob.m.rooms[clubhouse].own.Flight, Body: &mimi.UpdateRoomResponse{ResponseCode: mimi.UpdateNotAllowed}})
+		}
+		w.quiet()
+		w.agree(t)
+		j, ok := find[Joined](bob)
+		if !ok || refuse != (j.ID == 0) || len(w.inRoom()) != 2 {
+			t.Errorf("refused %v: joined %+v, the intention was %d\n%s", refuse, j, out.ID, w.log)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 		return m.boxed(now, in)
 	}
 	r := m.rooms[in.Room]
-	if r == nil || r.Status == creating {
+	if r == nil {
 		return nil // what is not acknowledged comes again if this client is ever in
 	}
 	if len(r.held) >= maxHeld {
@@ -93,10 +93,10 @@ func epochOf(f *mimi.FanoutMessage) uint64 {
 }
 
 // waits reports whether an event can only be judged when it is known whether the hub
-// has accepted what is ours: while joining all of them, and later those of the epoch
+// has accepted what is ours: while creating or joining all of them, and later those of the epoch
 // that our Commit would begin.
 func (m *Member) waits(r *chatRoom, f *mimi.FanoutMessage) bool {
-	if r.Status == joining {
+	if r.Status == joining || r.Status == creating {
 		return true
 	}
 	return r.own != nil && r.own.Kind == ownCommit && epochOf(f) > r.group.Epoch()

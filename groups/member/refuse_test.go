@@ -182,6 +182,33 @@ func TestWrongHub(t *testing.T) {
 			t.Errorf("alice has read %q", got)
 		}
 	})
+	t.Run("drops a commit that overtakes one's own", func(t *testing.T) {
+		n := 0
+		w := wrongHub(t, func(list []mimi.FanoutMessage) []mimi.FanoutMessage {
+			if n++; n == 1 {
+				return nil
+			}
+			return list
+		})
+		bob := w.device("bob/ClientB1")
+		name(w, "one")
+		w.do(bob, CommitPending{Room: clubhouse})
+		for w.pass() {
+		}
+		name(w, "two")
+		for w.pass() {
+		}
+		// The event of epoch 3 is not of the epoch that Bob's Commit would have begun.
+		if g, ok := find[Gap](bob); !ok || g.Epoch != 3 {
+			t.Fatalf("gap %+v\n%s", g, w.log)
+		}
+		if r, _ := bob.m.Room(clubhouse); r.Epoch != 2 || !r.Lost {
+			t.Errorf("bob's room %+v\n%s", r, w.log)
+		}
+		w.do(bob, Join{Room: clubhouse})
+		w.quiet()
+		w.agree(t)
+	})
 	t.Run("repeats in another form", func(t *testing.T) {
 		w := wrongHub(t, func(list []mimi.FanoutMessage) []mimi.FanoutMessage {
 			for _, f := range list {
