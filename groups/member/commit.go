@@ -214,7 +214,7 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 			it.Wait = now.Add(m.cfg.RetryMin).UnixMilli()
 		}
 		m.putIntention(r, it)
-		m.pump(now, r)
+		m.goOn(now, r)
 	}
 }
 
@@ -225,19 +225,24 @@ func (m *Member) failOwn(now time.Time, r *chatRoom, why error, unknown bool) {
 	if it != nil {
 		m.fail(r, it, why, unknown)
 	}
-	m.pump(now, r)
+	m.goOn(now, r)
 }
 
 // rebuild drops what is at the hub, which was not accepted, and begins the same
 // intention again.
 func (m *Member) rebuild(now time.Time, r *chatRoom) {
+	m.undo(r)
+	m.goOn(now, r)
+}
+
+// undo drops what is at the hub and was not accepted.
+func (m *Member) undo(r *chatRoom) {
 	it := r.find(r.own.Intention)
 	m.dropOwn(r)
 	if it != nil {
 		it.Wait = 0
 		m.putIntention(r, it)
 	}
-	m.pump(now, r)
 }
 
 // accepted is what follows when it is known that the hub has accepted what is ours. at
@@ -287,8 +292,7 @@ func (m *Member) accepted(now time.Time, r *chatRoom, at uint64, frank *mimi.Fra
 			m.putIntention(r, it)
 		}
 	}
-	m.release(now, r)
-	m.pump(now, r)
+	m.goOn(now, r)
 }
 
 // stagedOf returns the Commit that is at the hub.

@@ -179,8 +179,7 @@ func (m *Member) created(now time.Time, in RoomCreated) error {
 	}
 	m.enter(r)
 	m.event(Joined{ID: r.Start, Room: r.uri, Epoch: r.group.Epoch()})
-	m.release(now, r)
-	m.pump(now, r)
+	m.goOn(now, r)
 	return nil
 }
 

@@ -155,6 +155,9 @@ func (m *Member) pump(now time.Time, r *chatRoom) {
 		if it.Flight != 0 || it.Wait > now.UnixMilli() || r.Status == creating {
 			return
 		}
+		if len(r.held) > 0 && r.Status != joining {
+			return // they come first: what is made before them is of another epoch
+		}
 		if it.Tries >= m.cfg.Tries {
 			m.fail(r, it, ErrRetries, false)
 			continue

@@ -265,6 +265,49 @@ func TestResync(t *testing.T) {
 	}
 }
 
+// TestHeldInOrder: the answer to a Commit is lost, and the room goes on. What came
+// meanwhile proves that the Commit was accepted, and is taken in its order: proposals
+// that are stapled to a Commit before the Commit that covers them.
+func TestHeldInOrder(t *testing.T) {
+	w := trio(t, nil)
+	alice, bob, cathy := w.device("alice/ClientA1"), w.device("bob/ClientB1"), w.device("cathy/ClientC1")
+	c3 := w.device("cathy/ClientC3")
+	w.quiet()
+	lost := 1
+	w.lose = func() bool { lost--; return lost >= 0 }
+	pass := func() {
+		for w.pass() {
+		}
+	}
+	w.do(alice, SetMetadata{Room: clubhouse, Metadata: room.RoomMetaData{Name: "one"}})
+	pass()
+	w.do(bob, Leave{Room: clubhouse})
+	pass()
+	w.do(c3, Join{Room: clubhouse})
+	pass()
+	w.do(cathy, CommitPending{Room: clubhouse})
+	pass()
+	w.do(cathy, Send{Room: clubhouse, Message: text("hello")})
+	pass()
+	if r := alice.m.rooms[clubhouse]; r.group.Epoch() != 2 || len(r.held) != 4 {
+		t.Fatalf("alice is at epoch %d, and %d events wait\n%s", r.group.Epoch(), len(r.held), w.log)
+	}
+	w.quiet()
+	w.agree(t)
+	for _, e := range alice.events {
+		switch e.(type) {
+		case Gap, Refused, Failed:
+			t.Errorf("alice: %s", show(e))
+		}
+	}
+	if got := alice.texts(); !slices.Equal(got, []string{"hello"}) {
+		t.Errorf("alice has read %q", got)
+	}
+	if r, _ := alice.m.Room(clubhouse); r.Epoch != 5 || r.State.Metadata().Name != "one" {
+		t.Errorf("alice is at epoch %d, in %q", r.Epoch, r.State.Metadata().Name)
+	}
+}
+
 // TestTwoRooms: a client is in several rooms, which know nothing of each other.
 func TestTwoRooms(t *testing.T) {
 	for _, restart := range []bool{false, true} {

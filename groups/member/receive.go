@@ -165,6 +165,13 @@ func (m *Member) release(now time.Time, r *chatRoom) {
 	}
 }
 
+// goOn goes on with a room after something was decided: with the events that waited
+// for it, and then with the intentions.
+func (m *Member) goOn(now time.Time, r *chatRoom) {
+	m.release(now, r)
+	m.pump(now, r)
+}
+
 func (m *Member) dropFirst(r *chatRoom) {
 	m.put(heldKey(r.uri, r.held[0].seq), nil)
 	r.held = r.held[1:]
@@ -289,6 +296,7 @@ func (m *Member) committed(now time.Time, r *chatRoom, f *mimi.FanoutMessage) {
 	if r.group != nil && m.rooms[r.uri] == r && p.Content.Epoch+1 == r.group.Epoch() && len(f.ExternalProposals) > 0 {
 		m.proposed(now, r, f.ExternalProposals)
 	}
+	m.goOn(now, r)
 }
 
 // follow makes a Commit of the current epoch the group's state, if all is right with
@@ -326,10 +334,8 @@ func (m *Member) follow(now time.Time, r *chatRoom, f *mimi.FanoutMessage) bool 
 	m.newEpoch(r, &v)
 	m.event(*v.changed)
 	if r.own != nil && r.own.Kind != ownMessage { // another was first
-		m.rebuild(now, r)
+		m.undo(r)
 	}
-	m.release(now, r)
-	m.pump(now, r)
 	return true
 }
 
