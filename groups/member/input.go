@@ -131,7 +131,8 @@ type (
 		Body any
 		Err  error
 	}
-	// RoomCreated answers a [Creation]: the hub has the room, or says why not.
+	// RoomCreated answers a [Creation]: the hub has the room, or has refused it, and why.
+	// A shell that does not know waits, and asks again by Resume.
 	RoomCreated struct {
 		Room ident.URI
 		Err  error

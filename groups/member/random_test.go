@@ -41,6 +41,9 @@ func randomRoom(t *rapid.T) {
 	rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 	w.next = func(ways []string) string { return ways[rnd.IntN(len(ways))] }
 	lossy := rapid.Bool().Draw(t, "lossy")
+	if rapid.IntRange(0, 4).Draw(t, "restart") == 0 {
+		w.restart["member"] = true // after every step
+	}
 	names := []string{"alice/A1", "alice/A2", "bob/B1", "bob/B2", "berta/B1", "cathy/C1"}
 	for _, n := range names {
 		w.device(n)
