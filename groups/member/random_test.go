@@ -205,10 +205,9 @@ func (w *world) checkRead(t *rapid.T, accepted []acceptance) {
 			if s.by == d.name || s.at.time == 0 {
 				continue
 			}
-			in := func(list []stay) bool {
-				return slices.ContainsFunc(list, func(x stay) bool { return x.from <= s.at.epoch && s.at.at < x.to })
-			}
-			if in(stays) && !in(hold) && !read[id] {
+			in := slices.ContainsFunc(stays, func(x stay) bool { return x.from <= s.at.epoch && s.at.at < x.to })
+			heldBack := slices.ContainsFunc(hold, func(x stay) bool { return x.from <= s.at.at && s.at.at < x.to })
+			if in && !heldBack && !read[id] {
 				t.Fatalf("%s has not read a message of %s in epoch %d, accepted in %d; it was in for %v\n%s", d.name, s.by, s.at.epoch, s.at.at, stays, w.log)
 			}
 		}
