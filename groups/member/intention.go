@@ -70,9 +70,12 @@ func (m *Member) want(now time.Time, uri ident.URI, it *intention) error {
 
 // check says why an intention cannot be begun.
 func (m *Member) check(r *chatRoom, it *intention) error {
-	if it.User.IsZero() {
+	switch it.Do {
+	case doAdd, doRemove, doBan, doRole:
+	default:
 		it.User = m.user
-	} else if it.User.Kind() != ident.KindUser && it.User.Kind() != ident.KindPseudonym {
+	}
+	if it.User.Kind() != ident.KindUser && it.User.Kind() != ident.KindPseudonym {
 		return fmt.Errorf("member: %v, want the URI of a user", it.User)
 	}
 	if len(r.todo) >= maxWaiting {
@@ -103,8 +106,11 @@ func (m *Member) changes(r *chatRoom, s *room.State, it *intention) ([]room.Chan
 	name := it.User.String()
 	_, listed := s.Find(name)
 	removals := func() (out []room.Change) {
-		for range m.clients(r.group.Tree(), it.User) {
-			out = append(out, room.RemoveClient{User: name})
+		gone := removedBy(r.group.Proposals())
+		for leaf := range m.clients(r.group.Tree(), it.User) {
+			if !gone[uint32(leaf)] {
+				out = append(out, room.RemoveClient{User: name})
+			}
 		}
 		return out
 	}

@@ -132,6 +132,33 @@ func TestHubProposes(t *testing.T) {
 	}
 }
 
+// TestRemoveBesides: a user is removed one of whose clients goes already.
+func TestRemoveBesides(t *testing.T) {
+	w := trio(t, func(w *world) { w.device("bob/ClientB2") })
+	alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+	r := bob.m.rooms[clubhouse]
+	for leaf, client := range bob.m.clients(r.group.Tree(), userURI("bob")) {
+		if client != bob.cfg.Client {
+			continue
+		}
+		g := must(mls.Restore(bob.m.groups, r.group.State()))
+		p := must(message.Parse(must(g.Propose(w.now, mls.RemoveProposal(leaf), mls.SendOptions{})), nil))
+		must(w.atHub(hub.UpdateRequest{From: "b.example", Room: clubhouse, Body: must(wire.Marshal(&mimi.UpdateRequest{
+			Bundle: mimi.HandshakeBundle{ProposalOrCommit: *p},
+		}))}))
+	}
+	w.quiet()
+	if r, _ := alice.m.Room(clubhouse); r.Pending != 1 {
+		t.Fatalf("%d proposals wait, want 1\n%s", r.Pending, w.log)
+	}
+	w.do(alice, RemoveUser{Room: clubhouse, User: userURI("bob")})
+	w.quiet()
+	if in := w.inRoom(); len(in) != 2 {
+		t.Errorf("%d are in, want 2\n%s", len(in), w.log)
+	}
+	w.agree(t)
+}
+
 // TestStapled: a device joins from outside while a leave waits. The hub proposes
 // again what the external Commit could not cover, and the joiner knows of it.
 func TestStapled(t *testing.T) {

@@ -227,9 +227,15 @@ func (m *Member) proposed(now time.Time, r *chatRoom, list []message.Message) {
 			continue
 		}
 		_, err := r.group.ProcessMessage(now, &list[i])
+		if errors.Is(err, mls.ErrOwnMessage) { // known by now, unless this client gave it up
+			var own *mls.Received
+			if own, err = r.group.CheckProposal(now, p); err == nil {
+				err = r.group.Keep(own)
+			}
+		}
 		switch {
-		case errors.Is(err, mls.ErrDuplicate), errors.Is(err, mls.ErrOwnMessage):
-			continue // of ours, as it comes back after the answer
+		case errors.Is(err, mls.ErrDuplicate):
+			continue
 		case err != nil:
 			m.event(Refused{Room: r.uri, What: "proposal", Why: err})
 			continue

@@ -54,6 +54,8 @@ func TestRefused(t *testing.T) {
 			SignatureKey: hub.SignatureKey, Credential: message.BasicCredential([]byte("mimi://b.example"))}}, "does not hold the hub"},
 		{"add in another room", alice, AddUser{Room: other, User: userURI("dora"), Role: roleUser}, "not in the room"},
 		{"add a client", alice, AddUser{Room: clubhouse, User: bob.cfg.Client, Role: roleUser}, "want the URI of a user"},
+		{"add nobody", alice, AddUser{Room: clubhouse, Role: roleUser}, "want the URI of a user"},
+		{"ban nobody", alice, Ban{Room: clubhouse}, "want the URI of a user"},
 		{"add without the capability", bob, AddUser{Room: clubhouse, User: userURI("carl"), Role: roleUser}, "canAddParticipant"},
 		{"add in no such role", alice, AddUser{Room: clubhouse, User: userURI("carl"), Role: 77}, "unknown-role"},
 		{"remove one who is not in", alice, RemoveUser{Room: clubhouse, User: userURI("carl")}, "no participant"},

@@ -76,7 +76,7 @@ func (m *Member) sortedRooms() []*chatRoom {
 	return list
 }
 
-// now returns the room's state with the proposals applied that wait for a Commit,
+// pendingState returns the room's state with the proposals applied that wait for a Commit,
 // or that of the epoch if they cannot be.
 func (m *Member) pendingState(r *chatRoom) *room.State {
 	list := r.group.Proposals()
