@@ -176,7 +176,12 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 		m.accepted(now, r, resp.AcceptedTimestamp, nil)
 	case mimi.UpdateWrongEpoch:
 		if o.Kind == ownJoin {
-			m.rebuild(now, r) // on a GroupInfo of the new epoch
+			// The provider has let this client out, and lets it in again with the next
+			// Commit, on a GroupInfo of the new epoch: what came until then is of before.
+			m.dropHeld(r)
+			r.Seq = 0
+			m.putRoom(r)
+			m.rebuild(now, r)
 			return
 		}
 		if o.Epoch < r.group.Epoch() {
