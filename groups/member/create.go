@@ -183,8 +183,8 @@ func (m *Member) created(now time.Time, in RoomCreated) error {
 	return nil
 }
 
-// errKnown: the client is in the group already.
-var errKnown = errors.New("member: Welcome to a group that this client is in")
+// errAdded ends what was under way in a room when a Welcome brings the client in anew.
+var errAdded = errors.New("member: added to the room by a Welcome")
 
 // welcome joins a room by a Welcome (Alice adds Bob to the Room).
 func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
@@ -200,8 +200,10 @@ func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
 		return err
 	}
 	old := m.rooms[uri]
-	if old != nil && old.Status != joining && old.group.Epoch() >= w.Context().Epoch {
-		return errKnown // a KeyPackage of last resort opens it twice
+	if old != nil && old.group != nil && old.group.Epoch() >= w.Context().Epoch {
+		// It has come before, or this client has joined from outside since it was made.
+		m.dropKey(w.KeyPackage)
+		return nil
 	}
 	if old != nil && old.own != nil && old.own.Kind == ownJoin && old.own.Epoch >= w.Context().Epoch {
 		// What this client has asked the hub for comes after the Welcome, whose leaf it
@@ -225,7 +227,7 @@ func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
 	}
 	if old != nil { // lost, or about to be joined from outside
 		r.Seq = old.Seq
-		m.forget(old, errKnown)
+		m.forget(old, errAdded)
 	}
 	m.rooms[uri] = r
 	m.enter(r)

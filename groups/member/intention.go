@@ -31,6 +31,8 @@ const (
 	doSend      verb = "send"
 )
 
+var verbs = []verb{doAdd, doRemove, doBan, doRole, doMetadata, doComponent, doLeave, doCommit, doJoin, doSend}
+
 // intention is what a user wants in a room, as it is kept.
 type intention struct {
 	ID        uint64              `json:"id"`

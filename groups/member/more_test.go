@@ -472,6 +472,41 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// FuzzRestore: no record makes a machine panic, now or in what it does next.
+func FuzzRestore(f *testing.F) {
+	w := trio(f, nil)
+	alice := w.device("alice/ClientA1")
+	w.do(w.device("cathy/ClientC1"), Send{Room: clubhouse, Message: text("hello")})
+	w.quiet()
+	w.do(alice, CommitPending{Room: clubhouse})
+	w.do(alice, Send{Room: clubhouse, Message: text("later")})
+	base := alice.store.records()
+	for i, r := range base {
+		if len(r.Value) < 1000 {
+			f.Add(uint16(i), r.Value)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint16, b []byte) {
+		list := slices.Clone(base)
+		list[int(i)%len(list)].Value = b
+		m, err := Restore(alice.cfg, list)
+		if err != nil {
+			if !errors.Is(err, ErrState) {
+				t.Errorf("%v, want %v", err, ErrState)
+			}
+			return
+		}
+		m.Room(clubhouse)
+		for _, in := range []Input{Resume{}, Wake{}, Send{Room: clubhouse, Message: text("x")}, Leave{Room: clubhouse}} {
+			m.Step(w.now.Add(time.Hour), in) // it may be refused
+		}
+		for id := range m.flights {
+			m.Step(w.now, Replied{ID: id, Body: &mimi.UpdateRoomResponse{}})
+			break
+		}
+	})
+}
+
 // FuzzDelivered: whatever comes in a room or the mailbox does no more than to be
 // refused, and a machine that is restored then is the same.
 func FuzzDelivered(f *testing.F) {

@@ -179,10 +179,10 @@ func (w *world) checkRead(t *rapid.T, accepted []acceptance) {
 				last = e.Epoch
 			case Proposed:
 				if slices.ContainsFunc(e.Changes, func(c Change) bool { return c.User == d.m.User() && c.Kind == UserRemoved }) {
-					goes = last
+					goes = min(goes, last)
 				}
 			case Leaving:
-				goes = last
+				goes = min(goes, last)
 			case Removed:
 				stays[len(stays)-1].to = last
 				if latest >= last {

@@ -229,7 +229,13 @@ func (s *restorer) inRoom(uri ident.URI, what, rest string, b []byte) error {
 	case "do":
 		it := new(intention)
 		r.todo = append(r.todo, it)
-		return json.Unmarshal(b, it)
+		if err := json.Unmarshal(b, it); err != nil {
+			return err
+		}
+		if first := r.Status == joining && len(r.todo) == 1; !slices.Contains(verbs, it.Do) || (it.Do == doJoin) != first {
+			return fmt.Errorf("intention %d to %q, while %s", len(r.todo), it.Do, r.Status)
+		}
+		return nil
 	case "welcome":
 		r.welcome = b
 		return nil
