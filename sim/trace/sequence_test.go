@@ -148,6 +148,7 @@ func TestTimes(t *testing.T) {
 	var entries []trace.Entry
 	for _, at := range []des.Time{
 		7, 7 + 850*des.Nanosecond, 7 + 1_072_000_000, 7 + 1_073_100_000, 7 + 1_073_900_000,
+		7 + 12_340_000_000, 7 + 12_400_000_000,
 		7 + 2*des.Hour, 7 + 2*des.Hour + 40*des.Millisecond, 7 + 2*des.Hour + 40*des.Millisecond + 1, 7 + 3*des.Day + 61*des.Second,
 	} {
 		entries = append(entries, trace.Entry{At: at, Node: "a", Event: trace.Store})
@@ -158,8 +159,9 @@ func TestTimes(t *testing.T) {
 	}
 	rest := string(svg)
 	for _, want := range []string{
-		">0<", ">+850 ns<", ">+1.072 s<", ">+1.073 s<", ">+1.0739 s<",
-		">+2:00:00<", ">+2:00:00.040<", ">+2:00:00.040000001<", ">+3 d 0:01:01<",
+		">0<", ">+850 ns<", ">+1.072 s<", ">+1.073 s<", ">+1.073900 s<",
+		">+12.340 s<", ">+12.400 s<",
+		">+2:00:00.000<", ">+2:00:00.040<", ">+2:00:00.040000001<", ">+3 d 0:01:01.000<",
 	} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {

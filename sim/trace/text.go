@@ -29,9 +29,10 @@ func span(d des.Time) string {
 }
 
 // stamps formats the times of entries since the first, with "" for one that is the
-// same as that of the entry before. Each has as many digits as tell it from the one
-// above: "+1.073 s", "+1.0739 s", "+2:00:00", "+2:00:00.040". They are cut off, not
-// rounded, so that they never run backwards.
+// same as that of the entry before. All have three decimals, so that one can be taken
+// from another and agrees with the span at an arrow; and three more each as long as
+// that does not tell it from the one above: "+1.073 s", "+1.073900 s", "+2:00:00.000",
+// "+2:00:00.040". They are cut off, not rounded, so that they never run backwards.
 func stamps(entries []Entry) []string {
 	out := make([]string, len(entries))
 	var shown des.Time // the time above, as it is written
@@ -41,57 +42,49 @@ func stamps(entries []Entry) []string {
 		case i == 0:
 			out[i] = "0"
 		case e.At > entries[i-1].At:
-			unit, finer := coarse(d)
-			for unit > 1 && d-d%unit <= shown {
-				unit /= finer
+			whole, _ := stampUnit(d)
+			last := max(whole/1000, 1) // the unit of the last decimal
+			for last > 1 && d-d%last <= shown {
+				last /= 1000
 			}
-			shown = d - d%unit
-			out[i] = "+" + stamp(shown, d >= des.Minute)
+			shown = d - d%last
+			out[i] = "+" + stamp(shown, last)
 		}
 	}
 	return out
 }
 
-// coarse returns the unit of a time's fourth digit, and what divides it to get the
-// next finer one. A clock begins with seconds and goes on by thousandths.
-func coarse(d des.Time) (unit, finer des.Time) {
-	if d >= des.Minute {
-		return des.Second, 1000
+// stampUnit returns the unit that stands before the decimals of a time, and its name;
+// a clock, from a minute on, has seconds and no name.
+func stampUnit(d des.Time) (unit des.Time, name string) {
+	switch {
+	case d >= des.Minute:
+		return des.Second, ""
+	case d >= des.Second:
+		return des.Second, " s"
+	case d >= des.Millisecond:
+		return des.Millisecond, " ms"
+	case d >= des.Microsecond:
+		return des.Microsecond, " µs"
 	}
-	unit = 1
-	for d/unit >= 10_000 {
-		unit *= 10
-	}
-	return unit, 10
+	return 1, " ns"
 }
 
-// stamp formats a time exactly: "52.3 ms", or with a clock "0:03:20.050" and
-// "3 d 2:03:20".
-func stamp(d des.Time, clock bool) string {
-	if !clock {
-		unit, name := des.Time(1), " ns"
-		switch {
-		case d >= des.Second:
-			unit, name = des.Second, " s"
-		case d >= des.Millisecond:
-			unit, name = des.Millisecond, " ms"
-		case d >= des.Microsecond:
-			unit, name = des.Microsecond, " µs"
+// stamp formats a time with decimals down to the unit last: "52.300 ms", or as a
+// clock "0:03:20.050" and "3 d 2:03:20.000".
+func stamp(d, last des.Time) string {
+	unit, name := stampUnit(d)
+	s := strconv.FormatInt(int64(d/unit), 10)
+	if d >= des.Minute {
+		s = fmt.Sprintf("%d:%02d:%02d", d%des.Day/des.Hour, d%des.Hour/des.Minute, d%des.Minute/des.Second)
+		if days := d / des.Day; days > 0 {
+			s = fmt.Sprintf("%d d %s", days, s)
 		}
-		return strconv.FormatFloat(float64(d)/float64(unit), 'f', -1, 64) + name
 	}
-	s := fmt.Sprintf("%d:%02d:%02d", d%des.Day/des.Hour, d%des.Hour/des.Minute, d%des.Minute/des.Second)
-	if days := d / des.Day; days > 0 {
-		s = fmt.Sprintf("%d d %s", days, s)
+	if parts := strconv.FormatInt(int64(unit/last), 10); unit > last { // 1000, 1000000, ...
+		s += fmt.Sprintf(".%0*d", len(parts)-1, d%unit/last)
 	}
-	fraction := fmt.Sprintf("%09d", d%des.Second)
-	for strings.HasSuffix(fraction, "000") { // thousandths, millionths or billionths
-		fraction = fraction[:len(fraction)-3]
-	}
-	if fraction != "" {
-		s += "." + fraction
-	}
-	return s
+	return s + name
 }
 
 func two(d, major des.Time, a string, minor des.Time, b string) string {
