@@ -1,6 +1,9 @@
 package report
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 func TestRuns(t *testing.T) {
 	t.Parallel()
@@ -47,6 +50,28 @@ func TestModelledTag(t *testing.T) {
 		r := Report{Summary: &Summary{}, Sections: tt.sections}
 		if got := r.modelled(Manifest{Adapters: tt.adapters}); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestTextKeepsItsWidth demands that every text of a figure says how wide it is, for
+// readers whose fonts are wider than the one that it was measured in.
+func TestTextKeepsItsWidth(t *testing.T) {
+	t.Parallel()
+	for _, s := range demoReport().Sections {
+		if s.Figure == nil {
+			continue
+		}
+		svg, err := s.Figure.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, sized := bytes.Count(svg, []byte("<text ")), bytes.Count(svg, []byte(` textLength="`))
+		if texts == 0 || sized != texts {
+			t.Errorf("%s: %d of %d texts say how wide they are", s.Figure.Name, sized, texts)
+		}
+		if !bytes.Contains(svg, []byte(`style="max-width:100%;height:auto"`)) {
+			t.Errorf("%s: does not shrink to a narrow window", s.Figure.Name)
 		}
 	}
 }

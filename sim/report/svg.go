@@ -197,8 +197,11 @@ func (c *svgCanvas) FillString(f font.Face, pt vg.Point, line string) {
 	}
 	x, y := c.at(pt)
 	p := c.state.paint
-	fmt.Fprintf(&c.body, `<text class="f-%s" x="%s" y="%s" font-size="%s" fill="%s"`,
-		p.role.name(), x, y, coord(float64(f.Font.Size)), hues[p.role].light)
+	// The layout measured the line in Liberation Sans. Where the reader's system has
+	// none of that width it is squeezed to it, so that nothing is cut off or runs into
+	// its neighbour: DejaVu Sans, the one font of a plain Debian, is 13 % wider.
+	fmt.Fprintf(&c.body, `<text class="f-%s" x="%s" y="%s" font-size="%s" textLength="%s" lengthAdjust="spacingAndGlyphs" fill="%s"`,
+		p.role.name(), x, y, coord(float64(f.Font.Size)), coord(float64(f.Width(line))), hues[p.role].light)
 	if f.Font.Weight > 0 {
 		c.body.WriteString(` font-weight="bold"`)
 	}
@@ -220,12 +223,12 @@ func (c *svgCanvas) document(title, description string, alone bool) []byte {
 	if alone {
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
 	}
-	left := vg.Length(0)
+	left, fit := vg.Length(0), ` style="max-width:100%;height:auto"`
 	if !alone {
-		left = figureGap // the page has its own margins
+		left, fit = figureGap, "" // the page has its own margins and style
 	}
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="mimi-lab" viewBox="%[1]s 0 %[2]s %[3]s" width="%[2]s" height="%[3]s" role="img" aria-label="%[4]s" font-family="%[5]s" fill="%[6]s">`+"\n",
-		coord(float64(left)), coord(float64(c.w-2*left)), coord(float64(c.h)), escapeXML(title), escapeXML(fontFamily), hues[ink].light)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="mimi-lab" viewBox="%[1]s 0 %[2]s %[3]s" width="%[2]s" height="%[3]s"%[7]s role="img" aria-label="%[4]s" font-family="%[5]s" fill="%[6]s">`+"\n",
+		coord(float64(left)), coord(float64(c.w-2*left)), coord(float64(c.h)), escapeXML(title), escapeXML(fontFamily), hues[ink].light, fit)
 	if alone {
 		fmt.Fprintf(&b, "<title>%s</title>\n<desc>%s</desc>\n<style>\n%s%s</style>\n",
 			escapeXML(title), escapeXML(description), figureStyle(), canvasStyle())

@@ -13,7 +13,7 @@ func (l *layout) role(node string) string {
 // draw draws what lies below first: pauses, lifelines, arrows, chips, boxes.
 func draw(l *layout) []byte {
 	s := new(svg)
-	s.put(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" font-family="%s">`,
+	s.put(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" style="max-width:100%%;height:auto" role="img" font-family="%s">`,
 		num(l.w), num(l.h), num(l.w), num(l.h), sans)
 	s.put(`<title>%s</title>`, escape(l.Title))
 	s.put(`<desc>Sequence diagram: %s</desc>`, escape(l.describe()))

@@ -99,7 +99,7 @@ func (l *layout) placeColumns() {
 	right := make([]float64, n) // what stands right of a lifeline
 	l.box = make([]float64, n)
 	for i, a := range l.actors {
-		l.box[i] = math.Ceil(max(minBox, 24+max(width(a.Label, 14), width(a.Note, 11))))
+		l.box[i] = math.Ceil(max(minBox, 24+max(boldWidth(a.Label, 14), width(a.Note, 11))))
 		if i < n-1 {
 			right[i] = minGap
 		}
@@ -113,7 +113,7 @@ func (l *layout) placeColumns() {
 		e := l.Entries[f.send]
 		from, to := l.column[e.Node], l.column[e.Peer]
 		label, sub := l.labels(f)
-		room := 50 + max(width(label, labelPx), width(sub, 11))
+		room := 50 + max(boldWidth(label, labelPx), width(sub, 11))
 		if e.Peer == "" || from == to { // to nobody, or to itself
 			right[from] = max(right[from], selfArrow/2+room)
 			continue
@@ -128,7 +128,7 @@ func (l *layout) placeColumns() {
 		}
 	}
 	edge := l.x[n-1] + max(l.box[n-1]/2, right[n-1]-chipGap)
-	l.w = math.Ceil(max(edge, margin+width(l.Title, 20), margin+width(l.Sub, 13)) + margin)
+	l.w = math.Ceil(max(edge, margin+boldWidth(l.Title, 20), margin+width(l.Sub, 13)) + margin)
 }
 
 // placeRows gives each entry a row. Rows are further apart where more time
@@ -189,7 +189,7 @@ func chipText(e Entry) (word, note string) {
 
 func chipWidth(e Entry) float64 {
 	word, note := chipText(e)
-	w := 30 + width(word, chipPx)*1.06
+	w := 26 + boldWidth(word, chipPx)
 	if note != "" {
 		w += 7 + width(note, chipPx)
 	}

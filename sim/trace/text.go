@@ -122,22 +122,29 @@ func digits(x float64) string {
 }
 
 // width estimates how wide a text is, in pixels, in a sans-serif face of the
-// given size. The classes are those of Helvetica's metrics, rounded up.
+// given size. The classes are those of DejaVu Sans, the widest of those that systems
+// fall back on.
 func width(s string, px float64) float64 {
 	w := 0.0
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("ijlI.,:;|!'()[]", r):
-			w += 0.32
+			w += 0.36
 		case strings.ContainsRune("ftr- /·", r):
-			w += 0.38
-		case r >= 'A' && r <= 'Z', strings.ContainsRune("mw@%…→—", r):
-			w += 0.78
+			w += 0.39
+		case strings.ContainsRune("mwMW@%…→—", r):
+			w += 0.96
+		case r >= 'A' && r <= 'Z':
+			w += 0.76
 		case r >= 0x1100:
 			w += 1.1
 		default:
-			w += 0.58
+			w += 0.63
 		}
 	}
 	return w * px
 }
+
+// boldWidth is the same for letters of any weight above the normal one, which DejaVu
+// Sans knows only as bold.
+func boldWidth(s string, px float64) float64 { return 1.11 * width(s, px) }
