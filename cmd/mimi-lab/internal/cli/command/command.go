@@ -6,6 +6,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,9 +36,33 @@ func known(c *cobra.Command, args []string) error {
 			names = append(names, sub.Name())
 		}
 	}
+	guess := suggest.Closest(args[0], names)
+	if guess == "" {
+		guess = withNoun(c, args[0])
+	}
 	return exit.Usagef(
-		hint(suggest.Closest(args[0], names), fmt.Sprintf("%q lists the commands.", c.CommandPath()+" --help")),
+		hint(guess, fmt.Sprintf("%q lists the commands.", c.CommandPath()+" --help")),
 		"unknown command %q for %q", args[0], c.CommandPath())
+}
+
+// withNoun names the commands that name is the verb of, or nearly, for those who
+// left the noun out: "content show, mls show or stanza show".
+func withNoun(c *cobra.Command, name string) string {
+	var verbs []string
+	paths := map[string][]string{} // by verb
+	for _, noun := range c.Commands() {
+		for _, verb := range noun.Commands() {
+			if verb.IsAvailableCommand() {
+				verbs = append(verbs, verb.Name())
+				paths[verb.Name()] = append(paths[verb.Name()], noun.Name()+" "+verb.Name())
+			}
+		}
+	}
+	meant := paths[suggest.Closest(name, slices.Compact(slices.Sorted(slices.Values(verbs))))]
+	if n := len(meant); n > 1 {
+		return strings.Join(meant[:n-1], ", ") + " or " + meant[n-1]
+	}
+	return strings.Join(meant, "")
 }
 
 // Args demands between least and most arguments; what says in the singular what
