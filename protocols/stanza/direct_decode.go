@@ -90,7 +90,7 @@ func (r *attrReader) address() ident.Address {
 	}
 	a, err := ident.ParseAddress(r.value())
 	if err != nil {
-		r.fail("an address")
+		r.fail(wantAddress)
 	}
 	return a
 }

@@ -42,10 +42,13 @@ func (f *fields) text(n *Node, a *Attr) string {
 	return a.Value
 }
 
+// wantAddress is what an error says of an address that is none.
+const wantAddress = "an address such as 42@msgr"
+
 func (f *fields) address(n *Node, a *Attr) ident.Address {
 	addr, err := ident.ParseAddress(a.Value)
 	if err != nil {
-		f.failAttr(n, a, "an address")
+		f.failAttr(n, a, wantAddress)
 	}
 	return addr
 }
