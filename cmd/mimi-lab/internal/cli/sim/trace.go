@@ -39,7 +39,8 @@ way. The picture is an SVG sequence diagram, for light and dark pages.
 
 Without --message it is the message that was delivered and to which the most
 different things happened, the first of them if there are several, among those
-with at most 40 entries. A file with several points runs its first.`,
+with at most 40 entries if there are such. A file with several points runs its
+first.`,
 		Example: `  mimi-lab sim trace faulty-small --seed 7 --out message.svg
   mimi-lab sim trace faulty-small --until deliver --json
   mimi-lab sim trace faulty-small --journal all.jsonl > message.svg`,
@@ -116,6 +117,9 @@ func runTrace(c *cobra.Command, o *traceOptions, f *scenarios.File) error {
 	}
 	if !o.Quiet {
 		fmt.Fprintf(o.IO.Err, "message %s, %d entries\n", id, len(life))
+		if o.Out != "" {
+			fmt.Fprintf(o.IO.Err, "Picture: %s\n", o.Out)
+		}
 	}
 	return err
 }
@@ -153,8 +157,8 @@ func writeJournal(name string, entries []trace.Entry) error {
 	return os.WriteFile(name, b.Bytes(), 0o666)
 }
 
-// maxInteresting is the longest life that is chosen, in entries of the message
-// itself, if there is a shorter one: about what fits on two screens.
+// maxInteresting is the longest life that is chosen, in entries, if there is a
+// shorter one: about what fits on two screens.
 const maxInteresting = 40
 
 // interesting returns the ID of the delivered message with the most distinct kinds
@@ -186,17 +190,15 @@ func interesting(entries []trace.Entry) string {
 			kinds[e.ID][kind{e.Event, e.Kind, e.Note}] = true
 		}
 	}
-	best, most := "", 0
+	order = slices.DeleteFunc(order, func(id string) bool { return !delivered[id] })
+	slices.SortStableFunc(order, func(a, b string) int { return len(kinds[b]) - len(kinds[a]) })
 	for _, id := range order {
-		n := len(kinds[id])
-		if length[id] <= maxInteresting {
-			n += len(entries) // more than any that is longer
-		}
-		if delivered[id] && n > most {
-			best, most = id, n
+		// A life also has what happened to the nodes on its way.
+		if length[id] <= maxInteresting && len(trace.Life(entries, id)) <= maxInteresting {
+			return id
 		}
 	}
-	return best
+	return append(order, "")[0]
 }
 
 // until cuts a life off after its first event of a name, if that is not "".
