@@ -87,7 +87,8 @@ func (r EngineResult) Table() string {
 	if m := r.Model; m.Events > 0 {
 		fmt.Fprintf(&b, "\n%s M/M/1 queues with draws and statistics: %.0f ns per event,\n", grouped(m.Stations), m.EventNS)
 		fmt.Fprintf(&b, "%s events per second and core. Customers in the system: %.4f,\n", grouped(int(m.Rate)), m.MeanN)
-		fmt.Fprintf(&b, "standard error %.4f; theory: %.4f.\n", m.MeanNSE, m.TheoryN)
+		fmt.Fprintf(&b, "standard error %.4f; theory: %.4f, %.1f standard errors away.\n", m.MeanNSE, m.TheoryN, m.Deviation())
+		fmt.Fprintf(&b, "More than %d, one right run in %s, would have been refused.\n", refused, grouped(refusedOnce))
 	}
 	return b.String()
 }

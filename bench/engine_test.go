@@ -50,6 +50,9 @@ func TestEngine(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
+	if want := fmt.Sprintf(" %.1f standard errors away.\nMore than 5, one right run in 1 700 000, would have been refused.", res.Model.Deviation()); !strings.Contains(res.Table(), want) {
+		t.Errorf("table without %q:\n%s", want, res.Table())
+	}
 	out, err := json.Marshal(res)
 	if err != nil {
 		t.Fatal(err)

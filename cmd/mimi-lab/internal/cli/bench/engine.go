@@ -30,7 +30,7 @@ func newEngine(t *term.IO) *cobra.Command {
 so many pending events and puts one in at an exponential time after it: the
 kernel against Go's container/heap with the same events. The model is a set of
 M/M/1 queues with random draws and statistics, whose mean is compared with
-theory.
+theory: more than 5 standard errors away, there is no number.
 
 An interrupt prints the parts that are whole and exits with 130.`,
 		Example: `  mimi-lab bench engine --pending 1000 --time 200ms
