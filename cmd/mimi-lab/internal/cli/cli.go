@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,12 +57,21 @@ func Run(ctx context.Context, t *term.IO, args []string) int {
 	if exit.Code(err) == exit.Interrupted {
 		fmt.Fprintln(t.Err, "mimi-lab: interrupted")
 	} else {
-		fmt.Fprintf(t.Err, "mimi-lab: %v\n", err)
+		fmt.Fprintln(t.Err, term.WrapLines(fmt.Sprintf("mimi-lab: %v", err), columns(t)))
 	}
 	for _, line := range term.Wrap(exit.Hint(err), 80) {
 		fmt.Fprintln(t.Err, line)
 	}
 	return exit.Code(err)
+}
+
+// columns is how wide complaints are, wherever they go: 80 columns, or what is asked for
+// as programs are by POSIX, for those who search lines.
+func columns(t *term.IO) int {
+	if n, err := strconv.Atoi(t.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	return 80
 }
 
 const long = `mimi-lab is a research toolkit for interoperable end-to-end encrypted
@@ -78,8 +88,8 @@ const codes = `Exit codes:
   3    a check found a violation
   130  interrupted; what was finished before is whole
 
-NO_COLOR=1 turns colours off. Results go to standard output, progress to
-standard error.`
+NO_COLOR=1 turns colours off, COLUMNS=200 widens complaints. Results go to
+standard output, progress to standard error.`
 
 // New makes the root command.
 func New(t *term.IO) *cobra.Command {

@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			// Where the vectors are that "publish" serves. A script itself starts without.
 			dir, _ := cache.Find(os.Getenv)
 			env.Setenv("PUBLISHED", dir)
+			env.Setenv("COLUMNS", "10000") // so that scripts find a complaint in one line
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			return nil

@@ -90,3 +90,33 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%v\ngot  %s\nwant %s", err, b, wantJSON)
 	}
 }
+
+// TestBelow: what fits the columns only below its name stands there, but where nothing
+// is to be shortened.
+func TestBelow(t *testing.T) {
+	t.Parallel()
+	root := &Node{}
+	n := root
+	for range 4 {
+		n = n.Add(&Node{Name: "inner"})
+	}
+	n.Add(&Node{Name: "cipher_suites", Value: Codes{List: []Code{{strings.Repeat("s", 24), 1}, {"t", 2}}}})
+	n.Add(&Node{Name: "one", Value: Codes{List: []Code{{"u", 3}}}})
+	head := "inner\n  inner\n    inner\n      inner\n"
+	for _, c := range []struct {
+		name string
+		full bool
+		want string
+	}{
+		{"shortened", false, head + "        cipher_suites:\n            ssssssssssssssssssssssss (1),\n            t (2)\n        one: u (3)\n"},
+		{"full", true, head + "        cipher_suites: ssssssssssssssssssssssss (1), t (2)\n        one: u (3)\n"},
+	} {
+		var b strings.Builder
+		if err := root.Write(&b, Style{Columns: 44, Full: c.full}); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.name, b.String(), c.want)
+		}
+	}
+}

@@ -77,6 +77,12 @@ func (w *writer) node(n *Node, indent int, first string) {
 	switch {
 	case n.Value != nil:
 		lines := w.value(n.Value, room)
+		if below := w.Columns - indent - 4; !w.Full && room < below && widest(lines) > room {
+			// A name that can't be shortened may fit below.
+			fmt.Fprintln(w, painted)
+			lines = w.value(n.Value, below)
+			painted, used = strings.Repeat(" ", indent+3), indent+3
+		}
 		for i, l := range lines {
 			if i > 0 {
 				painted = strings.Repeat(" ", used)
@@ -100,6 +106,15 @@ func (w *writer) node(n *Node, indent int, first string) {
 			w.node(k, indent+2, "")
 		}
 	}
+}
+
+// widest returns how many columns the widest of some lines takes.
+func widest(lines []string) int {
+	most := 0
+	for _, l := range lines {
+		most = max(most, Width(l))
+	}
+	return most
 }
 
 // list writes a list: how long it is, then its elements with their numbers.

@@ -123,6 +123,25 @@ func TestProgressQuiet(t *testing.T) {
 	}
 }
 
+func TestWrapLines(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, want string }{
+		{"short", "mimi-lab: no", "mimi-lab: no"},
+		{"spaces where nothing is to break", "  a   b", "  a   b"},
+		{"exactly as wide", "mimi-lab: a bee", "mimi-lab: a bee"},
+		{"long", "mimi-lab: one two three four five", "mimi-lab: one|  two three|  four five"},
+		{"lines", "two lines:\n  one two three four\n  short", "two lines:|  one two three|    four|  short"},
+		{"a path", "mimi-lab: /no/such/folder/file: no", "mimi-lab: /no/such/folder/file:|  no"},
+		{"a path in between", "cannot open /no/such/folder/file and so on", "cannot open /no/such/folder/file|  and so on"},
+		{"letters of two bytes", "für für für für", "für für für für"},
+		{"no words", strings.Repeat(" ", 20), ""},
+	} {
+		if got := strings.ReplaceAll(WrapLines(tt.text, 15), "\n", "|"); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
