@@ -91,10 +91,14 @@ func Read(t *term.IO, args []string, e Encoding) ([]byte, Encoding, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, e, exit.Usagef("The command reads a file or what is piped into it.", "nothing to read: %s is empty", name)
 	}
-	if e == Auto {
+	guessed := e == Auto
+	if guessed {
 		e = guess(b)
 	}
 	b, err = decode(b, e)
+	if err != nil && guessed && e == Base64 { // which it was taken for because it is not hexadecimal
+		return nil, e, exit.Usagef("A dump? \"xxd -p\" writes plain hex.", "%s: neither hex nor base64: %s", name, strings.TrimPrefix(err.Error(), "not base64: "))
+	}
 	if err != nil {
 		return nil, e, exit.Usagef(e.Hint(), "%s: %w", name, err)
 	}

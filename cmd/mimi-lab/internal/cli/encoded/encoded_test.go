@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
@@ -28,6 +29,26 @@ func TestReadTooLong(t *testing.T) {
 		_, _, err := Read(&term.IO{In: in}, nil, e)
 		if want := "standard input is longer than 64 MiB, want at most that"; err == nil || err.Error() != want {
 			t.Errorf("as %s: %v, want %s", e, err, want)
+		}
+	}
+}
+
+// TestReadDump: what looks like nothing that is read is not taken for base64 in words,
+// unless it was to be.
+func TestReadDump(t *testing.T) {
+	t.Parallel()
+	const dump = "00000000: 0001 0002 0570 6172 7479  .....party"
+	for e, want := range map[Encoding]string{
+		Auto:   `standard input: neither hex nor base64: ":" at character 8, want a letter, digit or one of + / - _`,
+		Base64: `standard input: not base64: ":" at character 8, want a letter, digit or one of + / - _`,
+		Hex:    `standard input: not hexadecimal: ":" at character 8, want 0-9 or a-f`,
+	} {
+		_, _, err := Read(&term.IO{In: strings.NewReader(dump)}, nil, e)
+		if err == nil || err.Error() != want {
+			t.Errorf("as %s: got %v, want %s", e, err, want)
+		}
+		if hint := "A dump?"; strings.HasPrefix(exit.Hint(err), hint) != (e == Auto) {
+			t.Errorf("as %s: the hint is %q", e, exit.Hint(err))
 		}
 	}
 }
