@@ -121,7 +121,7 @@ func parseTree(b []byte, e encoded.Encoding) (*treeview.View, error) {
 		return nil, exit.Usagef(e.Hint(), "%w", err)
 	}
 	if g == nil {
-		return nil, exit.Usagef("", "no ratchet tree is in it: it is of type %s, want a ratchet_tree extension's data or a GroupInfo", kind)
+		return nil, exit.Usagef(`"mimi-lab mls show" shows what is in it.`, "no ratchet tree is in it: it is of type %s, want a ratchet_tree extension's data or a GroupInfo", kind)
 	}
 	data, ok := g.Extensions.Find(message.ExtensionRatchetTree)
 	if !ok {
