@@ -2,11 +2,15 @@ package mlsrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"os"
 	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	pb "github.com/mimi-lab/mimi-lab/bench/peers/mlsclient"
 )
@@ -24,7 +28,12 @@ type Peer struct {
 const maxMessage = 64 << 20
 
 // Dial connects to an implementation at host:port and asks for its name and suites.
+// That nobody listens there is said in the words of the operating system: gRPC tries
+// again until ctx ends, and wraps them four times.
 func Dial(ctx context.Context, addr string) (*Peer, error) {
+	if err := knock(ctx, addr); err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
 	conn, err := grpc.NewClient(addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
@@ -40,14 +49,29 @@ func Dial(ctx context.Context, addr string) (*Peer, error) {
 	return p, nil
 }
 
+// knock connects to an address and hangs up. Its error does not name the address.
+func knock(ctx context.Context, addr string) error {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		return c.Close()
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	return err
+}
+
 func newPeer(ctx context.Context, addr string, rpc pb.MLSClientClient) (*Peer, error) {
 	name, err := rpc.Name(ctx, &pb.NameRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", addr, err)
+		return nil, fmt.Errorf("%s: Name: %s", addr, status.Convert(err).Message())
 	}
 	suites, err := rpc.SupportedCiphersuites(ctx, &pb.SupportedCiphersuitesRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", addr, err)
+		return nil, fmt.Errorf("%s: SupportedCiphersuites: %s", addr, status.Convert(err).Message())
 	}
 	return &Peer{Addr: addr, Name: name.Name, Suites: suites.Ciphersuites, rpc: rpc}, nil
 }

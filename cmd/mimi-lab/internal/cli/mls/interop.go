@@ -101,6 +101,11 @@ func (o *interopOptions) plan() (mlsrun.Options, error) {
 	if o.Deals < 0 {
 		return p, exit.Usagef("", "--deals %d: want 0 or more", o.Deals)
 	}
+	for _, addr := range o.Clients {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return p, exit.Usagef("", "--client %q: want host:port, such as 127.0.0.1:5001", addr)
+		}
+	}
 	for _, s := range o.Suites {
 		if s > 0xffff {
 			return p, exit.Usagef("", "--suite %d: want at most 65535", s)
