@@ -39,10 +39,11 @@ func newInterop(t *term.IO) *cobra.Command {
 		Short: "Play conversations between this engine and other implementations",
 		Long: `Play the scenarios of the IETF MLS working group between this engine and the
 implementations at the addresses of --client, which offer the working group's
-interop client interface. Actors are dealt out so that every pair of
-implementations meets, with every suite that all have, and with handshakes in
-PublicMessages and in PrivateMessages. After each Commit all members have to
-agree on the epoch authenticator and on an exported secret.
+interop client interface. Without --client this engine plays with itself. Actors
+are dealt out so that every pair of implementations meets, with every suite that
+all have, and with handshakes in PublicMessages and in PrivateMessages. After
+each Commit all members have to agree on the epoch authenticator and on an
+exported secret.
 
 A game in which they do not is printed, and the exit code is 3. A game that
 fails as one release of an implementation is known to is counted as known and
@@ -162,6 +163,22 @@ func (o *interopOptions) connect(ctx context.Context) (peers []*mlsrun.Peer, clo
 	return peers, closeAll, nil
 }
 
+// roster says who plays: names and where they are.
+func (o *interopOptions) roster(peers []*mlsrun.Peer) string {
+	var names []string
+	for i, p := range peers {
+		at := p.Addr
+		if i == 0 && !o.Alone {
+			at = "this engine"
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", p.Name, at))
+	}
+	if len(names) == 1 {
+		return names[0] + ", with itself"
+	}
+	return strings.Join(names, ", ")
+}
+
 func runInterop(ctx context.Context, o *interopOptions) error {
 	p, err := o.plan()
 	if err != nil {
@@ -186,7 +203,7 @@ func runInterop(ctx context.Context, o *interopOptions) error {
 	if o.JSON {
 		printErr = o.IO.JSON(r)
 	} else {
-		printErr = printReport(o.IO, r)
+		printErr = printReport(o.IO, o.roster(peers), r)
 	}
 	if err := errors.Join(err, printErr); err != nil {
 		return err

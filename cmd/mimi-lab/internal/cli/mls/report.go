@@ -20,10 +20,11 @@ type tally struct {
 	seconds float64
 }
 
-// printReport prints games by scenario, calls by implementation, what is known to
-// fail and what failed.
-func printReport(t *term.IO, r *mlsrun.Report) error {
+// printReport prints who played, games by scenario, calls by implementation, what is
+// known to fail and what failed.
+func printReport(t *term.IO, roster string, r *mlsrun.Report) error {
 	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", term.WrapLines("peers: "+printable(roster), inspect.Columns))
 	printTallies(&b, r)
 	printCalls(&b, r)
 	printKnown(&b, t, r)

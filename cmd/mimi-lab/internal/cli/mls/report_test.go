@@ -24,13 +24,16 @@ func TestPrintReport(t *testing.T) {
 	passed := mlsrun.Game{Scenario: "branch", Part: "some members", Suite: 1, Mode: mlsrun.Public, Peers: peers, Outcome: mlsrun.Passed}
 	var out bytes.Buffer
 	io := &term.IO{Out: &out, Getenv: func(string) string { return "" }, Width: 80}
-	if err := printReport(io, &mlsrun.Report{
+	if err := printReport(io, "mimi-lab (this engine), Other 1.0 (provider) (host.example:5001), A third (\x1b)", &mlsrun.Report{
 		Games: []mlsrun.Game{known, known, failed, passed},
 		Stale: []mlsrun.Deviation{{Peer: "Other 1.0", Scenario: "branch", Part: "some members", Reason: "cannot branch"}},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := `scenario               passed    known   failed  skipped   seconds
+	want := `peers: mimi-lab (this engine), Other 1.0 (provider) (host.example:5001), A third
+  (?)
+
+scenario               passed    known   failed  skipped   seconds
 commit                      0        2        1        0      0.00
 branch                      1        0        0        0      0.00
 all                         1        2        1        0      0.00
