@@ -156,6 +156,9 @@ func TestHelp(t *testing.T) {
 			if n := len([]rune(line)); n > 80 {
 				t.Errorf("%q: a line of %d columns, want at most 80: %s", args, n, line)
 			}
+			if strings.Contains(line, "(default [])") {
+				t.Errorf("%q: a default that is none: %s", args, line)
+			}
 			if strings.TrimRight(line, " ") != line {
 				t.Errorf("%q: white space at the end of %q", args, line)
 			}

@@ -61,10 +61,11 @@ The scenarios:
 		RunE: func(c *cobra.Command, _ []string) error { return runInterop(c.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.Clients, "client", nil, "host:port of an implementation; may be given again")
+	f.StringArrayVar(&o.Clients, "client", nil, "`host:port` of an implementation; may be given again")
 	f.BoolVar(&o.Alone, "only-clients", false, "play without this engine")
-	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios to play; all if not given")
-	f.UintSliceVar(&o.Suites, "suite", nil, "cipher suites; all that are shared if not given")
+	f.StringSliceVar(&o.Scenarios, "scenario", nil, "`names` of scenarios to play; all if not given")
+	f.UintSliceVar(&o.Suites, "suite", nil, "cipher `suites` by number; all that are shared if not given")
+	f.Lookup("suite").DefValue = "" // an empty list would look as if there were none
 	f.StringVar(&o.Mode, "handshake", "both", "how handshakes are sent: public, private or both")
 	f.IntVar(&o.Steps, "steps", 30, "changes in a game of deep_random")
 	f.IntVar(&o.Members, "members", 10, "members of a group in deep_random, at most")
