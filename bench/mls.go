@@ -48,6 +48,23 @@ type MLSRow struct {
 	Bytes  int     `json:"bytes"` // of the message made or taken
 }
 
+// fewReps is how many repetitions a median needs to be taken for what an operation
+// costs, on a machine that does other things besides.
+const fewReps = 10
+
+func (r MLSRow) few() bool { return r.Reps < fewReps }
+
+// few returns how many rows have few repetitions.
+func (r MLSResult) few() int {
+	n := 0
+	for _, row := range r.Rows {
+		if row.few() {
+			n++
+		}
+	}
+	return n
+}
+
 // The operations, from bytes to bytes. A blank tree is one to which one Commit has
 // added everybody; in a full tree every parent has a key.
 const (
@@ -364,18 +381,48 @@ func (m *mlsRun) full() error {
 func (r MLSResult) Table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "MLS engine, suite %d, wall clock, one core of %d (%s, %s), seed %d\n\n", r.Suite, r.CPUs, r.Go, r.Arch, r.Seed)
-	fmt.Fprintf(&b, "%-22s %9s %14s %14s %7s %9s\n", "operation", "members", "least µs", "median µs", "times", "bytes")
+	fmt.Fprintf(&b, "%-22s %9s %13s %14s %7s  %9s\n", "operation", "members", "least µs", "median µs", "times", "bytes")
 	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "%-22s %9s %14.1f %14.1f %7d %9d\n", row.Op, grouped(row.N), row.Min, row.Median, row.Reps, row.Bytes)
+		mark := " "
+		if row.few() {
+			mark = "*"
+		}
+		fmt.Fprintf(&b, "%-22s %9s %13.1f %14.1f %7d%s %9d\n", row.Op, grouped(row.N), row.Min, row.Median, row.Reps, mark, row.Bytes)
+	}
+	if r.few() > 0 {
+		fmt.Fprintf(&b, "\n* fewer than %d times: the median says little; --time measures longer.\n", fewReps)
 	}
 	return b.String()
 }
 
-// Figure draws the medians over the number of members.
+// remark says what was measured, where, and what of it is not drawn.
+func (r MLSResult) remark() string {
+	s := fmt.Sprintf("Suite %d (%v), one core of %d (%s, %s), seed %d. Not drawn: %s and %s, whose cost does not depend on the members.",
+		r.Suite, r.Suite, r.CPUs, r.Go, r.Arch, r.Seed, opKeyPackage, opUnprotect)
+	if r.few() > 0 {
+		s += fmt.Sprintf(" Measured fewer than %d times: %s.", fewReps, r.fewNames())
+	}
+	return s
+}
+
+// fewNames names the operations that were measured few times, with the members.
+func (r MLSResult) fewNames() string {
+	var names []string
+	for _, row := range r.Rows {
+		if row.few() {
+			names = append(names, fmt.Sprintf("%s of %s (%d)", strings.ReplaceAll(row.Op, "_", " "), grouped(row.N), row.Reps))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Figure draws the medians over the number of members: of as many operations as there
+// are colours, so not of those whose cost does not depend on it.
 func (r MLSResult) Figure() *report.Figure {
 	c := &report.LineCI{
-		X: report.Axis{Label: "members", Log: true},
-		Y: report.Axis{Label: "median time", Unit: "s", Log: true},
+		X:      report.Axis{Label: "members", Log: true},
+		Y:      report.Axis{Label: "median time", Unit: "s", Log: true},
+		Remark: r.remark(),
 	}
 	for _, op := range []string{opAddAll, opJoin, opBlankCreate, opBlankProcess, opFullCreate, opFullProcess, opProtect} {
 		s := report.Series{Name: strings.ReplaceAll(op, "_", " ")}
@@ -390,6 +437,6 @@ func (r MLSResult) Figure() *report.Figure {
 	}
 	return &report.Figure{
 		Name: "mls-cost", Title: "What operations of the MLS engine cost by the number of members", Chart: c,
-		Caption: "One core, suite 1. To add, to join and to commit to a blank tree cost time in proportion to the members; a Commit to a full tree grows with their logarithm.",
+		Caption: "To add, to join and to commit to a blank tree cost time in proportion to the members; a Commit to a full tree grows with their logarithm.",
 	}
 }

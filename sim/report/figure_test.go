@@ -67,7 +67,7 @@ func TestFigureEscapes(t *testing.T) {
 	series := []BarSeries{{attack, one}, {attack, one}}
 	axis := Axis{Label: attack, Unit: attack}
 	for _, c := range []Chart{
-		&LineCI{axis, axis, []Series{{attack, []Point{{1, one[0]}, {2, one[0]}}}, {attack, []Point{{1, one[0]}}}}},
+		&LineCI{axis, axis, []Series{{attack, []Point{{1, one[0]}, {2, one[0]}}}, {attack, []Point{{1, one[0]}}}}, attack},
 		&Bars{axis, []string{attack}, series},
 		&StackedBars{axis, []string{attack}, series, one},
 		&Percentiles{axis, []PercentileRow{{attack, 0, someDistribution(1e6)}}},

@@ -14,6 +14,7 @@ import (
 type LineCI struct {
 	X, Y   Axis
 	Series []Series
+	Remark string // what stands below it, such as how its values were measured
 }
 
 // Series is one line.
@@ -57,7 +58,7 @@ func (l *LineCI) estimates() []Estimate {
 }
 
 func (l *LineCI) remark() string {
-	return ""
+	return l.Remark
 }
 
 // shownSeries returns the series sorted by x and in the units of the axes.
