@@ -34,7 +34,8 @@ func newShow(t *term.IO) *cobra.Command {
 or on its own one of
   ` + inspect.KindNames(layout.Kinds()[1:]) + `.
 It comes from FILE, or from standard input if that is "-" or left out: in
-hexadecimal, in base64 or as it is.
+hexadecimal, in base64 or as it is. GroupSecrets, which are never sent in the
+open, are not among them, and the body of a proposal is read in a Proposal.
 
 Lines with an arrow are not in the message but follow from it: what is in known
 extensions, references, and whether signatures verify where no more than the
