@@ -1,0 +1,486 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/hub"
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
+)
+
+// got checks what a device has read.
+func (d *device) reads(want string) {
+	d.w.Helper()
+	d.until(len(strings.Fields(want)))
+	if got := strings.Join(d.got, " "); got != want {
+		d.w.Errorf("%v: got %q, want %q", d.uri, got, want)
+	}
+}
+
+// TestExampleFlow is the draft's example (Sections 3.2 to 3.5 of
+// draft-ietf-mimi-protocol-06) by three providers over mutual TLS.
+func TestExampleFlow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a1, b1, c1 := w.device("alice/A1"), w.device("bob/B1"), w.device("cathy/C1")
+
+	// Alice creates a room, and adds Bob and Cathy.
+	w.check(a1.create())
+	w.check(a1.add(b1.user))
+	b1.reads("welcome")
+	w.check(a1.add(c1.user))
+	c1.reads("welcome")
+	b1.reads("welcome commit")
+
+	// Cathy sends a message.
+	w.check(c1.send("hello"))
+	a1.reads("hello") // its own Commits come back to nobody
+	b1.reads("welcome commit hello")
+
+	// Bob answers, and Alice.
+	w.check(b1.send("hi"))
+	c1.reads("welcome hi")
+	a1.reads("hello hi")
+	w.check(a1.send("welcome"))
+	b1.reads("welcome commit hello welcome")
+
+	// Cathy adds a new device.
+	c2 := w.device("cathy/C2")
+	w.check(c2.join())
+	a1.reads("hello hi commit")
+	c1.reads("welcome hi welcome commit")
+
+	// Bob leaves the room, and Alice commits that.
+	b1.reads("welcome commit hello welcome commit")
+	w.check(b1.leave())
+	a1.reads("hello hi commit proposal")
+	w.check(a1.commit())
+	c1.reads("welcome hi welcome commit proposal commit")
+	w.check(c1.send("bye"))
+	a1.reads("hello hi commit proposal bye")
+	b1.group.ClearProposals() // it does not wait for their Commit
+	err := b1.send("still there?")
+	if err == nil || !strings.Contains(err.Error(), "notAllowed") {
+		t.Errorf("a message of who has left: got %v, want notAllowed", err)
+	}
+	for _, p := range w.providers {
+		if n := p.Stats().Failed; n != 0 {
+			t.Errorf("%s: %d requests to notify failed", p.Domain(), n)
+		}
+	}
+	if n := w.providers["a.example"].Stats().Accepted; n != 4 {
+		t.Errorf("%d messages accepted, want 4", n)
+	}
+}
+
+// TestConsent is consent and discovery between providers (Convey explicit consent, Find
+// internal address).
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Follower.NeedConsent = true })
+	a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+	w.check(w.providers["b.example"].AddUser(t.Context(), b1.user, follower.Profile{
+		Fields: []follower.Field{{Type: mimi.SearchHandle, Value: "bobby", Searchable: true}},
+	}))
+	query := &mimi.IdentifierRequest{QueryElements: []mimi.QueryElement{{SearchType: mimi.SearchHandle, SearchValue: "bobby"}}}
+	body, err := a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointIdentifierQuery, Domain: "b.example", Body: query})
+	w.check(err)
+	if r := body.(*mimi.IdentifierResponse); !slices.Contains(r.URI, mimi.URI(b1.user)) {
+		t.Errorf("found %v, want %v", r.URI, b1.user)
+	}
+	w.check(a1.create())
+	if err := a1.add(b1.user); err == nil || !strings.Contains(err.Error(), "noConsent") {
+		t.Errorf("without consent: got %v, want noConsent", err)
+	}
+	entry := func(op mimi.ConsentOperation) *mimi.ConsentEntry {
+		room := mimi.URI(clubhouse)
+		return &mimi.ConsentEntry{ConsentOperation: op, RequesterURI: mimi.URI(a1.user), TargetURI: mimi.URI(b1.user), RoomID: &room}
+	}
+	_, err = a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointRequestConsent, Body: entry(mimi.ConsentRequest)})
+	w.check(err)
+	b1.until(1)
+	grant := entry(mimi.ConsentGrant)
+	_, err = b1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointUpdateConsent, Body: grant})
+	w.check(err)
+	a1.until(1)
+	if b1.got[0] != mimi.ConsentRequest.String() || a1.got[0] != mimi.ConsentGrant.String() {
+		t.Errorf("got %q and %q", b1.got, a1.got)
+	}
+	w.check(a1.add(b1.user))
+	b1.until(2)
+
+	missing := entry(mimi.ConsentRequest)
+	missing.TargetURI = "mimi://b.example/u/nobody"
+	_, err = a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointRequestConsent, Body: missing})
+	refusedWith(t, err, 404, "no user")
+}
+
+// TestClient is the connection of an own client.
+func TestClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits.Deliveries = 3 }, "a.example", "b.example")
+	p := w.providers["a.example"]
+	_, err := p.Client(t.Context(), uri("mimi://a.example/d/alice/A9"))
+	refusedWith(t, err, 404, "no client")
+	a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+	refusedWith(t, a1.conn.CreateRoom(t.Context(), clubhouse, nil, nil), 400, "without a GroupInfo")
+	w.check(a1.create())
+	refusedWith(t, a1.create(), 409, "exists")
+	_, err = a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointGroupInfo, Room: uri("mimi://d.example/r/x"), Body: &mimi.GroupInfoRequest{}})
+	refusedWith(t, err, 403, "no peer")
+
+	// A new connection ends the one before, and gets what was not acknowledged.
+	before := b1.conn
+	b1.connect()
+	if _, err := before.Receive(t.Context()); !errors.Is(err, ErrReplaced) {
+		t.Errorf("got %v, want ErrReplaced", err)
+	}
+	b1.conn.Close()
+	if _, err := b1.conn.Receive(t.Context()); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("got %v, want ErrDisconnected", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b1.connect()
+	if _, err := b1.conn.Receive(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+// TestSlowClient holds that a client that does not fetch its deliveries is disconnected,
+// and gets all of them when it connects again.
+func TestSlowClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits.Deliveries = 2 }, "a.example", "b.example")
+	a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+	w.check(a1.create())
+	w.check(a1.add(b1.user))
+	b1.until(1)
+	for i := range 5 {
+		w.check(a1.send(fmt.Sprint(i)))
+	}
+	var err error
+	for err == nil { // those that were queued before are lost with the connection
+		_, err = b1.conn.Receive(t.Context())
+	}
+	if !errors.Is(err, ErrSlow) {
+		t.Fatalf("got %v, want ErrSlow", err)
+	}
+	b1.connect()
+	b1.reads("welcome 0 1 2 3 4")
+}
+
+// TestNotifyRetries holds that events wait for a follower that is not there, for as long
+// as it asks, and come in order.
+func TestNotifyRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")
+		a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+		w.check(a1.create())
+		w.check(a1.add(b1.user))
+		b1.until(1)
+		w.check(w.providers["b.example"].Close())
+		start := time.Now()
+		for i := range 5 {
+			w.check(a1.send(fmt.Sprint(i)))
+		}
+		time.Sleep(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		if n := w.providers["a.example"].Stats().Failed; n < 4 || n > 8 {
+			t.Errorf("%d attempts in a minute, want those of a back-off from 1 s that doubles", n)
+		}
+		w.open("b.example")
+		b1.connect()
+		b1.reads("welcome 0 1 2 3 4")
+		if took := time.Since(start); took > 3*time.Minute {
+			t.Errorf("delivered after %v", took)
+		}
+	})
+}
+
+// faultyStore loses its provider at a commit: before it is written, or behind it.
+type faultyStore struct {
+	store.Store
+	left   int // commits until then; -1 for never
+	behind bool
+}
+
+var errPower = errors.New("no power")
+
+func (s *faultyStore) Commit(ctx context.Context, records []protocols.Record) error {
+	if s.left == 0 {
+		if s.behind {
+			must(0, s.Store.Commit(ctx, records))
+		}
+		s.left = -2
+	}
+	if s.left == -2 {
+		return errPower
+	}
+	if s.left > 0 {
+		s.left--
+	}
+	return s.Store.Commit(ctx, records)
+}
+
+// TestRestart stops the hub or a follower at every commit of a conversation, before or
+// behind it, so that nothing leaves that depends on it. Started again from their stores,
+// the providers deliver each event that was accepted once, in order.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	for _, domain := range []string{"a.example", "b.example"} {
+		for _, behind := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/behind=%t", domain, behind), func(t *testing.T) {
+				t.Parallel()
+				for at := 0; ; at++ {
+					if at > 200 {
+						t.Fatal("the conversation does not end")
+					}
+					if !crash(t, domain, at, behind) {
+						if at < 12 {
+							t.Errorf("only %d commits, want more of a conversation", at)
+						}
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// crash runs the conversation with a provider that stops at a commit. It reports whether
+// that came.
+func crash(t *testing.T, domain string, at int, behind bool) (came bool) {
+	name := fmt.Sprintf("at %d", at)
+	ok := t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")
+			a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+			for range 3 { // a crash may lose one of them
+				k := must(b1.cfg.NewKeyPackage(time.Now(), b1.id, mls.LeafOptions{}))
+				b1.keys = append(b1.keys, k)
+				w.check(b1.conn.Publish(t.Context(), []message.KeyPackage{k.Public}))
+			}
+			w.check(a1.create())
+			revive := func() {
+				if w.providers[domain].Err() != nil {
+					came = true
+					w.restart(domain, a1, b1)
+				}
+			}
+			faults := func() {
+				w.stores[domain] = &faultyStore{Store: w.stores[domain], left: at, behind: behind}
+				w.restart(domain, a1, b1)
+			}
+			if domain == "b.example" {
+				faults()
+			}
+			for range 3 {
+				err := a1.add(b1.user)
+				synctest.Wait()
+				revive()
+				if err == nil {
+					break
+				}
+			}
+			if domain == "a.example" { // what became of a Commit is for the device to find out
+				faults()
+			}
+			var sure, maybe []string
+			for i := range 10 {
+				if text := string(rune('a' + i)); a1.send(text) == nil {
+					sure = append(sure, text)
+				} else {
+					maybe = append(maybe, text)
+				}
+				if i%2 == 1 {
+					b1.drain()
+				}
+				revive()
+			}
+			for range 2 {
+				time.Sleep(10 * time.Minute) // of the bubble's clock: what failed is tried again
+				revive()
+				b1.drain()
+			}
+			if len(b1.got) == 0 || b1.got[0] != "welcome" {
+				t.Fatalf("got %q, want a welcome first", b1.got)
+			}
+			got := b1.got[1:]
+			if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+				t.Errorf("got %q, want each once and in order", got)
+			}
+			for _, text := range sure {
+				if !slices.Contains(got, text) {
+					t.Errorf("got %q, without the accepted %s", got, text)
+				}
+			}
+			for _, text := range got {
+				if !slices.Contains(sure, text) && !slices.Contains(maybe, text) {
+					t.Errorf("got %q, which nobody sent", text)
+				}
+			}
+		})
+	})
+	return ok && came
+}
+
+// restart starts a provider anew, with what its store holds.
+func (w *world) restart(domain string, devices ...*device) {
+	w.Helper()
+	w.check(w.providers[domain].Close())
+	if f, ok := w.stores[domain].(*faultyStore); ok && f.left == -2 {
+		f.left = -1
+	}
+	w.open(domain)
+	for _, d := range devices {
+		if d.uri.Provider() != domain {
+			continue
+		}
+		if c, err := w.providers[domain].Client(w.ctx, d.uri); err == nil {
+			d.conn = c
+		} else if !errors.Is(err, ErrStopped) { // it may fail at once
+			w.Fatal(err)
+		}
+	}
+}
+
+// drain takes all deliveries that there are.
+func (d *device) drain() {
+	d.w.Helper()
+	for {
+		synctest.Wait()
+		d.conn.mu.Lock()
+		none := len(d.conn.queue) == 0
+		d.conn.mu.Unlock()
+		if none {
+			return
+		}
+		if err := d.receive(); err != nil && !errors.Is(err, ErrStopped) {
+			d.w.Fatal(err)
+		}
+	}
+}
+
+// TestJournal holds that what leaves does so when its records and all before are
+// durable, and not at all if they are not.
+func TestJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowStore{Store: store.NewMemory(), pass: make(chan struct{})}
+		var failed error
+		j := newJournal(slow, func(err error) { failed = err })
+		ended := make(chan struct{})
+		go func() { j.run(); close(ended) }()
+		var log []string
+		add := func(name string, records ...protocols.Record) {
+			j.add(entry{records: records, then: func(err error) { log = append(log, fmt.Sprint(name, " ", err)) }})
+		}
+		add("1", protocols.Record{Key: "k", Value: []byte("1")})
+		synctest.Wait()
+		add("2", protocols.Record{Key: "k", Value: []byte("2")})
+		add("3")
+		add("4", protocols.Record{Key: "k", Value: []byte("4")})
+		synctest.Wait()
+		if len(log) != 0 {
+			t.Fatalf("%q left before it was durable", log)
+		}
+		slow.pass <- struct{}{}
+		synctest.Wait()
+		if got := strings.Join(log, ", "); got != "1 <nil>" {
+			t.Fatalf("got %s, want 1 alone", got)
+		}
+		slow.pass <- struct{}{}
+		synctest.Wait()
+		if got := strings.Join(log, ", "); got != "1 <nil>, 2 <nil>, 3 <nil>, 4 <nil>" {
+			t.Fatalf("got %s, want all in order", got)
+		}
+		if slow.commits != 2 || j.commits.Load() != 2 || j.records.Load() != 3 {
+			t.Errorf("%d commits, want 2", slow.commits)
+		}
+		log = nil
+		slow.err = errPower
+		add("5", protocols.Record{Key: "k", Value: []byte("5")})
+		synctest.Wait()
+		add("6", protocols.Record{Key: "k", Value: []byte("6")})
+		slow.pass <- struct{}{}
+		<-ended
+		add("7")
+		want := fmt.Sprintf("6 %v, 5 %v, 7 %v", ErrStopped, ErrStopped, ErrStopped)
+		if got := strings.Join(log, ", "); got != want || !errors.Is(failed, errPower) {
+			t.Errorf("got %s and %v, want %s and the store's error", got, failed, want)
+		}
+	})
+}
+
+// slowStore commits when it is let.
+type slowStore struct {
+	store.Store
+	pass    chan struct{}
+	commits int
+	err     error
+}
+
+func (s *slowStore) Commit(ctx context.Context, records []protocols.Record) error {
+	<-s.pass
+	s.commits++
+	if s.err != nil {
+		return s.err
+	}
+	return s.Store.Commit(ctx, records)
+}
+
+// TestPanic holds that a machine whose invariant is broken stops its provider.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, "a.example")
+	p := w.providers["a.example"]
+	p.hub.mu.Lock()
+	p.hub.hub = nil // stepping it panics
+	p.hub.mu.Unlock()
+	if _, err := p.askHub(t.Context(), hub.Wake{}); err != ErrStopped {
+		t.Errorf("got %v, want ErrStopped", err)
+	}
+	<-p.Done()
+	if err := p.Err(); err == nil || errors.Is(err, ErrStopped) {
+		t.Errorf("got %v, want why", err)
+	}
+}
+
+// TestReports holds that the franks of a report are checked by the hub's keys, also after
+// a restart.
+func TestReports(t *testing.T) {
+	t.Parallel()
+	reports := make(chan *hub.Report, 1)
+	w := newWorld(t, func(c *Config) { c.Reported = func(r *hub.Report) { reports <- r } }, "a.example", "b.example")
+	a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+	w.check(a1.create())
+	w.check(a1.add(b1.user))
+	b1.until(1)
+	w.check(a1.send("insult"))
+	in, err := b1.conn.Receive(t.Context())
+	w.check(err)
+	f := must(mimi.ParseFanoutMessages(in.Body, nil))[0]
+	w.check(b1.hear(&f))
+	w.check(w.providers["a.example"].Shutdown(t.Context()))
+	w.open("a.example")
+	report := &mimi.AbuseReport{
+		ReportingUser: mimi.URI(b1.user), AllegedAbuserURI: mimi.URI(a1.user),
+		Messages: []mimi.AbusiveMessage{{MessageContent: b1.data, Frank: *f.Frank, AcceptedTimestamp: f.Timestamp}},
+	}
+	_, err = b1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointReportAbuse, Room: clubhouse, Body: report})
+	w.check(err)
+	if r := <-reports; len(r.Franks) != 1 || r.Franks[0] != nil || r.From != "b.example" {
+		t.Errorf("got %+v, want a proven message", r)
+	}
+}

@@ -1,0 +1,311 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+)
+
+// peers are the providers that this one makes requests to.
+type peers struct {
+	cfg *Config
+	mu  sync.Mutex // guards byDomain
+	// byDomain has those that something was sent to.
+	byDomain map[string]*peer
+}
+
+// peer is another provider, as this one reaches it.
+type peer struct {
+	Peer
+	domain string
+	http   *http.Client
+
+	fetching  chan struct{} // holds a token while nobody fetches the directory
+	mu        sync.Mutex    // guards what follows
+	directory *mimi.Directory
+	expires   time.Time
+
+	senders sender
+}
+
+func newPeers(cfg *Config) *peers { return &peers{cfg: cfg, byDomain: make(map[string]*peer)} }
+
+// get returns a peer.
+func (p *peers) get(domain string) (*peer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if peer := p.byDomain[domain]; peer != nil {
+		return peer, nil
+	}
+	listed, ok := p.cfg.Peers[domain]
+	if !ok && !p.cfg.AnyPeer {
+		return nil, refuse(http.StatusForbidden, "%s is no peer", clip(domain))
+	}
+	if _, err := ident.NewURI(ident.KindProvider, domain); err != nil {
+		return nil, refuse(http.StatusBadRequest, "%v", err)
+	}
+	made := &peer{Peer: listed, domain: domain, fetching: make(chan struct{}, 1)}
+	made.fetching <- struct{}{}
+	made.senders.most = p.cfg.Limits.Notifies
+	made.http = &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{
+		DialContext: p.dial(listed.Address, !ok),
+		// ServerName has the certificate authenticate the domain, whatever host the
+		// directory names.
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS13, ServerName: domain, RootCAs: p.cfg.Roots,
+			Certificates: []tls.Certificate{p.cfg.Certificate},
+		},
+		ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: 32 << 10,
+		MaxIdleConnsPerHost: p.cfg.Limits.Notifies, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+	}}
+	p.byDomain[domain] = made
+	return made, nil
+}
+
+func (p *peers) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for peer := range maps.Values(p.byDomain) {
+		peer.http.CloseIdleConnections()
+	}
+}
+
+// noRedirect has a redirect be an answer like any other: a peer's endpoints are where
+// its directory says.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// dial returns how a connection is made: to address, if that is not "", and to public
+// addresses alone if public.
+func (p *peers) dial(address string, public bool) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	connect := p.cfg.Dial
+	if connect == nil {
+		d := &net.Dialer{Timeout: 10 * time.Second}
+		if public {
+			d.Control = publicOnly
+		}
+		connect = d.DialContext
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if address != "" {
+			addr = address
+		}
+		return connect(ctx, network, addr)
+	}
+}
+
+// errPrivate: a name has led to an address that is nobody else's.
+var errPrivate = errors.New("want a public address")
+
+// publicOnly refuses to connect to addresses of this machine and its networks. It looks
+// at what a name was resolved to, so that a name cannot change its meaning in between.
+func publicOnly(_, address string, _ syscall.RawConn) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	ip := a.Addr().Unmap()
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(notPublic, func(n netip.Prefix) bool { return n.Contains(ip) }) {
+		return fmt.Errorf("address %v: %w", ip, errPrivate)
+	}
+	return nil
+}
+
+// notPublic are further networks that are not globally reachable, or lead to those that
+// are not (https://www.iana.org/assignments/iana-ipv4-special-registry,
+// https://www.iana.org/assignments/iana-ipv6-special-registry).
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+}
+
+// request makes a request at an endpoint of another provider and returns the body of the
+// answer. An answer that is no success is a [follower.Refusal] with its status code;
+// after other errors nobody knows what came of it.
+func (p *Provider) request(ctx context.Context, to string, e *mimi.Endpoint, subject string, body []byte) ([]byte, error) {
+	peer, err := p.peers.get(to)
+	if err != nil {
+		return nil, err
+	}
+	url, err := p.url(ctx, peer, e, subject)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.roundTrip(ctx, peer, e.Method, url, mimi.MediaType, body)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBody(resp)
+	if e.Outcome(resp.StatusCode) != mimi.OutcomeDone {
+		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMisdirectedRequest {
+			peer.forget() // the endpoint may be elsewhere by now
+		}
+		return nil, failure(resp)
+	}
+	return readBody(resp, p.cfg.Limits.Body)
+}
+
+// url returns where a peer has an endpoint.
+func (p *Provider) url(ctx context.Context, peer *peer, e *mimi.Endpoint, subject string) (string, error) {
+	d, err := p.directory(ctx, peer)
+	if err != nil {
+		return "", err
+	}
+	t, err := d.Template(e.Name)
+	if err != nil {
+		return "", fmt.Errorf("serve: %s: %w", peer.domain, err)
+	}
+	host, err := mimi.ParseHost(t.Host())
+	if err != nil {
+		return "", fmt.Errorf("serve: %s: %w", peer.domain, err)
+	}
+	if host != peer.domain && !slices.ContainsFunc(peer.Hosts, func(s string) bool { return strings.EqualFold(s, host) }) {
+		return "", fmt.Errorf("serve: directory of %s: %s is at %s, want a host of the provider", peer.domain, e.Name, clip(host))
+	}
+	if u := mimi.IdentifierURI(subject); t.Variable().Subject == mimi.SubjectDomain && strings.HasPrefix(subject, "mimi:") {
+		return t.ExpandFor(u)
+	}
+	return t.Expand(subject), nil
+}
+
+// roundTrip makes a request in the own name.
+func (p *Provider) roundTrip(ctx context.Context, peer *peer, method, url, mediaType string, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("serve: request to %s: %w", peer.domain, err)
+	}
+	r.Header.Set("From", mimi.From(p.cfg.Domain))
+	if body != nil {
+		r.Header.Set("Content-Type", mediaType)
+	}
+	// "The target provider is indicated using a Host header", whatever host its
+	// directory has; the port is ignored.
+	r.Host = peer.domain
+	if port := r.URL.Port(); port != "" {
+		r.Host = net.JoinHostPort(peer.domain, port)
+	}
+	resp, err := peer.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("serve: request to %s: %w", peer.domain, withoutURL(err))
+	}
+	return resp, nil
+}
+
+// withoutURL takes the URL out of an error: it names rooms and users.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// directory returns a peer's directory, which it fetches if need be.
+func (p *Provider) directory(ctx context.Context, peer *peer) (*mimi.Directory, error) {
+	if d := peer.known(); d != nil {
+		return d, nil
+	}
+	select {
+	case <-peer.fetching:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { peer.fetching <- struct{}{} }()
+	if d := peer.known(); d != nil { // another has fetched it
+		return d, nil
+	}
+	resp, err := p.roundTrip(ctx, peer, http.MethodGet, "https://"+peer.domain+mimi.DirectoryPath, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer closeBody(resp)
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("serve: directory of %s: status %d, want 200", peer.domain, resp.StatusCode)
+	}
+	b, err := readBody(resp, mimi.MaxDirectory)
+	if err != nil {
+		return nil, err
+	}
+	d, err := mimi.ParseDirectory(b)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %s: %w", peer.domain, err)
+	}
+	peer.mu.Lock()
+	defer peer.mu.Unlock()
+	peer.directory, peer.expires = d, time.Now().Add(p.cfg.Limits.Directory)
+	return d, nil
+}
+
+func (p *peer) known() *mimi.Directory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.expires) {
+		return p.directory
+	}
+	return nil
+}
+
+func (p *peer) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.directory, p.expires = nil, time.Time{}
+}
+
+// closeBody ends a response such that its connection can be used again.
+func closeBody(r *http.Response) {
+	_, _ = io.CopyN(io.Discard, r.Body, 4096)
+	_ = r.Body.Close()
+}
+
+func readBody(r *http.Response, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("serve: response: %w", err)
+	}
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("serve: response of more than %d bytes", most)
+	}
+	return b, nil
+}
+
+// maxReason bounds what is read of the reason for a refusal.
+const maxReason = 256
+
+// failure is an answer that is no success.
+func failure(r *http.Response) *follower.Refusal {
+	reason, _ := io.ReadAll(io.LimitReader(r.Body, maxReason))
+	return &follower.Refusal{
+		Status: r.StatusCode, After: retryAfter(r.Header.Get("Retry-After"), time.Now()),
+		Reason: fmt.Sprintf("status %d: %.*q", r.StatusCode, maxReason, strings.TrimSpace(string(reason))),
+	}
+}
+
+// retryAfter reads Retry-After (RFC 9110, Section 10.2.3): seconds, or a date. What
+// can't be read says nothing.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}

@@ -1,0 +1,282 @@
+package serve
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// server is the HTTP side of a provider, for its peers.
+type server struct {
+	p         *Provider
+	directory []byte
+	endpoints []served
+
+	mu    sync.Mutex // guards total and from
+	total int
+	from  map[string]int // requests under way, by the peer
+}
+
+// served is an endpoint with its place in the directory.
+type served struct {
+	endpoint *mimi.Endpoint
+	template *mimi.Template
+}
+
+func newServer(p *Provider) (*server, error) {
+	d, err := mimi.NewDirectory(p.cfg.Base)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{p: p, from: make(map[string]int)}
+	if s.directory, err = json.Marshal(d); err != nil {
+		return nil, fmt.Errorf("serve: directory: %w", err)
+	}
+	for i := range mimi.Endpoints {
+		e := &mimi.Endpoints[i]
+		t, err := d.Template(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		s.endpoints = append(s.endpoints, served{e, t})
+	}
+	return s, nil
+}
+
+// serverTLS is TLS 1.3 with a client's certificate (draft-ietf-mimi-protocol-06,
+// Transport layer). The handshake does without one, which is for [server.peer] to
+// refuse: the directory and the keys of the Oblivious HTTP gateway are for all.
+func serverTLS(cfg *Config) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cfg.Certificate},
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: cfg.Roots,
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	log := &logged{ResponseWriter: w, status: http.StatusOK}
+	name, from, err := s.route(log, r)
+	if err != nil {
+		s.p.refused(log, r, err)
+	}
+	s.p.stats.requests.Add(1)
+	s.p.log.DebugContext(r.Context(), "request", "endpoint", name, "from", from, "status", log.status, "bytes", r.ContentLength, "took", time.Since(start))
+}
+
+// route finds out what a request is for, and from whom.
+func (s *server) route(w http.ResponseWriter, r *http.Request) (name mimi.EndpointName, from string, err error) {
+	if err := s.host(r); err != nil {
+		return "", "", err
+	}
+	path := r.URL.EscapedPath()
+	switch path {
+	case mimi.DirectoryPath:
+		return "directory", "", s.serveDirectory(w, r)
+	case gatewayPath:
+		return "gateway", "", s.serveGateway(w, r)
+	}
+	for _, e := range s.endpoints {
+		value, ok := e.template.Match(path)
+		if !ok {
+			continue
+		}
+		from, err = s.serveEndpoint(w, r, e, value)
+		return e.endpoint.Name, from, err
+	}
+	return "", "", refuse(http.StatusNotFound, "no such endpoint")
+}
+
+// serveEndpoint answers a request for an endpoint.
+func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served, value string) (from string, err error) {
+	if err := method(w, r, e.endpoint.Method); err != nil {
+		return "", err
+	}
+	if from, err = s.peer(r); err != nil {
+		return "", err
+	}
+	done, err := s.admit(from)
+	if err != nil {
+		return from, err
+	}
+	defer done()
+	subject, err := e.template.Variable().Subject.ParseSubject(value)
+	if err != nil {
+		return from, refuse(http.StatusBadRequest, "%v", err)
+	}
+	if e.endpoint.Name == mimi.EndpointProxyDownload {
+		return from, s.p.proxyDownload(w, r, from, value)
+	}
+	body, err := s.body(w, r)
+	if err != nil {
+		return from, err
+	}
+	answer, err := s.p.serve(r.Context(), &request{endpoint: e.endpoint, from: from, subject: subject, body: body})
+	if err != nil {
+		return from, err
+	}
+	return from, respond(w, e.endpoint, answer)
+}
+
+// respond writes what an endpoint answers.
+func respond(w http.ResponseWriter, e *mimi.Endpoint, answer wire.Marshaler) error {
+	var body []byte
+	if answer != nil && e.Response != "" {
+		var err error
+		if body, err = wire.Marshal(answer); err != nil {
+			return fmt.Errorf("serve: response of %s: %w", e.Name, err)
+		}
+		w.Header().Set("Content-Type", mimi.MediaType)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(e.Success[0])
+	_, _ = w.Write(body) // a peer that is gone asks again
+	return nil
+}
+
+// host checks that the request is for this provider.
+func (s *server) host(r *http.Request) error {
+	host, err := mimi.ParseHost(r.Host)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "%v", err)
+	}
+	if host != s.p.cfg.Domain {
+		return refuse(http.StatusMisdirectedRequest, "host %s, want %s", clip(host), s.p.cfg.Domain)
+	}
+	return nil
+}
+
+func method(w http.ResponseWriter, r *http.Request, want string) error {
+	if r.Method != want {
+		w.Header().Set("Allow", want)
+		return refuse(http.StatusMethodNotAllowed, "method %s, want %s", clip(r.Method), want)
+	}
+	return nil
+}
+
+// peer returns the domain of the provider that a request is from, which its certificate
+// authenticates "according to [RFC6125]" (draft-ietf-mimi-protocol-06, Transport layer).
+func (s *server) peer(r *http.Request) (string, error) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return "", refuse(http.StatusUnauthorized, "no client certificate, want one of the provider in From")
+	}
+	header := r.Header.Values("From")
+	if len(header) != 1 {
+		return "", refuse(http.StatusUnauthorized, "%d From fields, want 1", len(header))
+	}
+	from, err := mimi.ParseFrom(header[0])
+	if err != nil {
+		return "", refuse(http.StatusUnauthorized, "%v", err)
+	}
+	if err := r.TLS.PeerCertificates[0].VerifyHostname(from); err != nil {
+		return "", refuse(http.StatusForbidden, "the client certificate is not for %s, which From names", from)
+	}
+	if from == s.p.cfg.Domain {
+		// To the machines the own domain is own clients, which do not come this way.
+		return "", refuse(http.StatusForbidden, "from %s, want another provider", from)
+	}
+	if _, ok := s.p.cfg.Peers[from]; !ok && !s.p.cfg.AnyPeer {
+		return "", refuse(http.StatusForbidden, "%s is no peer", from)
+	}
+	return from, nil
+}
+
+// admit counts a request among those under way, unless there are too many.
+func (s *server) admit(from string) (done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch l := &s.p.cfg.Limits; {
+	case s.from[from] >= l.PeerRequests:
+		return nil, retryLater(http.StatusTooManyRequests, time.Second, "%d requests of %s are under way, want fewer", s.from[from], from)
+	case s.total >= l.Requests:
+		return nil, retryLater(http.StatusServiceUnavailable, time.Second, "too many requests are under way")
+	}
+	s.total++
+	s.from[from]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.total--
+		if s.from[from]--; s.from[from] == 0 {
+			delete(s.from, from)
+		}
+	}, nil
+}
+
+// body reads the body of a request, which it keeps to its bound.
+func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	most := s.p.cfg.Limits.Body
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return nil, tooLarge(most)
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "the body does not arrive")
+	}
+	return body, nil
+}
+
+func tooLarge(most int64) error {
+	return refuse(http.StatusRequestEntityTooLarge, "the body is too long, want at most %d bytes", most)
+}
+
+func (s *server) serveDirectory(w http.ResponseWriter, r *http.Request) error {
+	if err := method(w, r, http.MethodGet); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(s.directory)
+	return nil
+}
+
+// refused answers with a status code and a short reason.
+func (p *Provider) refused(w http.ResponseWriter, r *http.Request, err error) {
+	status, reason, after := http.StatusInternalServerError, "the provider failed", time.Duration(0)
+	var refused *follower.Refusal
+	switch err = refusal(err); {
+	case errors.As(err, &refused):
+		status, reason, after = refused.Status, refused.Reason, refused.After
+	case errors.Is(err, ErrStopped), p.Err() != nil:
+		status, reason, after = http.StatusServiceUnavailable, "the provider stops", time.Second
+	case r.Context().Err() != nil:
+		return // nobody reads it
+	default:
+		p.log.ErrorContext(r.Context(), "request failed", "error", err)
+	}
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+	p.stats.refused.Add(1)
+	http.Error(w, reason, status)
+}
+
+// logged remembers the status code of a response.
+type logged struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (l *logged) WriteHeader(status int) {
+	l.status = status
+	l.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (l *logged) Unwrap() http.ResponseWriter { return l.ResponseWriter }

@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats counts what a provider has done since it started.
+type Stats struct {
+	Requests   uint64 `json:"requests"`   // from peers
+	Refused    uint64 `json:"refused"`    // of them, with a status code that is no success
+	Accepted   uint64 `json:"accepted"`   // messages, by the hub
+	Notified   uint64 `json:"notified"`   // events that followers have accepted
+	Failed     uint64 `json:"failed"`     // requests to notify that are made again
+	Deliveries uint64 `json:"deliveries"` // to own clients
+	Reports    uint64 `json:"reports"`    // of abuse
+	Commits    uint64 `json:"commits"`    // transactions of the store
+	Records    uint64 `json:"records"`    // written in them
+}
+
+// counters are what Stats is made of.
+type counters struct {
+	requests, refused, accepted, notified, failed, deliveries, reports atomic.Uint64
+
+	reporting sync.Mutex // held during Config.Reported
+}
+
+// Stats returns the counts so far.
+func (p *Provider) Stats() Stats {
+	c := &p.stats
+	return Stats{
+		Requests: c.requests.Load(), Refused: c.refused.Load(), Accepted: c.accepted.Load(), Notified: c.notified.Load(),
+		Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
+		Commits: p.journal.commits.Load(), Records: p.journal.records.Load(),
+	}
+}
+
+// Admin returns what is for the operator alone, on a listener of its own: /healthz, 200
+// while the provider works, and /stats, its [Stats] in JSON.
+func (p *Provider) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := p.Err(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(p.Stats())
+	})
+	return mux
+}
