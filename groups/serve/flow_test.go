@@ -484,3 +484,34 @@ func TestReports(t *testing.T) {
 		t.Errorf("got %+v, want a proven message", r)
 	}
 }
+
+// TestRetryAfterHonoured holds that a follower that says when to try again is not asked
+// before.
+func TestRetryAfterHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")
+		a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+		w.check(a1.create())
+		w.check(a1.add(b1.user))
+		b1.until(1)
+		w.check(w.providers["b.example"].Close())
+		busy := &fakePeer{base: "https://b.example", status: 503, header: map[string]string{"Retry-After": "100"}}
+		w.run("b.example", busy)
+		w.check(a1.send("1"))
+		synctest.Wait()
+		p := w.providers["a.example"]
+		if n := p.Stats().Failed; n != 1 {
+			t.Fatalf("%d attempts, want one", n)
+		}
+		time.Sleep(99 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		if n := p.Stats().Failed; n != 1 {
+			t.Fatalf("%d attempts within the time that the follower asked for, want one", n)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := p.Stats().Failed; n != 2 {
+			t.Fatalf("%d attempts when it was over, want two", n)
+		}
+	})
+}
