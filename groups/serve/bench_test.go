@@ -21,8 +21,8 @@ import (
 
 // Of the benchmark: requests under way at once, and messages of a round.
 const (
-	benchSenders  = 64
-	benchMessages = 2000
+	benchSenders  = 200
+	benchMessages = 4000
 )
 
 // newBenchWorld is a hub with a room and followers of which each has a client in it,
