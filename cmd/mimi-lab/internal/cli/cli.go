@@ -22,6 +22,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
@@ -105,6 +106,7 @@ func New(t *term.IO) *cobra.Command {
 		content.New(t),
 		mimi.New(t),
 		mls.New(t),
+		provider.New(t),
 		conformance.New(t),
 		scenario.New(t),
 		sim.New(t),

@@ -1,0 +1,201 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// serveOptions are those of the command provider serve.
+type serveOptions struct {
+	IO      *term.IO
+	Config  string
+	Dev     string
+	Domain  string
+	Listen  string
+	Admin   string
+	Users   []string
+	Verbose bool
+}
+
+func newServe(t *term.IO) *cobra.Command {
+	o := &serveOptions{IO: t}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a MIMI provider until it is interrupted",
+		Long: `Run a MIMI provider until it is interrupted: HTTPS with certificates of both sides,
+and a store that has everything before anybody is told of it.
+
+--config FILE says in JSON what it is:
+
+  {
+    "domain": "a.example",
+    "listen": ":443",             where peers reach it
+    "base": "https://a.example",  what its directory says, if not that
+    "admin": "127.0.0.1:9090",    /healthz and /stats, for the operator alone
+    "certificate": "a.pem",       its certificate for the domain, with the chain
+    "key": "a.key",
+    "roots": "ca.pem",            who signs peers' certificates, if not the system's
+    "store": "sqlite:a.db",       or postgres://HOST/DATABASE
+    "users": ["alice"],
+    "assets": ["assets.a.example"],
+    "peers": {"b.example": {"address": "", "hosts": [], "assets": []}},
+    "any_peer": false,            speak to others than those too
+    "need_consent": true,         users are added by those alone whom they let
+    "hide": true                  tell nobody who exists
+  }
+
+Names of files are relative to that of the configuration.
+
+--dev DIRECTORY is for one machine: it makes an authority and a certificate in the
+directory, keeps the store there, and finds the other providers that run with the
+same directory.`,
+		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice`,
+		Args:    command.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runServe(c.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&o.Config, "config", "", "`file` that says what the provider is")
+	c.Flags().StringVar(&o.Dev, "dev", "", "`directory` with all that a provider on this machine needs")
+	c.Flags().StringVar(&o.Domain, "domain", "", "the provider's domain `name`, with --dev")
+	c.Flags().StringVar(&o.Listen, "listen", "", "`address` where peers reach it (default: that of --config, or any port of 127.0.0.1)")
+	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
+	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider; may be repeated")
+	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log each request")
+	return c
+}
+
+// started is what is told of a provider that runs.
+type started struct {
+	Listen, Admin net.Addr
+}
+
+func runServe(ctx context.Context, o *serveOptions) error {
+	s, err := o.settings()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return exit.Failuref("--listen names another address.", "listening: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	cfg, err := s.provider(l.Addr())
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if o.Verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(o.IO.Err, &slog.HandlerOptions{Level: level}))
+	p, err := serve.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close() }()
+	if err := addUsers(ctx, p, append(s.Users, o.Users...)); err != nil {
+		return err
+	}
+	admin, stop, err := serveAdmin(p, s.Admin, cfg.Logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Serve(l) }()
+	s.announce(o.IO.Out, started{l.Addr(), admin})
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	// Requests that came are answered, for as long as a peer waits.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return p.Shutdown(bounded)
+}
+
+// settings are those of the configuration or the directory, with the flags over them.
+func (o *serveOptions) settings() (*settings, error) {
+	var s *settings
+	var err error
+	switch {
+	case (o.Config == "") == (o.Dev == ""):
+		return nil, exit.Usagef(`"mimi-lab provider serve --help" shows both.`, "want either --config or --dev")
+	case o.Dev != "" && o.Domain == "":
+		return nil, exit.Usagef("It is that of the provider, such as a.example.", "--dev wants --domain")
+	case o.Config != "" && o.Domain != "":
+		return nil, exit.Usagef("Leave it out.", "--config says the domain, and not --domain")
+	case o.Dev != "":
+		s, err = development(o.Dev, o.Domain, o.IO.Now())
+	default:
+		s, err = readSettings(o.Config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Listen != "" {
+		s.Listen = o.Listen
+	}
+	if o.Admin != "" {
+		s.Admin = o.Admin
+	}
+	return s, nil
+}
+
+// addUsers makes sure that the provider has users, whom nobody finds.
+func addUsers(ctx context.Context, p *serve.Provider, names []string) error {
+	for _, name := range names {
+		u, err := ident.NewURI(ident.KindUser, p.Domain(), name)
+		if err != nil {
+			return exit.Usagef("", "user %q: %w", name, err)
+		}
+		if err := p.AddUser(ctx, u, follower.Profile{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serveAdmin serves what is for the operator, if there is an address for it.
+func serveAdmin(p *serve.Provider, address string, log *slog.Logger) (net.Addr, func(), error) {
+	if address == "" {
+		return nil, func() {}, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, nil, exit.Failuref("--admin names another address.", "listening: %w", err)
+	}
+	s := &http.Server{Handler: p.Admin(), ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("admin", "error", err)
+		}
+	}()
+	return l.Addr(), func() {
+		_ = s.Close()
+		<-done
+	}, nil
+}
+
+// url is where something is reached.
+func url(scheme string, a net.Addr, path string) string {
+	return fmt.Sprintf("%s://%s%s", scheme, a, path)
+}

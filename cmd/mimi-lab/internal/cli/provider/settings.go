@@ -1,0 +1,109 @@
+package provider
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/groups/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+)
+
+// settings are what a configuration file says.
+type settings struct {
+	Domain      string                `json:"domain"`
+	Listen      string                `json:"listen"`
+	Base        string                `json:"base"`
+	Admin       string                `json:"admin"`
+	Certificate string                `json:"certificate"`
+	Key         string                `json:"key"`
+	Roots       string                `json:"roots"`
+	Store       string                `json:"store"`
+	Users       []string              `json:"users"`
+	Assets      []string              `json:"assets"`
+	Peers       map[string]serve.Peer `json:"peers"`
+	AnyPeer     bool                  `json:"any_peer"`
+	NeedConsent bool                  `json:"need_consent"`
+	Hide        bool                  `json:"hide"`
+
+	dev string // the directory of --dev, "" without
+}
+
+// readSettings reads a configuration file.
+func readSettings(file string) (*settings, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, exit.Usagef("", "configuration: %w", err)
+	}
+	s := &settings{Listen: ":443"}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(s); err != nil {
+		return nil, exit.Usagef(`"mimi-lab provider serve --help" shows what it may say.`, "configuration %s: %w", file, err)
+	}
+	for _, f := range []struct{ name, value string }{{"domain", s.Domain}, {"certificate", s.Certificate}, {"key", s.Key}, {"store", s.Store}} {
+		if f.value == "" {
+			return nil, exit.Usagef(`"mimi-lab provider serve --help" shows what it has to say.`, "configuration %s: no %s", file, f.name)
+		}
+	}
+	beside := func(name string) string {
+		if name == "" || filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(filepath.Dir(file), name)
+	}
+	s.Certificate, s.Key, s.Roots = beside(s.Certificate), beside(s.Key), beside(s.Roots)
+	if path, ok := strings.CutPrefix(s.Store, "sqlite:"); ok {
+		s.Store = "sqlite:" + beside(path)
+	}
+	return s, nil
+}
+
+// provider returns the configuration of the provider that listens at an address.
+func (s *settings) provider(at net.Addr) (serve.Config, error) {
+	cfg := serve.Config{
+		Domain: s.Domain, Base: s.Base, Store: s.Store, Peers: s.Peers, AnyPeer: s.AnyPeer, Assets: s.Assets,
+	}
+	cfg.Follower.NeedConsent, cfg.Follower.Hide = s.NeedConsent, s.Hide
+	var err error
+	if cfg.Certificate, err = tls.LoadX509KeyPair(s.Certificate, s.Key); err != nil {
+		return cfg, exit.Usagef("", "certificate: %w", err)
+	}
+	if s.Roots != "" {
+		b, err := os.ReadFile(s.Roots)
+		if err != nil {
+			return cfg, exit.Usagef("", "roots: %w", err)
+		}
+		cfg.Roots = x509.NewCertPool()
+		if !cfg.Roots.AppendCertsFromPEM(b) {
+			return cfg, exit.Usagef("It holds certificates in PEM.", "roots: no certificate in %s", s.Roots)
+		}
+	}
+	if s.dev != "" {
+		return s.neighbour(cfg, at)
+	}
+	return cfg, nil
+}
+
+// announce says where the provider is.
+func (s *settings) announce(w io.Writer, at started) {
+	fmt.Fprintf(w, "%s serves at %s\n", s.Domain, at.Listen)
+	if at.Admin != nil {
+		fmt.Fprintf(w, "for the operator: %s\n", url("http", at.Admin, "/healthz"))
+	}
+	if s.dev == "" {
+		return
+	}
+	_, port, _ := net.SplitHostPort(at.Listen.String())
+	fmt.Fprintf(w, "its directory:\n  curl --cacert %s --connect-to %s:%s:%s https://%s:%s%s\n",
+		s.Roots, s.Domain, port, at.Listen, s.Domain, port, mimi.DirectoryPath)
+	fmt.Fprintf(w, "its peers: whoever runs with --dev %s\n", s.dev)
+}
