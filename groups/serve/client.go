@@ -265,9 +265,15 @@ func (p *Provider) AddUser(ctx context.Context, user ident.URI, profile follower
 	return err
 }
 
-// RemoveUser deletes a user and its clients.
+// RemoveUser deletes a user and its clients, whose connections end.
 func (p *Provider) RemoveUser(ctx context.Context, user ident.URI) error {
 	_, err := p.askFollower(ctx, follower.RemoveUser{User: user})
+	if err == nil {
+		p.disconnect(func(client ident.URI) bool {
+			u, err := mimi.UserOf(client)
+			return err == nil && u == user
+		})
+	}
 	return err
 }
 
@@ -277,10 +283,25 @@ func (p *Provider) AddClient(ctx context.Context, client ident.URI) error {
 	return err
 }
 
-// RemoveClient ends a client.
+// RemoveClient ends a client and its connection.
 func (p *Provider) RemoveClient(ctx context.Context, client ident.URI) error {
 	_, err := p.askFollower(ctx, follower.RemoveClient{Client: client})
+	if err == nil {
+		p.disconnect(func(c ident.URI) bool { return c == client })
+	}
 	return err
+}
+
+// disconnect ends the connections of clients that were removed.
+func (p *Provider) disconnect(removed func(client ident.URI) bool) {
+	p.follower.mu.Lock()
+	defer p.follower.mu.Unlock()
+	for uri, c := range p.follower.sessions {
+		if removed(uri) {
+			delete(p.follower.sessions, uri)
+			c.end(ErrDisconnected)
+		}
+	}
 }
 
 // Propose sends proposals of this provider in a room of its hub.

@@ -201,7 +201,7 @@ func (p *Provider) granted(ctx context.Context, from string, e *mimi.ConsentEntr
 	}
 	_, err := p.askHub(ctx, hub.GrantedKeyPackages{Provider: from, KeyPackages: e.ClientKeyPackages})
 	if _, ok := refusal(err).(*follower.Refusal); ok {
-		p.log.WarnContext(ctx, "granted KeyPackages", "from", from, "error", err)
+		p.log.WarnContext(ctx, "the hub does not take granted KeyPackages", "from", from, "packages", len(e.ClientKeyPackages))
 		return nil
 	}
 	return err

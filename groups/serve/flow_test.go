@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,6 +151,12 @@ func TestClient(t *testing.T) {
 	if _, err := b1.conn.Receive(t.Context()); !errors.Is(err, ErrDisconnected) {
 		t.Errorf("got %v, want ErrDisconnected", err)
 	}
+	b1.connect()
+	w.check(w.providers["b.example"].RemoveClient(t.Context(), b1.uri))
+	if _, err := b1.conn.Receive(t.Context()); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("removed: got %v, want ErrDisconnected", err)
+	}
+	w.check(w.providers["b.example"].AddClient(t.Context(), b1.uri))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b1.connect()
@@ -400,6 +407,7 @@ func (d *device) drain() {
 func TestJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowStore{Store: store.NewMemory(), pass: make(chan struct{})}
+		slow.slow.Store(true)
 		var failed error
 		j := newJournal(slow, func(err error) { failed = err })
 		ended := make(chan struct{})
@@ -448,13 +456,16 @@ func TestJournal(t *testing.T) {
 // slowStore commits when it is let.
 type slowStore struct {
 	store.Store
+	slow    atomic.Bool
 	pass    chan struct{}
 	commits int
 	err     error
 }
 
 func (s *slowStore) Commit(ctx context.Context, records []protocols.Record) error {
-	<-s.pass
+	if s.slow.Load() {
+		<-s.pass
+	}
 	s.commits++
 	if s.err != nil {
 		return s.err
@@ -475,6 +486,8 @@ func TestNothingLeavesEarly(t *testing.T) {
 		slow := &slowStore{Store: w.stores["a.example"], pass: make(chan struct{})}
 		w.stores["a.example"] = slow
 		w.restart("a.example", a1)
+		synctest.Wait()
+		slow.slow.Store(true)
 		sent := make(chan error, 1)
 		p := w.providers["a.example"]
 		say := func(d *device, text string) {
@@ -502,6 +515,7 @@ func TestNothingLeavesEarly(t *testing.T) {
 			}
 			synctest.Wait()
 		}
+		slow.slow.Store(false)
 		close(slow.pass)
 		b1.reads("welcome hello")
 		a1.reads("hello")
@@ -562,7 +576,9 @@ func TestRetryAfterHonoured(t *testing.T) {
 		w.check(a1.create())
 		w.check(a1.add(b1.user))
 		b1.until(1)
+		synctest.Wait() // until the hub has its answer
 		w.check(w.providers["b.example"].Close())
+		synctest.Wait() // until it has seen that the connections ended
 		busy := &fakePeer{base: "https://b.example", status: 503, header: map[string]string{"Retry-After": "100"}}
 		w.run("b.example", busy)
 		w.check(a1.send("1"))

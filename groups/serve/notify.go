@@ -93,9 +93,11 @@ func (p *Provider) delivered(s hub.Send, err error) {
 	p.stats.failed.Add(1)
 	failed := hub.DeliveryFailed{Room: s.Room, To: s.To, Last: s.Last}
 	var r *follower.Refusal
-	if errors.As(err, &r) {
+	if errors.As(err, &r) { // whose reason may name rooms and users
 		failed.RetryAfter = r.After
+		p.log.Warn("notify refused", "to", s.To, "messages", s.Messages, "status", r.Status)
+	} else {
+		p.log.Warn("notify failed", "to", s.To, "messages", s.Messages, "error", err)
 	}
-	p.log.Warn("notify failed", "to", s.To, "messages", s.Messages, "error", err)
 	p.stepHub(failed, nil)
 }
