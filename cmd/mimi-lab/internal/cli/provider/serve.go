@@ -36,8 +36,8 @@ func newServe(t *term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a MIMI provider until it is interrupted",
-		Long: `Run a MIMI provider until it is interrupted: HTTPS with certificates of both sides,
-and a store that has everything before anybody is told of it.
+		Long: `Run a MIMI provider until it is interrupted: HTTPS with certificates of both
+sides, and a store that has everything before anybody is told of it.
 
 --config FILE says in JSON what it is:
 
@@ -48,7 +48,7 @@ and a store that has everything before anybody is told of it.
     "admin": "127.0.0.1:9090",    /healthz and /stats, for the operator alone
     "certificate": "a.pem",       its certificate for the domain, with the chain
     "key": "a.key",
-    "roots": "ca.pem",            who signs peers' certificates, if not the system's
+    "roots": "ca.pem",            who signs peers' certificates, else the system
     "store": "sqlite:a.db",       or postgres://HOST/DATABASE
     "users": ["alice"],
     "assets": ["assets.a.example"],
