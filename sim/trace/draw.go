@@ -40,6 +40,9 @@ func draw(l *layout) []byte {
 			l.drawChip(s, i)
 		}
 	}
+	for i, h := range l.Headings {
+		l.drawHeading(s, l.titles[i], h.Text)
+	}
 	for i := range l.actors {
 		l.drawBox(s, i)
 	}
@@ -119,6 +122,13 @@ func (l *layout) drawPause(s *svg, p gap) {
 	x1, x2 := margin+l.gutter-12, l.w-margin
 	s.put(`<rect x="%s" y="%s" width="%s" height="22" rx="11" %s fill-opacity="0.35"/>`, num(x1), num(p.y-11), num(x2-x1), fill("hair"))
 	s.text((x1+l.x[0])/2, p.y+4, "soft", `font-size="11" font-style="italic" text-anchor="middle"`, span(p.d))
+}
+
+// drawHeading draws a band over all lifelines, with the text at its left.
+func (l *layout) drawHeading(s *svg, y float64, text string) {
+	s.put(`<rect x="%s" y="%s" width="%s" height="26" rx="6" %s/>`, num(margin), num(y-13), num(l.w-2*margin), fill("bg"))
+	s.put(`<g fill-opacity="0.45"><rect x="%s" y="%s" width="%s" height="26" rx="6" %s/></g>`, num(margin), num(y-13), num(l.w-2*margin), fill("hair"))
+	s.text(margin+12, y+5, "ink", fmt.Sprintf(`font-size="%s" font-weight="600"`, num(headingPx)), text)
 }
 
 // drawFlight draws a frame's arrow with its labels along it.

@@ -17,6 +17,7 @@ const (
 	chipH     = 22.0
 	labelPx   = 12.5
 	chipPx    = 11.5
+	headingPx = 14.0
 	chipGap   = 20.0 // right of a chip
 	selfArrow = 60.0 // an arrow to nobody
 	monoWidth = 6.7  // of a character of a time
@@ -24,6 +25,7 @@ const (
 	rowArrow  = 38.0
 	rowChip   = 32.0
 	rowPause  = 46.0 // more for a long time in which nothing happens
+	rowTitle  = 58.0 // more for a heading
 	pause     = des.Minute
 )
 
@@ -39,6 +41,7 @@ type layout struct {
 	gutter  float64   // of the times, left of the first lifeline's box
 	chip    []bool    // which entries are drawn as a chip on their node's line
 	pauses  []gap
+	titles  []float64 // of the headings
 	flights []flight
 	top     float64 // where lifelines begin
 	bottom  float64
@@ -128,6 +131,9 @@ func (l *layout) placeColumns() {
 		}
 	}
 	edge := l.x[n-1] + max(l.box[n-1]/2, right[n-1]-chipGap)
+	for _, h := range l.Headings {
+		edge = max(edge, margin+width(h.Text, headingPx)+24)
+	}
 	l.w = math.Ceil(max(edge, margin+boldWidth(l.Title, 20), margin+width(l.Sub, 13)) + margin)
 }
 
@@ -139,6 +145,7 @@ func (l *layout) placeRows() {
 		l.top = margin + boxH
 	}
 	y := l.top + 34
+	headings := l.Headings
 	for i, e := range l.Entries {
 		if i > 0 {
 			p := l.Entries[i-1]
@@ -156,6 +163,11 @@ func (l *layout) placeRows() {
 				l.pauses = append(l.pauses, gap{math.Round(y + step/2), d})
 			}
 			y += math.Round(step)
+		}
+		if len(headings) > 0 && headings[0].Before == i {
+			headings = headings[1:]
+			y += rowTitle
+			l.titles = append(l.titles, y-rowTitle/2-6)
 		}
 		l.y = append(l.y, y)
 	}

@@ -36,6 +36,14 @@ type Diagram struct {
 	// Entries in the order of time, as from [Life]. Nodes that are not among the
 	// Actors are added on the right, in the order of their appearance.
 	Entries []Entry
+	// Headings stand above the entries that they are about, in their order.
+	Headings []Heading
+}
+
+// Heading is a title within a diagram.
+type Heading struct {
+	Before int // index of the entry that it stands above
+	Text   string
 }
 
 // Limits of a diagram, far above what anybody could follow. They bound the work.
@@ -74,6 +82,11 @@ func (d *Diagram) SVG() ([]byte, error) {
 		}
 		if i > 0 && d.Entries[i].At < d.Entries[i-1].At {
 			return nil, fmt.Errorf("trace: diagram: entry %d: at %d, want at least %d, that of the entry before", i+1, d.Entries[i].At, d.Entries[i-1].At)
+		}
+	}
+	for i, h := range d.Headings {
+		if h.Before < 0 || h.Before >= len(d.Entries) || i > 0 && h.Before <= d.Headings[i-1].Before {
+			return nil, fmt.Errorf("trace: diagram: heading %d: before entry %d, want one after the heading above and at most %d", i+1, h.Before, len(d.Entries)-1)
 		}
 	}
 	l := layOut(d)

@@ -94,7 +94,13 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string][]byte{"stored.svg": drawn, "plain.svg": plain} {
+	entitled := diagram(trace.Life(stored(), "m1"))
+	entitled.Headings = []trace.Heading{{Before: 0, Text: "1. Sent & lost"}, {Before: 12, Text: "2. Later"}}
+	titled, err := entitled.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"stored.svg": drawn, "plain.svg": plain, "titled.svg": titled} {
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, got, 0o666); err != nil {
@@ -169,6 +175,19 @@ func TestTimes(t *testing.T) {
 			continue
 		}
 		rest = after
+	}
+}
+
+// TestHeadings refuses headings that stand above no entry, or not in order.
+func TestHeadings(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string][]trace.Heading{
+		"before all": {{Before: -1}}, "after all": {{Before: 2}}, "two above one": {{Before: 1}, {Before: 1}}, "backwards": {{Before: 1}, {Before: 0}},
+	} {
+		d := &trace.Diagram{Entries: []trace.Entry{{Node: "a", Event: trace.Store}, {At: 1, Node: "a", Event: trace.Store}}, Headings: list}
+		if _, err := d.SVG(); err == nil || !strings.Contains(err.Error(), "heading") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
