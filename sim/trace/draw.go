@@ -40,8 +40,8 @@ func draw(l *layout) []byte {
 			l.drawChip(s, i)
 		}
 	}
-	for i, h := range l.Headings {
-		l.drawHeading(s, l.titles[i], h.Text)
+	for i, y := range l.titles { // one above the end of a level arrow, at the very end, has no place
+		l.drawHeading(s, y, l.Headings[i].Text)
 	}
 	for i := range l.actors {
 		l.drawBox(s, i)

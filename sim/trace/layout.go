@@ -71,13 +71,41 @@ func layOut(d *Diagram) *layout {
 
 func (l *layout) place() {
 	l.chip = chips(l.Entries, l.flights)
-	l.times = stamps(l.Entries)
+	sent := l.level()
+	l.times = make([]string, len(l.Entries))
+	var rows []Entry
+	var index []int
+	for i, e := range l.Entries {
+		if sent[i] == none {
+			rows, index = append(rows, e), append(index, i)
+		}
+	}
+	for i, t := range stamps(rows) {
+		l.times[index[i]] = t
+	}
 	for _, t := range l.times {
 		l.gutter = max(l.gutter, 32+monoWidth*float64(utf8.RuneCountInString(t)))
 	}
 	l.gutter = math.Ceil(l.gutter)
 	l.placeColumns()
-	l.placeRows()
+	l.placeRows(sent)
+}
+
+// level returns, for each entry, the one whose row it shares: for the end of a level
+// arrow its beginning; none for all others.
+func (l *layout) level() []int {
+	sent := make([]int, len(l.Entries))
+	for i := range sent {
+		sent[i] = none
+	}
+	if l.Level {
+		for _, f := range l.flights {
+			if f.end != none {
+				sent[f.end] = f.send
+			}
+		}
+	}
+	return sent
 }
 
 func (l *layout) addActor(a Actor) {
@@ -137,22 +165,26 @@ func (l *layout) placeColumns() {
 	l.w = math.Ceil(max(edge, margin+boldWidth(l.Title, 20), margin+width(l.Sub, 13)) + margin)
 }
 
-// placeRows gives each entry a row. Rows are further apart where more time
+// placeRows gives each entry a row, or that of the entry it shares one with. Rows are further apart where more time
 // passes, on a logarithmic scale.
-func (l *layout) placeRows() {
+func (l *layout) placeRows(sent []int) {
 	l.top = margin + titleH + boxH
 	if l.Title == "" && l.Sub == "" {
 		l.top = margin + boxH
 	}
 	y := l.top + 34
-	headings := l.Headings
+	headings, last := l.Headings, none
 	for i, e := range l.Entries {
-		if i > 0 {
-			p := l.Entries[i-1]
+		if sent[i] != none {
+			l.y = append(l.y, l.y[sent[i]])
+			continue
+		}
+		if last != none {
+			p := l.Entries[last]
 			d := e.At - p.At
 			step := rowArrow
 			switch {
-			case l.chip[i] || l.chip[i-1]:
+			case l.chip[i] || l.chip[last]:
 				step = rowChip
 			case d == 0 && p.Event == Receive && e.Event == Send && p.Node == e.Node && e.Peer != p.Peer:
 				step = rowTight
@@ -164,7 +196,8 @@ func (l *layout) placeRows() {
 			}
 			y += math.Round(step)
 		}
-		if len(headings) > 0 && headings[0].Before == i {
+		last = i
+		if len(headings) > 0 && headings[0].Before <= i {
 			headings = headings[1:]
 			y += rowTitle
 			l.titles = append(l.titles, y-rowTitle/2-6)

@@ -36,6 +36,9 @@ type Diagram struct {
 	// Entries in the order of time, as from [Life]. Nodes that are not among the
 	// Actors are added on the right, in the order of their appearance.
 	Entries []Entry
+	// Level draws each arrow level, at the time when the frame is sent: the order of a
+	// conversation is plainer, and how frames overtake each other is not shown.
+	Level bool
 	// Headings stand above the entries that they are about, in their order.
 	Headings []Heading
 }

@@ -95,12 +95,13 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	entitled := diagram(trace.Life(stored(), "m1"))
+	entitled.Level = true
 	entitled.Headings = []trace.Heading{{Before: 0, Text: "1. Sent & lost"}, {Before: 12, Text: "2. Later"}}
 	titled, err := entitled.SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string][]byte{"stored.svg": drawn, "plain.svg": plain, "titled.svg": titled} {
+	for name, got := range map[string][]byte{"stored.svg": drawn, "plain.svg": plain, "level.svg": titled} {
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, got, 0o666); err != nil {
