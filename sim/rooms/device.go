@@ -150,6 +150,9 @@ func (w *World) publish(d *Device, in follower.Publish) {
 			return
 		}
 		f.Body = append(f.Body, b...)
+		if i == 0 {
+			f.First = len(b)
+		}
 	}
 	w.up(d, f, in)
 }
@@ -162,7 +165,7 @@ func (w *World) create(d *Device, c member.Creation) {
 		return
 	}
 	p := d.provider
-	f := Frame{From: d.Name, To: p.Domain, Kind: Creation, Subject: c.Room.String(), Struct: "GroupInfo", Body: append(body, c.RatchetTree...)}
+	f := Frame{From: d.Name, To: p.Domain, Kind: Creation, Subject: c.Room.String(), Struct: "GroupInfo", First: len(body), Body: append(body, c.RatchetTree...)}
 	w.send(f, func(f *Frame, _ bool) {
 		_, err := w.stepHub(p, hub.CreateRoom{Room: c.Room, GroupInfo: c.GroupInfo, RatchetTree: c.RatchetTree})
 		if err == nil {

@@ -49,6 +49,9 @@ type Frame struct {
 	// Struct names what the body holds, "" for nothing.
 	Struct string
 	Body   []byte
+	// First is how long the Struct is if more follows it in the body, else 0: further
+	// KeyPackages of a Publish, the ratchet tree of a Creation.
+	First int
 }
 
 // Fault is what a Config.Fault does to a frame at its arrival.

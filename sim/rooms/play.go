@@ -8,6 +8,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/sim/des"
 )
 
@@ -209,4 +210,21 @@ func (s *Story) say(d *Device, text string) error {
 	}
 	s.said = append(s.said, saying{d, id, text, to})
 	return s.rest()
+}
+
+// FaultInFanout returns a Config.Fault that does one thing to the first request to
+// notify by which b.example is to get an application message.
+func FaultInFanout(f Fault) func(*Frame) Fault {
+	done := f == NoFault
+	return func(x *Frame) Fault {
+		if done || x.Kind != Request || x.To != "b.example" || x.Endpoint != mimi.EndpointNotify {
+			return NoFault
+		}
+		list, err := mimi.ParseFanoutMessages(x.Body, nil)
+		if err != nil || list[0].Kind() != mimi.FanoutApplication {
+			return NoFault
+		}
+		done = true
+		return f
+	}
 }

@@ -1,0 +1,59 @@
+package rooms
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mimi-lab/mimi-lab/sim/des"
+)
+
+// Moment is a line of a transcript: a frame that is sent, or what the user of a
+// device is told.
+type Moment struct {
+	At     des.Time
+	Frame  *Frame // nil for an event
+	Device *Device
+	Text   string // see [Tell]
+	after  int    // how many frames had been sent
+}
+
+// Moments returns what happened from one time until before another, in its order. It
+// leaves acknowledgements out.
+func (s *Story) Moments(from, to des.Time) (list []Moment) {
+	within := func(t des.Time) bool { return from <= t && t < to }
+	for _, f := range s.World.frames {
+		if within(f.Sent) && f.Kind != Ack && f.Kind != Leave {
+			list = append(list, Moment{At: f.Sent, Frame: f, after: f.Number})
+		}
+	}
+	for _, d := range s.World.Devices() {
+		for _, x := range d.Events {
+			if text := Tell(x.Event); text != "" && within(x.At) {
+				list = append(list, Moment{At: x.At, Device: d, Text: text, after: x.Frames})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Moment) int { return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.At, b.At)) })
+	return list
+}
+
+// Traffic counts what providers told each other.
+type Traffic struct {
+	Requests      int `json:"requests"`
+	RequestBytes  int `json:"request_bytes"`
+	ResponseBytes int `json:"response_bytes"`
+}
+
+// Traffic returns the sums over all frames of MIMI, of bodies alone.
+func (s *Story) Traffic() (t Traffic) {
+	for _, f := range s.World.frames {
+		switch f.Kind {
+		case Request:
+			t.Requests++
+			t.RequestBytes += len(f.Body)
+		case Response:
+			t.ResponseBytes += len(f.Body)
+		}
+	}
+	return t
+}
