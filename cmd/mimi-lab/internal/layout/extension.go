@@ -2,6 +2,7 @@ package layout
 
 import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/outline"
+	rooms "github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 )
@@ -88,10 +89,50 @@ func (d *decoder) componentContent(name string, id message.ComponentID) {
 		read = (*decoder).mediaTypes
 	case mimi.DefaultCodePoints.FrankingAgent:
 		read = (*decoder).frankingAgentData
+	case rooms.DefaultPoints.ParticipantList:
+		read = (*decoder).participants
+		if name == "update" {
+			read = (*decoder).participantUpdate
+		}
+	case rooms.DefaultPoints.RoomMetadata:
+		read = (*decoder).roomMetadata
 	default:
 		return
 	}
 	d.inside(componentName(uint16(id)), data, read)
+}
+
+// participants reads a ParticipantListData (draft-ietf-mimi-protocol-06, Participant
+// List).
+func (d *decoder) participants() { d.list("participants", d.userRolePair) }
+
+func (d *decoder) userRolePair() {
+	d.text("user")
+	d.uint32("role_index")
+}
+
+// participantUpdate reads a ParticipantListUpdate, which is what changes that list.
+func (d *decoder) participantUpdate() {
+	d.list("changedRoleParticipants", func() {
+		d.uint32("user_index")
+		d.uint32("role_index")
+	})
+	d.numbers("removedIndices", "uint32<V>", d.r.Uint32)
+	d.list("addedParticipants", d.userRolePair)
+}
+
+// roomMetadata reads a RoomMetaData (draft-ietf-mimi-protocol-06, Room Metadata).
+func (d *decoder) roomMetadata() {
+	d.text("room_uri")
+	d.text("room_name")
+	d.list("room_descriptions", func() {
+		d.text("media_type")
+		d.text("language_tag")
+		d.text("description_content")
+	})
+	d.text("room_avatar")
+	d.text("room_subject")
+	d.text("room_mood")
 }
 
 // mediaTypes reads a MediaTypeList (draft-ietf-mls-extensions-10, Content

@@ -2,7 +2,9 @@ package layout
 
 import (
 	"fmt"
+	"slices"
 
+	rooms "github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
@@ -57,10 +59,8 @@ var (
 		points.LastResortKeyPackage: "last_resort_key_package",
 		5:                           "app_ack",
 
-		mimi.DefaultCodePoints.FrankAAD:        "frank_aad", // draft-ietf-mimi-protocol-06, IANA Considerations
-		mimi.DefaultCodePoints.FrankingAgent:   "franking_agent",
-		mimi.DefaultCodePoints.ParticipantList: "participant_list",
-		mimi.DefaultCodePoints.RoomMetadata:    "room_metadata",
+		mimi.DefaultCodePoints.FrankAAD:      "frank_aad", // draft-ietf-mimi-protocol-06, IANA Considerations
+		mimi.DefaultCodePoints.FrankingAgent: "franking_agent",
 	}
 )
 
@@ -81,9 +81,12 @@ func suiteName(v uint16) string {
 }
 
 func componentName(v uint16) string {
-	switch name, known := components[message.ComponentID(v)]; {
+	id := message.ComponentID(v)
+	switch name, known := components[id]; {
 	case known:
 		return name
+	case slices.Contains(rooms.DefaultPoints.Components(), id):
+		return rooms.DefaultPoints.Name(id)
 	case message.IsGREASE(v):
 		return "grease"
 	}
