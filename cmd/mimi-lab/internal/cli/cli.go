@@ -19,6 +19,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/completion"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/conformance"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/content"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/demo"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
@@ -104,6 +105,7 @@ func New(t *term.IO) *cobra.Command {
 	},
 		bench.New(t),
 		content.New(t),
+		demo.New(t),
 		mimi.New(t),
 		mls.New(t),
 		provider.New(t),
