@@ -23,6 +23,7 @@ type Device struct {
 
 	provider *Provider
 	member   *member.Member
+	config   member.Config
 	store    store
 	calls    map[uint64]call // those that wait for a reply
 }
@@ -64,7 +65,8 @@ func (w *World) AddDevice(domain, user, client string) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.member, err = member.New(member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}}); err != nil {
+	d.config = member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}}
+	if d.member, err = member.New(d.config); err != nil {
 		return nil, err
 	}
 	for _, in := range []follower.Input{follower.AddUser{User: d.User}, follower.AddClient{Client: d.URI}, follower.Connect{Client: d.URI}} {

@@ -20,6 +20,6 @@
 // [Play] acts out the draft's "Example protocol flow" and judges what came of it.
 //
 // What it does not do: HTTP and TLS, whose place a Frame's status and a link's
-// handshake take; and crashes, though all state is in records, which a machine can be
-// restored from.
+// handshake take; and crashes of a node while something is under way. All state is in
+// records, though, and [World.Restart] makes the machines again from them.
 package rooms

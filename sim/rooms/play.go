@@ -193,6 +193,11 @@ func (s *Story) rest() error {
 	if err := s.World.Settle(Patience); err != nil {
 		return err
 	}
+	if s.World.cfg.Restart {
+		if err := s.World.Restart(); err != nil {
+			return err
+		}
+	}
 	return s.World.Pass(pause)
 }
 

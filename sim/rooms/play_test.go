@@ -78,22 +78,26 @@ func TestMultiOrg(t *testing.T) {
 	}
 }
 
-// TestReplays: a seed gives the same bytes at the same times, another seed others.
+// TestReplays: a seed gives the same bytes at the same times, also over restarts;
+// another seed gives others.
 func TestReplays(t *testing.T) {
 	t.Parallel()
-	text := func(seed uint64) string {
+	text := func(cfg Config) string {
 		var b strings.Builder
-		for _, f := range play(t, Config{Seed: seed}, "administered").World.Frames() {
+		for _, f := range play(t, cfg, "administered").World.Frames() {
 			fmt.Fprintf(&b, "%+v\n", *f)
 		}
 		return b.String()
 	}
-	a := text(1)
-	if a != text(1) {
+	a := text(Config{Seed: 1})
+	if a != text(Config{Seed: 1}) {
 		t.Error("two runs of seed 1 differ")
 	}
-	if a == text(2) {
+	if a == text(Config{Seed: 2}) {
 		t.Error("seeds 1 and 2 give the same")
+	}
+	if a != text(Config{Seed: 1, Restart: true}) {
+		t.Error("machines that are made again from their records go on in another way")
 	}
 }
 
@@ -169,7 +173,7 @@ func TestLeaks(t *testing.T) {
 	t.Parallel()
 	s := play(t, Config{Seed: 1}, "administered")
 	text := []byte(s.said[0].text)
-	s.World.providers["b.example"].store["x"] = bytes.Join([][]byte{{1}, text, {2}}, nil)
+	s.World.providers["b.example"].followerStore["x"] = bytes.Join([][]byte{{1}, text, {2}}, nil)
 	if got := s.leaks(); len(got) != 1 || !strings.Contains(got[0], "in a record of b.example") {
 		t.Errorf("in a record: %q", got)
 	}

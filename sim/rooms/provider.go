@@ -20,9 +20,10 @@ type Provider struct {
 	Domain         string
 	hub            *hub.Hub
 	hubConfig      hub.Config
+	hubStore       store
 	follower       *follower.Follower
 	followerConfig *follower.Config
-	store          store
+	followerStore  store
 }
 
 // ExternalSender is what the provider's hub signs its proposals with.
@@ -45,7 +46,7 @@ func (w *World) stepHub(p *Provider, in hub.Input) (hub.Output, error) {
 	if err != nil {
 		return out, err
 	}
-	p.store.apply(out.Persist)
+	p.hubStore.apply(out.Persist)
 	for _, s := range out.Sends {
 		s.Body = slices.Clone(s.Body)
 		w.notify(p, s)
@@ -78,7 +79,7 @@ func (w *World) stepFollower(p *Provider, in follower.Input) (follower.Body, err
 	if err != nil {
 		return nil, err
 	}
-	p.store.apply(out.Persist)
+	p.followerStore.apply(out.Persist)
 	for _, r := range out.Requests {
 		e, _ := mimi.FindEndpoint(r.Endpoint)
 		body, err := wire.Marshal(r.Body)

@@ -233,8 +233,8 @@ func (s *Story) leaks() (list []string) {
 		}
 		for _, domain := range slices.Sorted(maps.Keys(s.World.providers)) {
 			p := s.World.providers[domain]
-			for _, key := range slices.Sorted(maps.Keys(p.store)) {
-				if bytes.Contains(p.store[key], text) || strings.Contains(key, m.text) {
+			for _, r := range slices.Concat(p.hubStore.records(), p.followerStore.records()) {
+				if bytes.Contains(r.Value, text) || strings.Contains(r.Key, m.text) {
 					list = append(list, fmt.Sprintf("%q in a record of %s", m.text, domain))
 				}
 			}

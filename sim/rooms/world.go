@@ -37,6 +37,9 @@ type Config struct {
 	Access, Backbone *link.Config
 	// NeedConsent lets providers give out key material only to those who have consent.
 	NeedConsent bool
+	// Restart has [Play] restart all nodes whenever all has come to rest, see
+	// [World.Restart].
+	Restart bool
 	// Fault, if it is not nil, is asked of every frame that arrives. It must not change
 	// the frame.
 	Fault func(*Frame) Fault
@@ -78,6 +81,13 @@ func (s store) apply(list []protocols.Record) {
 			s[r.Key] = slices.Clone(r.Value)
 		}
 	}
+}
+
+func (s store) records() (list []protocols.Record) {
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		list = append(list, protocols.Record{Key: key, Value: s[key]})
+	}
+	return list
 }
 
 // New returns a world without providers.
@@ -131,7 +141,7 @@ func (w *World) AddProvider(domain string) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		Domain: domain, store: store{},
+		Domain: domain, hubStore: store{}, followerStore: store{},
 		hubConfig: hub.Config{
 			Domain: domain, Groups: &mls.Config{Suite: s}, Identity: identity, Franking: franking, FrankKeys: []mimi.HubKey{key},
 			EpochTolerance: 1,
