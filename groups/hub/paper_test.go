@@ -662,10 +662,15 @@ func TestCreateRoom(t *testing.T) {
 	t.Parallel()
 	w := trio(t, nil)
 	alice := w.client("alice/ClientA1")
-	_, err := w.create(alice)
-	status(t, err, Conflict)
 	info := must(alice.group.GroupInfo(mls.GroupInfoOptions{External: true, NoTree: true}))
 	tree := must(alice.group.Tree().Marshal())
+	_, err := w.create(alice)
+	status(t, err, Conflict)
+	if out, err := w.step(CreateRoom{clubhouse, info, tree}); err != nil || len(out.Persist) > 0 {
+		t.Errorf("the same room again: %v, %d records, want neither", err, len(out.Persist))
+	}
+	other := *info
+	other.ConfirmationTag = bytes.Repeat([]byte{1}, len(info.ConfirmationTag))
 	for _, c := range []struct {
 		name string
 		in   CreateRoom
@@ -673,6 +678,8 @@ func TestCreateRoom(t *testing.T) {
 	}{
 		{"another's room", CreateRoom{uri("mimi://b.example/r/x"), info, tree}, Malformed},
 		{"no room", CreateRoom{uri("mimi://a.example/u/x"), info, tree}, Malformed},
+		{"the same room by a wrong tag", CreateRoom{clubhouse, &other, tree}, Conflict},
+		{"a room without a GroupInfo", CreateRoom{clubhouse, nil, nil}, Conflict},
 		{"the group of another room", CreateRoom{uri("mimi://a.example/r/x"), info, tree}, Conflict},
 		{"no GroupInfo", CreateRoom{uri("mimi://a.example/r/x"), nil, nil}, Malformed},
 	} {

@@ -93,12 +93,25 @@ func roomKey(uri ident.URI) string {
 	return "room/" + s[strings.LastIndexByte(s, '/')+1:] + "/"
 }
 
+// isAsIn reports whether a GroupInfo is of the room's group in its present epoch. So
+// is that of a client that had no answer when it made the room, and asks again.
+func (r *chatRoom) isAsIn(g *message.GroupInfo) bool {
+	if g == nil || !bytes.Equal(g.ConfirmationTag, r.info.tag) {
+		return false
+	}
+	a, err := wire.Marshal(&g.Context)
+	b, err1 := wire.Marshal(r.group.Context())
+	return err == nil && err1 == nil && bytes.Equal(a, b)
+}
+
 // create takes a room over from the client that made its group (Alice Creates a
-// Room).
+// Room). To ask again for what was done does no harm.
 func (h *Hub) create(now time.Time, in CreateRoom) error {
 	switch {
 	case in.Room.Kind() != ident.KindRoom || in.Room.Provider() != h.cfg.Domain:
 		return fail(Malformed, "room %v, want a room of %s", in.Room, h.cfg.Domain)
+	case h.rooms[in.Room] != nil && h.rooms[in.Room].isAsIn(in.GroupInfo):
+		return nil
 	case h.rooms[in.Room] != nil:
 		return fail(Conflict, "room %v exists", in.Room)
 	case in.GroupInfo == nil:
