@@ -167,6 +167,9 @@ func (w *World) create(d *Device, c member.Creation) {
 		return
 	}
 	p := d.provider
+	// A broken connection says nothing of what the hub has done: the device asks again
+	// for what had no answer.
+	lost := func() { w.at(w.Now().Add(des.Second), func() { w.stepDevice(d, member.Resume{}) }) }
 	f := Frame{From: d.Name, To: p.Domain, Kind: Creation, Subject: c.Room.String(), Struct: "GroupInfo", First: len(body), Body: append(body, c.RatchetTree...)}
 	w.send(f, func(f *Frame, _ bool) {
 		_, err := w.stepHub(p, hub.CreateRoom{Room: c.Room, GroupInfo: c.GroupInfo, RatchetTree: c.RatchetTree})
@@ -177,9 +180,8 @@ func (w *World) create(d *Device, c member.Creation) {
 		if err != nil {
 			r.Reason = err.Error()
 		}
-		w.send(r, func(*Frame, bool) { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: err}) },
-			func() { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: errBroken}) })
-	}, func() { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: errBroken}) })
+		w.send(r, func(*Frame, bool) { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: err}) }, lost)
+	}, lost)
 }
 
 // call sends a request that the provider is to make.

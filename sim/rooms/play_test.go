@@ -189,8 +189,8 @@ func TestAfterwards(t *testing.T) {
 	t.Parallel()
 	s := play(t, Config{Seed: 1}, "administered")
 	for _, f := range []Frame{
-		{From: "a.example", To: "b.example", Kind: Request, Endpoint: mimi.EndpointNotify},
-		{From: "b.example", To: "bob/ClientB2", Kind: Delivery},
+		{From: "a.example", To: "b.example", Kind: Request, Endpoint: mimi.EndpointNotify, Body: []byte("new")},
+		{From: "b.example", To: "bob/ClientB2", Kind: Delivery, Body: []byte("new")},
 	} {
 		s.World.frames = append(s.World.frames, &f)
 	}

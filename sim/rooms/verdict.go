@@ -206,12 +206,19 @@ func (s *Story) unleft() (list []string) {
 }
 
 // afterwards looks for events of the room that went to Bob's provider or clients
-// after he had left.
+// after he had left. What they had before may come again, if its answer got lost.
 func (s *Story) afterwards() (list []string) {
 	if s.gone == 0 {
 		return []string{"he has not left"}
 	}
+	had := make(map[string]bool)
+	for _, f := range s.World.frames[:s.gone] {
+		had[f.To+string(f.Body)] = true
+	}
 	for _, f := range s.World.frames[s.gone:] {
+		if had[f.To+string(f.Body)] {
+			continue
+		}
 		toProvider := f.To == "b.example" && f.Endpoint == mimi.EndpointNotify
 		toClient := f.Kind == Delivery && (f.To == s.bob1.Name || f.To == s.bob2.Name)
 		if toProvider || toClient {
