@@ -60,9 +60,9 @@ sides, and a store that has everything before anybody is told of it.
 
 Names of files are relative to that of the configuration.
 
---dev DIRECTORY is for one machine: it makes an authority and a certificate in the
-directory, keeps the store there, and finds the other providers that run with the
-same directory.`,
+--dev DIRECTORY is for one machine: it makes an authority and a certificate in
+the directory, keeps the store there, and finds the other providers that run
+with the same directory.`,
 		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice`,
 		Args:    command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
