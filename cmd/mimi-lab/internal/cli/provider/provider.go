@@ -15,6 +15,6 @@ func New(t *term.IO) *cobra.Command {
 		Short: "Run a MIMI provider",
 		Long: `Run a provider that speaks MIMI (draft-ietf-mimi-protocol-06) to others: the hub
 of its own rooms, and a follower of theirs.`,
-		Example: `  mimi-lab provider serve --dev lab --domain a.example`,
+		Example: `  mimi-lab provider serve --dev lab --domain a.example --for 1s`,
 	}, newServe(t))
 }

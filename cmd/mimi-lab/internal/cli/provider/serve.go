@@ -28,6 +28,7 @@ type serveOptions struct {
 	Listen  string
 	Admin   string
 	Users   []string
+	For     time.Duration // 0 means without end
 	Verbose bool
 }
 
@@ -63,7 +64,7 @@ Names of files are relative to that of the configuration.
 --dev DIRECTORY is for one machine: it makes an authority and a certificate in
 the directory, keeps the store there, and finds the other providers that run
 with the same directory.`,
-		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice`,
+		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice --for 1s`,
 		Args:    command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runServe(c.Context(), o)
@@ -75,6 +76,7 @@ with the same directory.`,
 	c.Flags().StringVar(&o.Listen, "listen", "", "`address` where peers reach it (default: that of --config, or any port of 127.0.0.1)")
 	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
 	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider; may be repeated")
+	c.Flags().DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log each request")
 	return c
 }
@@ -85,6 +87,9 @@ type started struct {
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
+	if o.For < 0 {
+		return exit.Usagef("", "--for %v: want 0 or more", o.For)
+	}
 	s, err := o.settings()
 	if err != nil {
 		return err
@@ -119,10 +124,15 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Serve(l) }()
 	s.announce(o.IO.Out, started{l.Addr(), admin})
+	var over <-chan time.Time // never, without --for
+	if o.For > 0 {
+		over = time.After(o.For)
+	}
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
+	case <-over:
 	}
 	// Requests that came are answered, for as long as a peer waits.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
