@@ -176,7 +176,7 @@ func TestExamples(t *testing.T) {
 		t.Run(c.CommandPath(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			env := os.Environ()
+			env := append(os.Environ(), "COLUMNS=10000") // errors are looked at line by line
 			if c.Annotations["vectors"] != "" {
 				published := vectorstest.Dir(t)
 				if !standsIn() {
