@@ -2,7 +2,6 @@ package mimi
 
 import (
 	"bytes"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -12,21 +11,8 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
+	"github.com/mimi-lab/mimi-lab/protocols/wire/wiretest"
 )
-
-// flood returns an encoding of about n bytes: head, then a vector of as many
-// elements as fit, then tail.
-func flood(head, element, tail string, n int) []byte {
-	w := wire.NewWriter(nil)
-	w.Fixed([]byte(head))
-	w.Vector(func() { w.Fixed([]byte(strings.Repeat(element, n/len(element)))) })
-	w.Fixed([]byte(tail))
-	b, err := w.Bytes()
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
 
 // TestCostBound: what a body costs to read is bounded by a constant times its size,
 // for the smallest elements of every vector. The dearest is a QueryElement, which takes
@@ -42,41 +28,28 @@ func TestCostBound(t *testing.T) { // not parallel: it counts the process's allo
 		make func() value
 		in   []byte
 	}{
-		{"suites", func() value { return new(KeyMaterialRequest) }, flood("\x01\x00\x00\x00", "\x00\x01", "\x00\x00\x00\x00\x00\x01\x00\x00", size)},
-		{"clients", func() value { return new(KeyMaterialResponse) }, flood("\x01\x03\x00", "\x01\x00", "", size)},
-		{"clients without capabilities", func() value { return new(KeyMaterialResponse) }, flood("\x01\x03\x00", "\x02\x00\x00", "", size)},
-		{"clients with capabilities", func() value { return new(KeyMaterialResponse) }, flood("\x01\x03\x00", "\x02\x00\x01\x00\x00\x00\x00\x00", "", size)},
-		{"proposals", func() value { return new(HandshakeBundle) }, flood(sampleProposal, smallProposal, "", size)},
-		{"fanned out", func() value { return new(FanoutMessage) }, flood(sampleTime+sampleProposal, smallProposal, "", size)},
-		{"stapled", func() value { return new(FanoutMessage) }, flood(sampleTime+sampleCommit, smallProposal, "", size)},
-		{"pending", func() value { return new(GroupInfoRatchetTreeTBE) }, flood(sampleGroupInfo+"\x04", smallProposal+sampleTime, "", size)},
-		{"invalid proposals", func() value { return new(UpdateRoomResponse) }, flood("\x03\x00", "\x00", "", size)},
-		{"key packages", func() value { return new(ConsentEntry) }, flood("\x02\x00\x00\x00", smallKeyPackage, "\x00", size)},
+		{"suites", func() value { return new(KeyMaterialRequest) }, wiretest.Flood("\x01\x00\x00\x00", "\x00\x01", "\x00\x00\x00\x00\x00\x01\x00\x00", size)},
+		{"clients", func() value { return new(KeyMaterialResponse) }, wiretest.Flood("\x01\x03\x00", "\x01\x00", "", size)},
+		{"clients without capabilities", func() value { return new(KeyMaterialResponse) }, wiretest.Flood("\x01\x03\x00", "\x02\x00\x00", "", size)},
+		{"clients with capabilities", func() value { return new(KeyMaterialResponse) }, wiretest.Flood("\x01\x03\x00", "\x02\x00\x01\x00\x00\x00\x00\x00", "", size)},
+		{"proposals", func() value { return new(HandshakeBundle) }, wiretest.Flood(sampleProposal, smallProposal, "", size)},
+		{"fanned out", func() value { return new(FanoutMessage) }, wiretest.Flood(sampleTime+sampleProposal, smallProposal, "", size)},
+		{"stapled", func() value { return new(FanoutMessage) }, wiretest.Flood(sampleTime+sampleCommit, smallProposal, "", size)},
+		{"pending", func() value { return new(GroupInfoRatchetTreeTBE) }, wiretest.Flood(sampleGroupInfo+"\x04", smallProposal+sampleTime, "", size)},
+		{"invalid proposals", func() value { return new(UpdateRoomResponse) }, wiretest.Flood("\x03\x00", "\x00", "", size)},
+		{"key packages", func() value { return new(ConsentEntry) }, wiretest.Flood("\x02\x00\x00\x00", smallKeyPackage, "\x00", size)},
 		{"components", func() value { return new(ConsentEntry) }, ascending(size)},
-		{"query elements", func() value { return new(IdentifierRequest) }, flood("", "\x01\x00", "\x00", size)},
-		{"uris", func() value { return new(IdentifierResponse) }, flood("\x00", "\x00", "\x00\x00", size)},
-		{"profiles", func() value { return new(IdentifierResponse) }, flood("\x00\x00", "\x00\x00", "\x00", size)},
-		{"fields", func() value { return new(UserProfile) }, flood("\x00", "\x07\x00\x00", "", size)},
-		{"abusive messages", func() value { return new(AbuseReport) }, flood("\x00\x00\x00\x00", "\x00"+strings.Repeat("f", 32)+"\x00\x01\x00"+sampleTime, "\x00", size)},
-		{"a tree", func() value { return new(RatchetTreeOption) }, flood("\x01", "\x00", "", size)},
-		{"a note", func() value { return new(AbuseReport) }, flood("\x00\x00\x00", "n", "\x00\x00", size)},
+		{"query elements", func() value { return new(IdentifierRequest) }, wiretest.Flood("", "\x01\x00", "\x00", size)},
+		{"uris", func() value { return new(IdentifierResponse) }, wiretest.Flood("\x00", "\x00", "\x00\x00", size)},
+		{"profiles", func() value { return new(IdentifierResponse) }, wiretest.Flood("\x00\x00", "\x00\x00", "\x00", size)},
+		{"fields", func() value { return new(UserProfile) }, wiretest.Flood("\x00", "\x07\x00\x00", "", size)},
+		{"abusive messages", func() value { return new(AbuseReport) }, wiretest.Flood("\x00\x00\x00\x00", "\x00"+strings.Repeat("f", 32)+"\x00\x01\x00"+sampleTime, "\x00", size)},
+		{"a tree", func() value { return new(RatchetTreeOption) }, wiretest.Flood("\x01", "\x00", "", size)},
+		{"a note", func() value { return new(AbuseReport) }, wiretest.Flood("\x00\x00\x00", "n", "\x00\x00", size)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := tt.make()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			err := wire.Unmarshal(tt.in, v)
-			runtime.ReadMemStats(&after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := after.TotalAlloc - before.TotalAlloc; got > perByte*uint64(len(tt.in)) {
-				t.Errorf("reading %d bytes allocates %d, %.0f times as many, want at most %d times", len(tt.in), got, float64(got)/float64(len(tt.in)), perByte)
-			}
-			if b, err := wire.Marshal(v); err != nil || !bytes.Equal(b, tt.in) {
-				t.Errorf("it was not written as it was read: %v", err)
-			}
+			wiretest.Cost(t, tt.in, tt.make(), perByte)
 		})
 	}
 }

@@ -9,14 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mimi-lab/mimi-lab/protocols/wire"
+	"github.com/mimi-lab/mimi-lab/protocols/wire/wiretest"
 )
 
 // value is a type that goes over the wire.
-type value interface {
-	wire.Marshaler
-	wire.Unmarshaler
-}
+type value = wiretest.Value
 
 // Encodings that the presentation language gives, byte by byte, for values with
 // something in every field. The first are those of MLS.
@@ -128,21 +125,7 @@ func TestSamples(t *testing.T) {
 	for _, tt := range types {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			v := tt.make()
-			if err := wire.Unmarshal([]byte(tt.sample), v); err != nil {
-				t.Fatalf("reading %q: %v", tt.sample, err)
-			}
-			if got, err := wire.Marshal(v); err != nil || string(got) != tt.sample {
-				t.Errorf("%q was written as %q, %v", tt.sample, got, err)
-			}
-			for n := range tt.sample {
-				if err := wire.Unmarshal([]byte(tt.sample[:n]), tt.make()); err == nil {
-					t.Errorf("the first %d bytes of %q were read", n, tt.sample)
-				}
-			}
-			if err := wire.Unmarshal([]byte(tt.sample+"\x00"), tt.make()); err == nil {
-				t.Errorf("a byte behind %q was read", tt.sample)
-			}
+			wiretest.Sample(t, tt.sample, tt.make)
 		})
 	}
 }

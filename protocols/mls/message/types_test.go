@@ -1,24 +1,20 @@
 package message
 
 import (
-	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
+	"github.com/mimi-lab/mimi-lab/protocols/wire/wiretest"
 )
 
 // value is a type that goes over the wire.
-type value interface {
-	wire.Marshaler
-	wire.Unmarshaler
-}
+type value = wiretest.Value
 
 // types lists them all, with an encoding each. TestTypesComplete sees to it that
 // none is missing. Those at the end of the list are never moved, so that inputs
@@ -108,21 +104,7 @@ func TestSamples(t *testing.T) {
 	for _, tt := range types {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			v := tt.make()
-			if err := wire.Unmarshal([]byte(tt.sample), v); err != nil {
-				t.Fatalf("reading %q: %v", tt.sample, err)
-			}
-			if got, err := wire.Marshal(v); err != nil || string(got) != tt.sample {
-				t.Errorf("%q was written as %q, %v", tt.sample, got, err)
-			}
-			for n := range tt.sample {
-				if err := wire.Unmarshal([]byte(tt.sample[:n]), tt.make()); err == nil {
-					t.Errorf("the first %d bytes of %q were read", n, tt.sample)
-				}
-			}
-			if err := wire.Unmarshal([]byte(tt.sample+"\x00"), tt.make()); err == nil {
-				t.Errorf("a byte behind %q was read", tt.sample)
-			}
+			wiretest.Sample(t, tt.sample, tt.make)
 		})
 	}
 }
@@ -169,24 +151,6 @@ func TestTypesComplete(t *testing.T) {
 	}
 }
 
-// flood returns an encoding of about n bytes: head, then a vector of as many
-// elements as fit, then tail.
-func flood(head, element, tail string, n int) []byte {
-	w := wire.NewWriter(nil)
-	w.Fixed([]byte(head))
-	w.Vector(func() {
-		for i := 0; i+len(element) <= n; i += len(element) {
-			w.Fixed([]byte(element))
-		}
-	})
-	w.Fixed([]byte(tail))
-	b, err := w.Bytes()
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
 // TestCostBound: what a value costs to read is bounded by a constant times the
 // size of its encoding, for the smallest elements that every vector can have. The
 // dearest is a PreSharedKeyID, 96 bytes of memory for 3, in a slice that doubles
@@ -198,41 +162,28 @@ func TestCostBound(t *testing.T) { // not parallel: it counts the process's allo
 		make func() value
 		in   []byte
 	}{
-		{"certificates", func() value { return new(Credential) }, flood("\x00\x02", "\x00", "", size)},
-		{"extensions", func() value { return new(Extensions) }, flood("", "\x0a\x0a\x00", "", size)},
-		{"external senders", func() value { return new(ExternalSenders) }, flood("", "\x00\x00\x01\x00", "", size)},
-		{"external senders' chains", func() value { return new(ExternalSenders) }, flood("", "\x00\x00\x02\x01\x00", "", size)},
-		{"versions", func() value { return new(Capabilities) }, flood("", "\x00\x01", "\x00\x00\x00\x00", size)},
+		{"certificates", func() value { return new(Credential) }, wiretest.Flood("\x00\x02", "\x00", "", size)},
+		{"extensions", func() value { return new(Extensions) }, wiretest.Flood("", "\x0a\x0a\x00", "", size)},
+		{"external senders", func() value { return new(ExternalSenders) }, wiretest.Flood("", "\x00\x00\x01\x00", "", size)},
+		{"external senders' chains", func() value { return new(ExternalSenders) }, wiretest.Flood("", "\x00\x00\x02\x01\x00", "", size)},
+		{"versions", func() value { return new(Capabilities) }, wiretest.Flood("", "\x00\x01", "\x00\x00\x00\x00", size)},
 		{"unmerged leaves", func() value { return new(ParentNode) }, unmerged(size)},
-		{"references", func() value { return new(Commit) }, flood("", "\x02\x00", "\x00", size)},
-		{"self-removes", func() value { return new(Commit) }, flood("", "\x01\x00\x0a", "\x00", size)},
-		{"custom proposals", func() value { return new(Commit) }, flood("", "\x01\x0a\x0a\x00", "\x00", size)},
-		{"ephemerals", func() value { return new(Commit) }, flood("", "\x01\x00\x09\x00\x00\x00", "\x00", size)},
-		{"group context extensions", func() value { return new(Commit) }, flood("", "\x01\x00\x07\x00", "\x00", size)},
-		{"extensions of group context extensions", func() value { return new(Commit) }, flood("", "\x01\x00\x07\x03\x0a\x0a\x00", "\x00", size)},
-		{"psk proposals", func() value { return new(Commit) }, flood("", "\x01\x00\x04\x01\x00\x00", "\x00", size)},
-		{"path nodes", func() value { return new(UpdatePath) }, flood(sampleLeaf, "\x00\x00", "", size)},
-		{"path ciphertexts", func() value { return new(UpdatePathNode) }, flood("\x00", "\x00\x00", "", size)},
-		{"new members", func() value { return new(Welcome) }, flood("\x00\x01", "\x00\x00\x00", "\x00", size)},
-		{"psks", func() value { return new(GroupSecrets) }, flood("\x00\x00", "\x01\x00\x00", "", size)},
-		{"one opaque", func() value { return new(Custom) }, flood("", "x", "", size)},
+		{"references", func() value { return new(Commit) }, wiretest.Flood("", "\x02\x00", "\x00", size)},
+		{"self-removes", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x00\x0a", "\x00", size)},
+		{"custom proposals", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x0a\x0a\x00", "\x00", size)},
+		{"ephemerals", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x00\x09\x00\x00\x00", "\x00", size)},
+		{"group context extensions", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x00\x07\x00", "\x00", size)},
+		{"extensions of group context extensions", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x00\x07\x03\x0a\x0a\x00", "\x00", size)},
+		{"psk proposals", func() value { return new(Commit) }, wiretest.Flood("", "\x01\x00\x04\x01\x00\x00", "\x00", size)},
+		{"path nodes", func() value { return new(UpdatePath) }, wiretest.Flood(sampleLeaf, "\x00\x00", "", size)},
+		{"path ciphertexts", func() value { return new(UpdatePathNode) }, wiretest.Flood("\x00", "\x00\x00", "", size)},
+		{"new members", func() value { return new(Welcome) }, wiretest.Flood("\x00\x01", "\x00\x00\x00", "\x00", size)},
+		{"psks", func() value { return new(GroupSecrets) }, wiretest.Flood("\x00\x00", "\x01\x00\x00", "", size)},
+		{"one opaque", func() value { return new(Custom) }, wiretest.Flood("", "x", "", size)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := tt.make()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			err := wire.Unmarshal(tt.in, v)
-			runtime.ReadMemStats(&after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := after.TotalAlloc - before.TotalAlloc; got > perByte*uint64(len(tt.in)) {
-				t.Errorf("reading %d bytes allocates %d, want at most %d times as many", len(tt.in), got, perByte)
-			}
-			if b, err := wire.Marshal(v); err != nil || !bytes.Equal(b, tt.in) {
-				t.Errorf("it was not written as it was read: %v", err)
-			}
+			wiretest.Cost(t, tt.in, tt.make(), perByte)
 		})
 	}
 }

@@ -25,7 +25,7 @@ const floors = `
 2	protocols
 2	protocols/stanza/... protocols/content/... protocols/bhttp sim/link sim/trace
 2	protocols/ohttp
-tests	protocols/adaptertest
+tests	protocols/adaptertest protocols/wire/wiretest
 
 3	protocols/signal/... protocols/mls/... protocols/sframe
 
