@@ -157,9 +157,6 @@ func (c *Config) completeMachines() {
 	if c.Hub.Groups == nil {
 		c.Hub.Groups = &mls.Config{Suite: c.Suite}
 	}
-	if c.Hub.Disclose == nil {
-		c.Hub.Disclose = disclose
-	}
 	if c.Follower.Groups == nil {
 		c.Follower.Groups = map[suite.ID]*mls.Config{
 			c.Suite.ID(): {Suite: c.Suite, Components: map[message.ComponentID]mls.Component{}},

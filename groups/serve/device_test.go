@@ -411,7 +411,7 @@ func (d *device) read(f *mimi.FanoutMessage, e *mls.Application) error {
 	if err != nil {
 		return err
 	}
-	disclosed := must(disclose(e.Data))
+	disclosed := must(mimi.Disclose(e.Data))
 	if f.Frank == nil {
 		return errors.New("a message without a frank")
 	}

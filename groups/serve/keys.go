@@ -6,13 +6,11 @@ import (
 	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
-	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
-	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // What the records of the store begin with, by whose they are.
@@ -94,22 +92,4 @@ func (c *Config) useKeys(k *keys) {
 	if c.Hub.Franking.Private == nil && len(c.Hub.FrankKeys) == 0 {
 		c.Hub.Franking, c.Hub.FrankKeys = k.Franking.keys(), []mimi.HubKey{k.FrankKey}
 	}
-}
-
-// disclose finds in MIMI content, framed or not, what its sender has committed itself
-// to (draft-ietf-mimi-protocol-06, Receiver verification of frank).
-func disclose(applicationData []byte) (mimi.Disclosed, error) {
-	m, err := content.Parse(applicationData)
-	if err != nil {
-		var f message.ApplicationFraming
-		if wire.Unmarshal(applicationData, &f) != nil {
-			return mimi.Disclosed{}, err
-		}
-		if m, err = content.Parse(f.Content); err != nil {
-			return mimi.Disclosed{}, err
-		}
-	}
-	sender, _ := m.SenderURI()
-	room, _ := m.RoomURI()
-	return mimi.Disclosed{Salt: m.Salt[:], SenderURI: mimi.IdentifierURI(sender), RoomURI: mimi.IdentifierURI(room)}, nil
 }
