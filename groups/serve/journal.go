@@ -17,8 +17,7 @@ var ErrStopped = errors.New("serve: the provider has stopped")
 
 // journal makes the records of steps durable, in the order of the steps, and then lets
 // go of what depends on them. What waits while a transaction is being made durable
-// shares the next one (group commit); a store.Grouper does the same for callers whose
-// records do not depend on each other's order.
+// shares the next one (group commit).
 type journal struct {
 	store store.Store
 	fail  func(error) // is told, once, why the store failed

@@ -13,10 +13,3 @@ func TestMemory(t *testing.T) {
 		return func() (store.Store, error) { return store.NewMemory(), nil }
 	})
 }
-
-func TestGroupedMemory(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(*testing.T) func() (store.Store, error) {
-		return func() (store.Store, error) { return store.Group(store.NewMemory()), nil }
-	})
-}

@@ -7,8 +7,9 @@
 // one in memory for tests and demonstrations. The three pass one suite of tests
 // (package storetest).
 //
-// A shell with many machines commits through a [Grouper]: what arrives while one
-// transaction is being made durable shares the next one.
+// A commit of many records costs little more than one of a single record, so that a
+// shell writes together what its machines ask for while a transaction is being made
+// durable (group commit: see the journal of package groups/serve).
 //
 // The package interprets neither keys nor values and knows no protocol.
 package store

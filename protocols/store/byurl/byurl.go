@@ -17,7 +17,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/store/sqlite"
 )
 
-// Open opens the store that url names, grouping its commits.
+// Open opens the store that url names.
 func Open(ctx context.Context, url string) (store.Store, error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	switch {
@@ -26,13 +26,13 @@ func Open(ctx context.Context, url string) (store.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return store.Group(s), nil
+		return s, nil
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		s, err := postgres.Open(ctx, url)
 		if err != nil {
 			return nil, err
 		}
-		return store.Group(s), nil
+		return s, nil
 	case url == "memory:":
 		return store.NewMemory(), nil
 	}
