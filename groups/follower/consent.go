@@ -49,20 +49,10 @@ func (f *Follower) consentStatus(target, requester ident.URI, room mimi.Identifi
 		return mimi.UserNoConsent
 	case every == granted || !f.cfg.NeedConsent:
 		return mimi.UserSuccess
-	case f.grantsAnother(requester, target):
+	case f.grants[claim{requester, target}] > 0: // to be added to other rooms
 		return mimi.UserNoConsentForThisRoom
 	}
 	return mimi.UserNoConsent
-}
-
-// grantsAnother reports whether a user lets another add it to some room.
-func (f *Follower) grantsAnother(requester, target ident.URI) bool {
-	for s, c := range f.consent {
-		if c == granted && s.requester == requester && s.target == target && !s.room.IsZero() {
-			return true
-		}
-	}
-	return false
 }
 
 // takeConsent takes an entry from another provider.
@@ -175,6 +165,17 @@ func (f *Follower) noteConsent(s scope, c consent) {
 		}
 		if c == asked {
 			u.waiting++
+		}
+	}
+	if pair := (claim{s.requester, s.target}); !s.room.IsZero() {
+		if f.consent[s] == granted {
+			f.grants[pair]--
+		}
+		if c == granted {
+			f.grants[pair]++
+		}
+		if f.grants[pair] == 0 {
+			delete(f.grants, pair)
 		}
 	}
 	if c == 0 {

@@ -76,6 +76,25 @@ func TestConsentStatus(t *testing.T) {
 	}
 }
 
+// What was granted for a room and taken back leaves nothing that tells of it.
+func TestConsentTakenBack(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.NeedConsent = true })
+	want := func(room ident.URI, code mimi.KeyMaterialUserCode) {
+		t.Helper()
+		if got := l.claim(room).UserStatus; got != code {
+			t.Errorf("%v, want %v", got, code)
+		}
+	}
+	l.decides(mimi.ConsentGrant, &clubhouse)
+	l.decides(mimi.ConsentGrant, &clubhouse)
+	want(otherRoom, mimi.UserNoConsentForThisRoom)
+	l.restart()
+	want(otherRoom, mimi.UserNoConsentForThisRoom)
+	l.decides(mimi.ConsentRevoke, &clubhouse)
+	want(otherRoom, mimi.UserNoConsent)
+}
+
 // "A requestConsent request is used by one provider to request explicit consent [...]
 // or to cancel that request."
 func TestConsentRequests(t *testing.T) {

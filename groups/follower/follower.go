@@ -74,6 +74,7 @@ type Follower struct {
 	rooms   map[ident.URI]*room
 	given   map[string]given // KeyPackages that were given out, by reference
 	consent map[scope]consent
+	grants  map[claim]int         // for how many rooms alone a target has granted a requester
 	claims  map[claim][]time.Time // those within the window; not kept over a restart
 	pending map[uint64]call       // requests that were not answered yet; not kept either
 	next    uint64                // the last request's number
@@ -98,6 +99,7 @@ func New(cfg *Config) (*Follower, error) {
 		rooms:   map[ident.URI]*room{},
 		given:   map[string]given{},
 		consent: map[scope]consent{},
+		grants:  map[claim]int{},
 		claims:  map[claim][]time.Time{},
 		pending: map[uint64]call{},
 	}, nil

@@ -81,11 +81,12 @@ func (f *Follower) findUsers(in FindUsers) error {
 		}
 	}
 	var found []*user
-	for _, name := range sortedURIs(f.users) {
-		if u := f.users[name]; !u.deleted && u.profile.matches(in.Request.QueryElements) {
+	for _, u := range f.users {
+		if !u.deleted && u.profile.matches(in.Request.QueryElements) {
 			found = append(found, u)
 		}
 	}
+	slices.SortFunc(found, func(a, b *user) int { return compareURI(a.uri, b.uri) })
 	switch {
 	case len(found) == 0:
 		response.ResponseCode = mimi.QueryNotFound
