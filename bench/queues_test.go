@@ -9,9 +9,6 @@ import (
 // in their standard errors, has a variance of 1 if the standard errors are right.
 func TestStandardError(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("runs the model 30 times")
-	}
 	const runs = 30
 	var squares float64
 	for seed := range uint64(runs) {

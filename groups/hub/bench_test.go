@@ -151,9 +151,6 @@ func renewal(t testing.TB, w *world, full bool) (Input, func()) {
 // pages of its path; besides it the GroupContext, which holds the participant list,
 // and the Commit itself.
 func TestGrowth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes a large group")
-	}
 	type cost struct {
 		message, commit written
 		allocs          float64

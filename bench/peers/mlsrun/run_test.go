@@ -85,7 +85,7 @@ func TestAgainstOurselves(t *testing.T) {
 func TestSlowSuites(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("the race detector, which runs with -short, makes the slow suites slower")
 	}
 	peers := []*Peer{serve(t, ours(t, "a")), serve(t, ours(t, "b"))}
 	suites := []uint32{4, 5, 6}
