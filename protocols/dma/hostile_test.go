@@ -172,6 +172,47 @@ func TestMessagesForSeveralDevicesAreRefused(t *testing.T) {
 	}
 }
 
+// TestRoomsAreNotForGatekeepers: stanzas of rooms are on the same wire, but nothing
+// here is in a room.
+func TestRoomsAreNotForGatekeepers(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	room, err := ident.ParseURI("mimi://a.example/r/clubhouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, set := range map[string]func(*stanza.Message){
+		"room":   func(m *stanza.Message) { m.Room = room },
+		"sender": func(m *stanza.Message) { m.Sender = room },
+		"seq":    func(m *stanza.Message) { m.Seq = 1 },
+	} {
+		m := message("M", alice.addr, 10)
+		set(m)
+		if _, err := n.gk.Step(n.now, Frame{Conn: bob.conn, Data: encode(m)}); !errors.Is(err, protocols.ErrMalformed) {
+			t.Errorf("message with %s: %v, want %v", name, err, protocols.ErrMalformed)
+		}
+	}
+}
+
+// TestSenderlessStanzasAreRefused: a device answers whoever a stanza is from, and
+// keeps the answer with the peer's address until it is taken.
+func TestSenderlessStanzasAreRefused(t *testing.T) {
+	t.Parallel()
+	_, alice, _ := pair(t, GatekeeperConfig{})
+	for _, s := range []stanza.Stanza{
+		message("M", alice.addr, 10),
+		&stanza.Receipt{ID: "M", To: alice.addr},
+	} {
+		before := alice.dev.dump()
+		if _, err := alice.dev.Step(epoch, Frame{Conn: alice.conn, Data: encode(s)}); !errors.Is(err, protocols.ErrMalformed) {
+			t.Errorf("%T without from: %v, want %v", s, err, protocols.ErrMalformed)
+		}
+		if alice.dev.dump() != before {
+			t.Errorf("%T was refused and changed something", s)
+		}
+	}
+}
+
 // TestHostileKeysEndTheWait: keys that start no session must not leave messages
 // waiting for ever.
 func TestHostileKeysEndTheWait(t *testing.T) {

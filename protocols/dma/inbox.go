@@ -25,8 +25,14 @@ func (d *Device) frame(now time.Time, in Frame) error {
 	}
 	switch s := s.(type) {
 	case *stanza.Message:
+		if s.From == (ident.Address{}) {
+			return noSender("message", s.ID)
+		}
 		return d.message(now, s)
 	case *stanza.Receipt:
+		if s.From == (ident.Address{}) {
+			return noSender("receipt", s.ID)
+		}
 		return d.receipt(now, s)
 	case *stanza.Ack:
 		return d.ack(s)
@@ -38,6 +44,12 @@ func (d *Device) frame(now time.Time, in Frame) error {
 		return nil
 	}
 	return fmt.Errorf("dma: %w: a gatekeeper may not send %T here", protocols.ErrMalformed, s)
+}
+
+// noSender refuses what names nobody to answer. It is well-formed: a device's own
+// stanzas have only @to, and a message of a room neither.
+func noSender(tag, id string) error {
+	return fmt.Errorf("dma: %w: %s %q without @from", protocols.ErrMalformed, tag, id)
 }
 
 // message decrypts a message, shows it to the user unless it was shown before,

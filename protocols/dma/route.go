@@ -21,6 +21,9 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	if len(m.Enc) != 1 || len(m.Participants) > 0 { // one to one, to one device
 		return fmt.Errorf("dma: message %s: %w: %d enc and %d participants, want one enc", m.ID, protocols.ErrMalformed, len(m.Enc), len(m.Participants))
 	}
+	if !m.Room.IsZero() || !m.Sender.IsZero() || m.Seq != 0 {
+		return fmt.Errorf("dma: message %s: %w: it is of a room, want one of a chat", m.ID, protocols.ErrMalformed)
+	}
 	attempt := attemptType(m.Enc[0].Count)
 	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
 	key := newSeenKey(from.addr, m.ID, m.Enc[0].Count)
