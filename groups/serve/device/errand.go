@@ -1,0 +1,82 @@
+package device
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// errand is what the provider is to be told once, and of which the machine does not
+// want to know what came of it: KeyPackages, or that the client has left a room. The
+// provider is told again until it has answered, in the order of the numbers.
+type errand struct {
+	n       uint64
+	Publish []message.KeyPackage
+	Leave   *follower.Leave
+}
+
+// input returns what the connection is to do.
+func (e *errand) input() any {
+	if e.Leave != nil {
+		return *e.Leave
+	}
+	return follower.Publish{KeyPackages: e.Publish}
+}
+
+// storedErrand is an errand as it is kept.
+type storedErrand struct {
+	Publish [][]byte  `json:"publish,omitempty"`
+	Leave   ident.URI `json:"leave,omitzero"`
+	Seq     uint64    `json:"seq,omitempty"`
+}
+
+// errand adds an errand to a batch. The caller holds the lock.
+func (d *Device) errand(b *batch, e errand) {
+	d.head.Errand++
+	e.n = d.head.Errand
+	var s storedErrand
+	if e.Leave != nil {
+		s.Leave, s.Seq = e.Leave.Room, e.Leave.Seq
+	}
+	for i := range e.Publish {
+		p, err := wire.Marshal(&e.Publish[i])
+		if err != nil {
+			panic("device: invariant broken, an own KeyPackage can be written: " + err.Error())
+		}
+		s.Publish = append(s.Publish, p)
+	}
+	b.errands = append(b.errands, e)
+	b.records = append(b.records, protocols.Record{Key: errandKey(e.n), Value: mustJSON(s)})
+}
+
+func parseErrand(n uint64, b []byte) (errand, error) {
+	var s storedErrand
+	if err := json.Unmarshal(b, &s); err != nil {
+		return errand{}, err
+	}
+	e := errand{n: n, Publish: make([]message.KeyPackage, len(s.Publish))}
+	if !s.Leave.IsZero() {
+		e.Leave = &follower.Leave{Room: s.Leave, Seq: s.Seq}
+	}
+	for i, p := range s.Publish {
+		if err := wire.Unmarshal(p, &e.Publish[i]); err != nil {
+			return errand{}, fmt.Errorf("KeyPackage %d: %w", i+1, err)
+		}
+	}
+	return e, nil
+}
+
+// firstErrand returns the one that is next.
+func (d *Device) firstErrand() (errand, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.errands) == 0 || d.stopped != nil {
+		return errand{}, false
+	}
+	return d.errands[0], true
+}
