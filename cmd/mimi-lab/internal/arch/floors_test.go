@@ -38,6 +38,7 @@ tests	protocols/adaptertest protocols/wire/wiretest
 
 6	protocols/store/...
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
+6	groups/serve/device
 tests	protocols/vectors/vectorstest protocols/store/storetest
 
 7	sim/scenario/... sim/ledger
