@@ -68,9 +68,8 @@ func (m *Member) commit(now time.Time, r *chatRoom, it *intention, list []messag
 	if err != nil {
 		return err
 	}
-	v.changed.ID = it.ID
-	if it.Auto {
-		v.changed.ID = 0
+	if last && !it.Auto {
+		v.changed.ID = it.ID
 	}
 	staged, err := r.group.MarshalPending(&p.Staged)
 	if err != nil {

@@ -109,6 +109,30 @@ func TestMediaTypes(t *testing.T) {
 	}
 }
 
+// TestPrepared: the Commit that a message needs before it, of proposals that wait, does
+// not end the intention to send it. Its only outcome is Sent.
+func TestPrepared(t *testing.T) {
+	w := trio(t, nil)
+	w.do(w.device("bob/ClientB1"), Leave{Room: clubhouse})
+	w.quiet()
+	alice := w.device("alice/ClientA1")
+	before := len(alice.events)
+	id := w.do(alice, Send{Room: clubhouse, Message: text("bye")}).ID
+	w.quiet()
+	var got []string
+	for _, e := range alice.events[before:] {
+		switch e := e.(type) {
+		case RoomChanged:
+			got = append(got, fmt.Sprint("changed ", e.ID != 0))
+		case Sent:
+			got = append(got, fmt.Sprint("sent ", e.ID == id))
+		}
+	}
+	if want := []string{"changed false", "sent true"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q\n%s", got, want, w.log)
+	}
+}
+
 // TestHubProposes: the hub removes a user who is gone, and a member commits it.
 func TestHubProposes(t *testing.T) {
 	w := trio(t, nil)

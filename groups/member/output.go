@@ -85,7 +85,7 @@ type (
 	}
 	// RoomChanged: a Commit has begun an epoch.
 	RoomChanged struct {
-		ID       uint64    `json:"id"` // of the intention whose Commit it is; 0 for others'
+		ID       uint64    `json:"id"` // of the intention that it ends; 0 for others' Commits, and one that only makes way for it
 		Room     ident.URI `json:"room"`
 		Epoch    uint64    `json:"epoch"`
 		By       ident.URI `json:"by"` // the committing user
