@@ -41,7 +41,7 @@ func Encode(id string, in any) (stanza.Stanza, error) {
 		}
 		s = set(&stanza.Create{Room: in.Room, GroupInfo: w.bytes("group-info", in.GroupInfo), RatchetTree: in.RatchetTree})
 	case follower.Leave:
-		s = set(&stanza.Leave{Room: in.Room})
+		s = set(&stanza.Leave{Room: in.Room, Seq: in.Seq})
 	case follower.Ack:
 		class := stanza.AckMessage
 		if in.Room.IsZero() {
@@ -224,7 +224,7 @@ func (r *reader) payload(q *Query, client ident.URI, number uint64, s *stanza.IQ
 		r.into("group-info", p.GroupInfo, c.GroupInfo)
 		return c
 	case *stanza.Leave:
-		return follower.Leave{Client: client, Room: p.Room}
+		return follower.Leave{Client: client, Room: p.Room, Seq: p.Seq}
 	case *stanza.Update:
 		q.payload = stanza.UpdateBody
 		return follower.Call{

@@ -122,7 +122,7 @@ var asked = []struct {
 	{"publish", follower.Publish{Client: alice, KeyPackages: []message.KeyPackage{*read[message.KeyPackage](sampleKeyPackage), *read[message.KeyPackage](sampleKeyPackage)}}, []follower.Body{nil}},
 	{"create", &Create{Room: clubhouse, GroupInfo: read[message.GroupInfo](sampleGroupInfo), RatchetTree: []byte("\x04\x01o\x02o")}, []follower.Body{nil}},
 	{"create with the tree in the GroupInfo", &Create{Room: clubhouse, GroupInfo: read[message.GroupInfo](sampleGroupInfo)}, nil},
-	{"leave", follower.Leave{Client: alice, Room: clubhouse}, nil},
+	{"leave", follower.Leave{Client: alice, Room: clubhouse, Seq: 4711}, nil},
 	{"ack in a room", follower.Ack{Client: alice, Room: clubhouse, Seq: 12}, nil},
 	{"ack in the mailbox", follower.Ack{Client: alice, Seq: 1<<64 - 1}, nil},
 }

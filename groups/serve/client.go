@@ -166,9 +166,10 @@ func (c *Client) Publish(ctx context.Context, packages []message.KeyPackage) err
 	return c.ask(ctx, follower.Publish{Client: c.uri, KeyPackages: packages})
 }
 
-// Leave says that the client is no member of a room any more.
-func (c *Client) Leave(ctx context.Context, room ident.URI) error {
-	return c.ask(ctx, follower.Leave{Client: c.uri, Room: room})
+// Leave says that the client is no member of a room any more, of which seq is the last
+// delivery that it has seen, or 0. One that was added again since then stays.
+func (c *Client) Leave(ctx context.Context, room ident.URI, seq uint64) error {
+	return c.ask(ctx, follower.Leave{Client: c.uri, Room: room, Seq: seq})
 }
 
 func (c *Client) ask(ctx context.Context, in follower.Input) error {

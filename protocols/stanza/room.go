@@ -168,15 +168,36 @@ func parseRoom(f *fields, n *Node) (room ident.URI) {
 }
 
 // Leave tells the provider that the client is no member of a room any more and wants no
-// more of its events:
+// more of its events. Seq is the last event that it has seen, 0 if it has seen none: one
+// that was added again since then stays in the room.
 //
-//	<iq type="set" xmlns="mimi"><leave room/></iq>
-type Leave struct{ Room ident.URI }
+//	<iq type="set" xmlns="mimi"><leave room seq/></iq>
+type Leave struct {
+	Room ident.URI
+	Seq  uint64
+}
 
 func (*Leave) namespace() string { return NamespaceMIMI }
 
 func (l *Leave) nodes() []Node {
-	return []Node{{Tag: "leave", Attrs: []Attr{{"room", l.Room.String()}}}}
+	n := Node{Tag: "leave", Attrs: []Attr{{"room", l.Room.String()}}}
+	if l.Seq != 0 {
+		n.Attrs = append(n.Attrs, Attr{"seq", utoa(l.Seq)})
+	}
+	return []Node{n}
 }
 
-func parseLeave(f *fields, n *Node) Payload { return &Leave{Room: parseRoom(f, n.Child("leave"))} }
+func parseLeave(f *fields, n *Node) Payload {
+	c, l := n.Child("leave"), new(Leave)
+	r := f.attrs(c)
+	for r.next() {
+		switch r.name {
+		case "room":
+			l.Room = r.uri()
+		case "seq":
+			l.Seq = r.wide(1)
+		}
+	}
+	f.require(c.Tag, !l.Room.IsZero(), "@room")
+	return l
+}

@@ -131,7 +131,7 @@ var samples = []struct {
 	{"iq/login", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Login{Client: uri("mimi://a.example/d/alice/A1"), Token: []byte("a token")}}},
 	{"iq/key packages", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.KeyPackages{List: [][]byte{{0, 1}, {2}}}}},
 	{"iq/create", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Create{Room: clubhouse, GroupInfo: []byte{1}, RatchetTree: []byte{2}}}},
-	{"iq/leave", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Leave{Room: clubhouse}}},
+	{"iq/leave", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Leave{Room: clubhouse, Seq: 4711}}},
 	{"iq/commit", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "mimi", Payload: &stanza.Update{
 		Room: clubhouse, Commit: []byte{1}, Welcome: []byte{2}, GroupInfo: []byte{3}, RatchetTree: []byte{4},
 	}}},

@@ -162,8 +162,8 @@ func (s *session) CreateRoom(_ context.Context, room ident.URI, info *message.Gr
 	return nil
 }
 
-func (s *session) Leave(_ context.Context, room ident.URI) error {
-	s.say(follower.Leave{Client: s.client, Room: room})
+func (s *session) Leave(_ context.Context, room ident.URI, seq uint64) error {
+	s.say(follower.Leave{Client: s.client, Room: room, Seq: seq})
 	return nil
 }
 

@@ -123,8 +123,8 @@ func (s *machineSession) CreateRoom(_ context.Context, room ident.URI, _ *messag
 	return s.tell(follower.Join{Client: s.client, Room: room})
 }
 
-func (s *machineSession) Leave(_ context.Context, room ident.URI) error {
-	return s.tell(follower.Leave{Client: s.client, Room: room})
+func (s *machineSession) Leave(_ context.Context, room ident.URI, seq uint64) error {
+	return s.tell(follower.Leave{Client: s.client, Room: room, Seq: seq})
 }
 
 func (s *machineSession) Ack(_ context.Context, room ident.URI, seq uint64) error {

@@ -21,7 +21,7 @@ type Session interface {
 	Call(ctx context.Context, call follower.Call) (follower.Body, error)
 	Publish(ctx context.Context, packages []message.KeyPackage) error
 	CreateRoom(ctx context.Context, room ident.URI, info *message.GroupInfo, ratchetTree []byte) error
-	Leave(ctx context.Context, room ident.URI) error
+	Leave(ctx context.Context, room ident.URI, seq uint64) error
 	Ack(ctx context.Context, room ident.URI, seq uint64) error
 	// Close ends it.
 	Close()
@@ -37,7 +37,7 @@ func do(ctx context.Context, s Session, in any) (follower.Body, error) {
 	case *chat.Create:
 		return nil, s.CreateRoom(ctx, in.Room, in.GroupInfo, in.RatchetTree)
 	case follower.Leave:
-		return nil, s.Leave(ctx, in.Room)
+		return nil, s.Leave(ctx, in.Room, in.Seq)
 	case follower.Ack:
 		return nil, s.Ack(ctx, in.Room, in.Seq)
 	}
