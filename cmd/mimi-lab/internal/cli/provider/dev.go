@@ -55,7 +55,7 @@ func development(dir, domain string, now time.Time) (*settings, error) {
 	}
 	at := filepath.Join(dir, domain)
 	return &settings{
-		Domain: domain, Listen: "127.0.0.1:0", Certificate: at + certSuffix, Key: at + keySuffix, Roots: filepath.Join(dir, rootName+certSuffix),
+		Domain: domain, Listen: "127.0.0.1:0", Clients: "127.0.0.1:0", Certificate: at + certSuffix, Key: at + keySuffix, Roots: filepath.Join(dir, rootName+certSuffix),
 		Store: "sqlite:" + at + storeSuffix, AnyPeer: true, dev: dir,
 	}, nil
 }
@@ -158,13 +158,8 @@ func (s *settings) neighbour(cfg serve.Config, at net.Addr) (serve.Config, error
 		return cfg, err
 	}
 	cfg.Base = "https://" + net.JoinHostPort(s.Domain, port)
-	// Whole or not at all, as others may read it at any time.
-	file := filepath.Join(s.dev, s.Domain+addrSuffix)
-	if err := os.WriteFile(file+".new", []byte(at.String()), 0o600); err != nil {
-		return cfg, exit.Failuref("", "--dev: %w", err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return cfg, exit.Failuref("", "--dev: %w", err)
+	if err := replace(filepath.Join(s.dev, s.Domain+addrSuffix), []byte(at.String())); err != nil {
+		return cfg, err
 	}
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ type serveOptions struct {
 	Domain  string
 	Listen  string
 	Admin   string
+	Clients string
 	Users   []string
 	For     time.Duration // 0 means without end
 	Verbose bool
@@ -51,7 +53,11 @@ sides, and a store that has everything before anybody is told of it.
     "key": "a.key",
     "roots": "ca.pem",            who signs peers' certificates, else the system
     "store": "sqlite:a.db",       or postgres://HOST/DATABASE
-    "users": ["alice"],
+    "users": ["alice", "alice/ClientA1"],
+    "clients": ":5223",           where its users' clients connect, over TLS
+    "client_roots": "users.pem",  who signs their certificates, with their URIs
+    "tokens": "tokens",           or what they log in with: on a line for each
+                                  the client and its token, with a space between
     "assets": ["assets.a.example"],
     "peers": {"b.example": {"address": "", "hosts": [], "assets": []}},
     "any_peer": false,            speak to others than those too
@@ -63,7 +69,10 @@ Names of files are relative to that of the configuration.
 
 --dev DIRECTORY is for one machine: it makes an authority and a certificate in
 the directory, keeps the store there, and finds the other providers that run
-with the same directory.`,
+with the same directory. Who can read the directory is trusted: a client with a
+certificate of the authority for its URI is let in, and made if it is not there
+yet, with its user. The file DOMAIN.clients says in JSON where clients connect,
+and what the hub signs with, for rooms that they make.`,
 		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice --for 1s`,
 		Args:    command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -74,8 +83,9 @@ with the same directory.`,
 	c.Flags().StringVar(&o.Dev, "dev", "", "`directory` with all that a provider on this machine needs")
 	c.Flags().StringVar(&o.Domain, "domain", "", "the provider's domain `name`, with --dev")
 	c.Flags().StringVar(&o.Listen, "listen", "", "`address` where peers reach it (default: that of --config, or any port of 127.0.0.1)")
+	c.Flags().StringVar(&o.Clients, "clients", "", "`address` where its own users' clients connect (default: that of --config, or any port of 127.0.0.1 with --dev)")
 	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
-	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider; may be repeated")
+	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider, or of one with a client: alice/ClientA1; may be repeated")
 	c.Flags().DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log each request")
 	return c
@@ -83,7 +93,7 @@ with the same directory.`,
 
 // started is what is told of a provider that runs.
 type started struct {
-	Listen, Admin net.Addr
+	Listen, Clients, Admin net.Addr // the last two nil if there are none
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
@@ -121,15 +131,20 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- p.Serve(l) }()
-	s.announce(o.IO.Out, started{l.Addr(), admin})
+	clients, err := s.serveClients(p, &cfg)
+	if err != nil {
+		return err
+	}
+	defer clients.stop(ended(ctx))
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(l) }()
+	s.announce(o.IO.Out, started{l.Addr(), clients.address(), admin})
 	var over <-chan time.Time // never, without --for
 	if o.For > 0 {
 		over = time.After(o.For)
 	}
 	select {
-	case err := <-ended:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 	case <-over:
@@ -137,7 +152,15 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	// Requests that came are answered, for as long as a peer waits.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	clients.stop(bounded)
 	return p.Shutdown(bounded)
+}
+
+// ended returns a context that has ended.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	cancel()
+	return ctx
 }
 
 // settings are those of the configuration or the directory, with the flags over them.
@@ -162,20 +185,35 @@ func (o *serveOptions) settings() (*settings, error) {
 	if o.Listen != "" {
 		s.Listen = o.Listen
 	}
+	if o.Clients != "" {
+		s.Clients = o.Clients
+	}
 	if o.Admin != "" {
 		s.Admin = o.Admin
 	}
 	return s, nil
 }
 
-// addUsers makes sure that the provider has users, whom nobody finds.
+// addUsers makes sure that the provider has users, whom nobody finds, and clients of
+// theirs.
 func addUsers(ctx context.Context, p *serve.Provider, names []string) error {
 	for _, name := range names {
-		u, err := ident.NewURI(ident.KindUser, p.Domain(), name)
+		user, _, client := strings.Cut(name, "/")
+		u, err := ident.NewURI(ident.KindUser, p.Domain(), user)
 		if err != nil {
 			return exit.Usagef("", "user %q: %w", name, err)
 		}
 		if err := p.AddUser(ctx, u, follower.Profile{}); err != nil {
+			return err
+		}
+		if !client {
+			continue
+		}
+		c, err := clientURI(p.Domain(), name)
+		if err != nil {
+			return exit.Usagef("", "%w", err)
+		}
+		if err := p.AddClient(ctx, c); err != nil {
 			return err
 		}
 	}

@@ -78,9 +78,9 @@ func get(t *testing.T, dir, address, url string) (int, string) {
 func TestDevelopment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	says, stop := run(t, 5, &serveOptions{Dev: dir, Domain: "a.example", Admin: "127.0.0.1:0", Users: []string{"alice"}})
-	_, stopB := run(t, 4, &serveOptions{Dev: dir, Domain: "b.example"})
-	m := regexp.MustCompile(`^a\.example serves at (127\.0\.0\.1:\d+)\nfor the operator: (http://\S+)\n`).FindStringSubmatch(says)
+	says, stop := run(t, 6, &serveOptions{Dev: dir, Domain: "a.example", Admin: "127.0.0.1:0", Users: []string{"alice"}})
+	_, stopB := run(t, 5, &serveOptions{Dev: dir, Domain: "b.example"})
+	m := regexp.MustCompile(`^a\.example serves at (127\.0\.0\.1:\d+)\nclients on 127\.0\.0\.1:\d+\nfor the operator: (http://\S+)\n`).FindStringSubmatch(says)
 	if m == nil {
 		t.Fatalf("got %q", says)
 	}
@@ -100,7 +100,7 @@ func TestDevelopment(t *testing.T) {
 			t.Errorf("interrupted: %v", err)
 		}
 	}
-	_, stop = run(t, 4, &serveOptions{Dev: dir, Domain: "a.example"})
+	_, stop = run(t, 5, &serveOptions{Dev: dir, Domain: "a.example"})
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
@@ -138,3 +138,6 @@ func TestConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// discard returns an IO that nobody reads.
+func discard() *term.IO { return &term.IO{Out: io.Discard, Err: io.Discard, Now: time.Now} }

@@ -23,6 +23,9 @@ type settings struct {
 	Listen      string                `json:"listen"`
 	Base        string                `json:"base"`
 	Admin       string                `json:"admin"`
+	Clients     string                `json:"clients"`
+	ClientRoots string                `json:"client_roots"`
+	Tokens      string                `json:"tokens"`
 	Certificate string                `json:"certificate"`
 	Key         string                `json:"key"`
 	Roots       string                `json:"roots"`
@@ -60,7 +63,9 @@ func readSettings(file string) (*settings, error) {
 		}
 		return filepath.Join(filepath.Dir(file), name)
 	}
-	s.Certificate, s.Key, s.Roots = beside(s.Certificate), beside(s.Key), beside(s.Roots)
+	for _, name := range []*string{&s.Certificate, &s.Key, &s.Roots, &s.ClientRoots, &s.Tokens} {
+		*name = beside(*name)
+	}
 	if path, ok := strings.CutPrefix(s.Store, "sqlite:"); ok {
 		s.Store = "sqlite:" + beside(path)
 	}
@@ -78,13 +83,8 @@ func (s *settings) provider(at net.Addr) (serve.Config, error) {
 		return cfg, exit.Usagef("", "certificate: %w", err)
 	}
 	if s.Roots != "" {
-		b, err := os.ReadFile(s.Roots)
-		if err != nil {
-			return cfg, exit.Usagef("", "roots: %w", err)
-		}
-		cfg.Roots = x509.NewCertPool()
-		if !cfg.Roots.AppendCertsFromPEM(b) {
-			return cfg, exit.Usagef("It holds certificates in PEM.", "roots: no certificate in %s", s.Roots)
+		if cfg.Roots, err = readRoots(s.Roots); err != nil {
+			return cfg, err
 		}
 	}
 	if s.dev != "" {
@@ -93,9 +93,25 @@ func (s *settings) provider(at net.Addr) (serve.Config, error) {
 	return cfg, nil
 }
 
+// readRoots reads a file of authorities' certificates.
+func readRoots(file string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, exit.Usagef("", "roots: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, exit.Usagef("It holds certificates in PEM.", "roots: no certificate in %s", file)
+	}
+	return pool, nil
+}
+
 // announce says where the provider is.
 func (s *settings) announce(w io.Writer, at started) {
 	fmt.Fprintf(w, "%s serves at %s\n", s.Domain, at.Listen)
+	if at.Clients != nil {
+		fmt.Fprintf(w, "clients on %s\n", at.Clients)
+	}
 	if at.Admin != nil {
 		fmt.Fprintf(w, "for the operator: %s\n", url("http", at.Admin, "/healthz"))
 	}

@@ -1,0 +1,260 @@
+package provider
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/serve"
+	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// clientsSuffix is that of the file of a directory of --dev that tells devices of a
+// provider's users what they need to know of it.
+const clientsSuffix = ".clients"
+
+// ForClients is what a provider of --dev tells the devices of its users, who are on the
+// same machine. How else they learn it, the drafts leave to each provider.
+type ForClients struct {
+	Address string `json:"address"`
+	// HubSender is the ExternalSender of its hub, FrankingAgent a FrankingAgentData:
+	// what goes into a room that a device makes.
+	HubSender     []byte `json:"hub_sender"`
+	FrankingAgent []byte `json:"franking_agent"`
+}
+
+// ReadForClients reads what a provider of a directory tells.
+func ReadForClients(dir, domain string) (*ForClients, error) {
+	b, err := os.ReadFile(filepath.Join(dir, domain+clientsSuffix))
+	if err != nil {
+		return nil, err
+	}
+	f := new(ForClients)
+	return f, json.Unmarshal(b, f)
+}
+
+// Authority returns the authority of a directory of --dev, to sign certificates with,
+// and as the root to trust.
+func Authority(dir string) (*tls.Certificate, *x509.CertPool, error) {
+	p, err := readPair(filepath.Join(dir, rootName))
+	if err != nil {
+		return nil, nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(p.cert)
+	return &tls.Certificate{Certificate: [][]byte{p.cert.Raw}, Leaf: p.cert, PrivateKey: p.key}, roots, nil
+}
+
+// ownClients is the server that the provider's own clients connect to.
+type ownClients struct {
+	server   *channel.Server
+	listener net.Listener
+	ended    chan struct{} // closed when it takes no connections any more
+}
+
+// serveClients lets the provider's own clients connect, if there is an address for
+// them; otherwise it returns nil.
+func (s *settings) serveClients(p *serve.Provider, cfg *serve.Config) (*ownClients, error) {
+	if s.Clients == "" {
+		return nil, nil
+	}
+	c, err := s.channel(p, cfg)
+	if err != nil {
+		return nil, err
+	}
+	server, err := channel.New(*c)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", s.Clients)
+	if err != nil {
+		return nil, exit.Failuref("--clients names another address.", "listening for clients: %w", err)
+	}
+	if err := s.tell(p, l.Addr()); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	o := &ownClients{server: server, listener: l, ended: make(chan struct{})}
+	go func() {
+		defer close(o.ended)
+		if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
+			cfg.Logger.Error("clients", "error", err)
+		}
+	}()
+	return o, nil
+}
+
+// address returns where it listens, nil if there is none.
+func (o *ownClients) address() net.Addr {
+	if o == nil {
+		return nil
+	}
+	return o.listener.Addr()
+}
+
+// stop ends all connections, those of clients that take long at the end of ctx.
+func (o *ownClients) stop(ctx context.Context) {
+	if o != nil {
+		_ = o.server.Shutdown(ctx)
+		<-o.ended
+	}
+}
+
+// channel returns the configuration of the server of clients.
+func (s *settings) channel(p *serve.Provider, cfg *serve.Config) (*channel.Config, error) {
+	c := &channel.Config{
+		Open: func(ctx context.Context, client ident.URI) (channel.Session, error) {
+			if s.dev != "" {
+				if err := admit(ctx, p, client); err != nil {
+					return nil, err
+				}
+			}
+			return p.Client(ctx, client)
+		},
+		TLS:    &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cfg.Certificate}},
+		Logger: quiet(cfg.Logger),
+	}
+	var ways channel.AnyOf
+	roots := s.ClientRoots
+	if s.dev != "" {
+		roots = s.Roots
+	}
+	if roots != "" {
+		pool, err := readRoots(roots)
+		if err != nil {
+			return nil, err
+		}
+		c.TLS.ClientAuth, c.TLS.ClientCAs = tls.VerifyClientCertIfGiven, pool
+		ways = append(ways, channel.Certificates{})
+	}
+	if s.Tokens != "" {
+		tokens, err := readTokens(s.Tokens, p.Domain())
+		if err != nil {
+			return nil, err
+		}
+		ways = append(ways, tokens)
+	}
+	if len(ways) == 0 {
+		return nil, exit.Usagef(`"client_roots" or "tokens" say how a client proves who it is.`, "configuration: clients without either")
+	}
+	c.Authenticator = ways
+	return c, nil
+}
+
+// quiet returns a logger for what every connection says, which is of interest with
+// --verbose alone.
+func quiet(l *slog.Logger) *slog.Logger {
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		return l
+	}
+	return nil
+}
+
+// readTokens reads the tokens of clients of a provider: one a line, after the client's
+// name.
+func readTokens(file, domain string) (*channel.Tokens, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, exit.Usagef("", "tokens: %w", err)
+	}
+	tokens := new(channel.Tokens)
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for n := 1; lines.Scan(); n++ {
+		f := strings.Fields(lines.Text())
+		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		client, err := clientURI(domain, f[0])
+		if err == nil && len(f) != 2 {
+			err = errors.New("want a client, such as alice/ClientA1, and its token")
+		}
+		if err != nil {
+			return nil, exit.Usagef("", "tokens: %s, line %d: %w", file, n, err)
+		}
+		tokens.Set(client, []byte(f[1]))
+	}
+	if err := lines.Err(); err != nil {
+		return nil, exit.Usagef("", "tokens: %s: %w", file, err)
+	}
+	return tokens, nil
+}
+
+// clientURI returns the client of a name such as alice/ClientA1.
+func clientURI(domain, name string) (ident.URI, error) {
+	user, client, ok := strings.Cut(name, "/")
+	u, err := ident.NewURI(ident.KindClient, domain, user, client)
+	if err == nil && !ok {
+		err = errors.New("want USER/CLIENT")
+	}
+	if err != nil {
+		return u, fmt.Errorf("client %q: %w", name, err)
+	}
+	return u, nil
+}
+
+// admit makes sure that a client of --dev exists. A user that it makes is found by its
+// handle and by its name.
+func admit(ctx context.Context, p *serve.Provider, client ident.URI) error {
+	user, err := mimi.UserOf(client)
+	if err != nil {
+		return err
+	}
+	if p.AddClient(ctx, client) == nil {
+		return nil
+	}
+	name := user.Segments()[0]
+	if err := p.AddUser(ctx, user, follower.Profile{Fields: []follower.Field{
+		{Type: mimi.SearchHandle, Value: "im:" + name + "@" + p.Domain(), Searchable: true},
+		{Type: mimi.SearchNick, Value: name, Searchable: true},
+	}}); err != nil {
+		return err
+	}
+	return p.AddClient(ctx, client)
+}
+
+// tell writes what devices of --dev need to know.
+func (s *settings) tell(p *serve.Provider, at net.Addr) error {
+	if s.dev == "" {
+		return nil
+	}
+	sender := p.HubSender()
+	hub, err := wire.Marshal(&sender)
+	if err != nil {
+		return err
+	}
+	agent, err := wire.Marshal(p.FrankingAgent())
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(ForClients{Address: at.String(), HubSender: hub, FrankingAgent: agent}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replace(filepath.Join(s.dev, s.Domain+clientsSuffix), append(b, '\n'))
+}
+
+// replace writes a file whole or not at all, as others may read it at any time.
+func replace(file string, b []byte) error {
+	err := os.WriteFile(file+".new", b, 0o600)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		return exit.Failuref("", "--dev: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package provider
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	neturl "net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// certify makes a client's certificate of a directory's authority.
+func certify(t *testing.T, dir, client string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	authority, roots, err := Authority(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := neturl.Parse(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test"}, URIs: []*neturl.URL{u},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, authority.Leaf, &key.PublicKey, authority.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// connect logs a client in and closes the connection.
+func connect(t *testing.T, address, client, token string, cfg *tls.Config) error {
+	t.Helper()
+	u, err := ident.ParseURI(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ServerName = "a.example"
+	c, err := channel.Dial(t.Context(), address, channel.ClientConfig{
+		Client: u, Token: []byte(token), TLS: cfg, Deliver: func(follower.Delivery) {},
+	})
+	if err == nil {
+		err = c.Close()
+	}
+	return err
+}
+
+// TestDevelopmentClients lets clients in that the directory's authority vouches for, and
+// tells them what they need.
+func TestDevelopmentClients(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "lab")
+	says, stop := run(t, 5, &serveOptions{Dev: dir, Domain: "a.example"})
+	f, err := ReadForClients(dir, "a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(says, "\nclients on "+f.Address+"\n") {
+		t.Errorf("got %q, want the address %s", says, f.Address)
+	}
+	if _, err := mimi.ParseFrankingAgentData(f.FrankingAgent); err != nil {
+		t.Errorf("franking_agent: %v", err)
+	}
+	if err := wire.Unmarshal(f.HubSender, new(message.ExternalSender)); err != nil {
+		t.Errorf("hub_sender: %v", err)
+	}
+	const alice = "mimi://a.example/d/alice/A1"
+	cert, roots := certify(t, dir, alice)
+	for range 2 { // the first time it is made
+		if err := connect(t, f.Address, alice, "", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}); err != nil {
+			t.Errorf("with a certificate: %v", err)
+		}
+	}
+	for _, other := range []string{"mimi://a.example/d/alice/A2", "mimi://a.example/d/bob/A1"} {
+		if err := connect(t, f.Address, other, "", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}); !errors.Is(err, stanza.NotAuthorized) {
+			t.Errorf("%s with the certificate of another: %v, want %v", other, err, stanza.NotAuthorized)
+		}
+	}
+	if err := connect(t, f.Address, alice, "", &tls.Config{RootCAs: roots}); !errors.Is(err, stanza.NotAuthorized) {
+		t.Errorf("without a certificate: %v, want %v", err, stanza.NotAuthorized)
+	}
+	elsewhere := "mimi://b.example/d/bob/B1"
+	cert, _ = certify(t, dir, elsewhere)
+	if err := connect(t, f.Address, elsewhere, "", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}); err == nil {
+		t.Error("a client of another provider is let in")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTokens lets clients in that a configuration names, with their tokens.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := development(dir, "a.example", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	_, roots, err := Authority(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"a.json": `{"domain": "a.example", "listen": "127.0.0.1:0", "certificate": "a.example.pem", "key": "a.example.key", "roots": "ca.pem",
+			"store": "memory:", "users": ["alice/A1"], "clients": "127.0.0.1:0", "tokens": "tokens"}`,
+		"none.json": `{"domain": "a.example", "listen": "127.0.0.1:0", "certificate": "a.example.pem", "key": "a.example.key", "roots": "ca.pem",
+			"store": "memory:", "clients": "127.0.0.1:0"}`,
+		"tokens": "# client token\n\nalice/A1 secret\nbob/B1 secret2\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says, stop := run(t, 2, &serveOptions{Config: filepath.Join(dir, "a.json")})
+	_, address, _ := strings.Cut(strings.TrimSpace(says), "\nclients on ")
+	for _, tt := range []struct {
+		client, token string
+		want          stanza.Code // 0: is let in
+	}{
+		{"mimi://a.example/d/alice/A1", "secret", 0},
+		{"mimi://a.example/d/alice/A1", "secret2", stanza.NotAuthorized},
+		{"mimi://a.example/d/alice/A2", "secret", stanza.NotAuthorized},
+		{"mimi://a.example/d/bob/B1", "secret2", stanza.ItemNotFound}, // the provider has no such user
+	} {
+		err := connect(t, address, tt.client, tt.token, &tls.Config{RootCAs: roots})
+		if tt.want == 0 && err != nil || tt.want != 0 && !errors.Is(err, tt.want) {
+			t.Errorf("%s with %q: got %v, want %v", tt.client, tt.token, err, tt.want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	err = runServe(t.Context(), &serveOptions{Config: filepath.Join(dir, "none.json"), IO: discard()})
+	if err == nil || !strings.Contains(err.Error(), "clients without either") {
+		t.Errorf("clients who cannot prove who they are: got %v", err)
+	}
+	for _, text := range []string{"alice/A1", "alice secret", "alice/A1 a b"} {
+		file := filepath.Join(dir, "bad")
+		if err := os.WriteFile(file, []byte("# first\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readTokens(file, "a.example"); err == nil || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("tokens %q: got %v, want an error that names line 2", text, err)
+		}
+	}
+}
