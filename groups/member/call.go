@@ -121,11 +121,12 @@ func (m *Member) repliedOwn(now time.Time, r *chatRoom, f *flight, in Replied) {
 		}
 	case *mimi.SubmitMessageResponse:
 		if r.own.Kind == ownMessage && in.Err == nil {
-			m.submitted(now, r, b)
+			m.submitted(now, r, f, b)
 			return
 		}
 	}
-	m.failOwn(now, r, replyError(in), in.Err != nil && !definite(in.Err))
+	// What was refused when it was asked again may have been accepted before.
+	m.failOwn(now, r, replyError(in), in.Err != nil && (!definite(in.Err) || f.Tries > 0))
 }
 
 // repliedIntention takes the answer to a call that an intention waits for.

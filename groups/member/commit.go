@@ -35,7 +35,8 @@ type own struct {
 	Changed   *RoomChanged `json:"changed,omitempty"` // of ownCommit
 	Pending   int          `json:"pending,omitempty"` // how many proposals there were when it was made
 	// Stale: the hub is at another epoch, so that this was not accepted or has been
-	// overtaken. The events that are on their way will tell.
+	// overtaken; or it has refused what it may have accepted before. The events that are
+	// on their way will tell.
 	Stale bool `json:"stale,omitempty"`
 
 	staged *mls.Staged

@@ -260,6 +260,53 @@ func (w *world) withhold(way string) (held []func()) {
 	return held
 }
 
+// TestAskedAgain: a message was accepted and its answer lost. Asked again, the hub refuses
+// it, because of Commits that came in between and that the sender has not seen yet. It
+// is sent all the same, once.
+func TestAskedAgain(t *testing.T) {
+	const way = "c.example>cathy/ClientC1"
+	rename := SetMetadata{Room: clubhouse, Metadata: room.RoomMetaData{Name: "New"}}
+	for _, tt := range []struct {
+		name    string
+		between []Input // by Alice
+	}{
+		{"too old", []Input{rename, rename}}, // the hub takes messages that are one epoch late
+		{"removed", []Input{RemoveUser{Room: clubhouse, User: userURI("cathy")}}},
+		{"banned", []Input{Ban{Room: clubhouse, User: userURI("cathy")}}},
+	} {
+		w := trio(t, func(w *world) { w.device("cathy/ClientC2") }) // so that there is an echo
+		accepted := 0
+		w.submitted = func(_, _ uint64) { accepted++ }
+		cathy := w.device("cathy/ClientC1")
+		before := len(cathy.events)
+		w.lose = func() bool { return true }
+		id := w.do(cathy, Send{Room: clubhouse, Message: text("hello")}).ID
+		deliveries := w.withhold(way)
+		w.lose = nil
+		for _, in := range tt.between {
+			w.do(w.device("alice/ClientA1"), in)
+			deliveries = append(deliveries, w.withhold(way)...)
+		}
+		w.do(cathy, Resume{})
+		for _, f := range append(w.withhold(way), deliveries...) {
+			f()
+		}
+		w.quiet()
+		var got []string
+		for _, e := range cathy.events[before:] {
+			switch e := e.(type) {
+			case Sent:
+				got = append(got, fmt.Sprint("sent ", e.ID == id))
+			case Failed:
+				got = append(got, show(e))
+			}
+		}
+		if !slices.Equal(got, []string{"sent true"}) || accepted != 1 {
+			t.Errorf("%s: %d times accepted, and told %q, want both once\n%s", tt.name, accepted, got, w.log)
+		}
+	}
+}
+
 // TestWelcomeWhileJoining: a client joins from outside and learns only then that it
 // was added before.
 func TestWelcomeWhileJoining(t *testing.T) {

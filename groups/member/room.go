@@ -283,7 +283,9 @@ func (m *Member) enter(r *chatRoom) {
 func (m *Member) forget(r *chatRoom, why error) {
 	delete(m.rooms, r.uri)
 	for len(r.todo) > 0 {
-		m.fail(r, r.todo[0], why, false)
+		// What is at the hub without an answer may have been accepted: a client that is
+		// its provider's only one in the room gets no echo.
+		m.fail(r, r.todo[0], why, r.own != nil && r.own.Intention == r.todo[0].ID)
 	}
 	m.dropOwn(r)
 	m.dropHeld(r)

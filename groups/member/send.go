@@ -79,8 +79,11 @@ func (m *Member) submit(now time.Time, r *chatRoom, it *intention) error {
 	return m.toHub(r, it, &own{Kind: ownMessage, Last: true, Messages: [][]byte{b}}, mimi.EndpointSubmitMessage, req)
 }
 
-// submitted takes the hub's answer to a message.
-func (m *Member) submitted(now time.Time, r *chatRoom, resp *mimi.SubmitMessageResponse) {
+// submitted takes the hub's answer to a message. If an earlier answer was lost, a refusal
+// may be one of what has been accepted before. Then its echo is on its way, ahead of the
+// Commit for which the hub now refuses.
+func (m *Member) submitted(now time.Time, r *chatRoom, f *flight, resp *mimi.SubmitMessageResponse) {
+	again := f.Tries > 0
 	switch resp.StatusCode {
 	case mimi.SubmitAccepted:
 		m.accepted(now, r, resp.AcceptedTimestamp, resp.Frank)
@@ -89,6 +92,10 @@ func (m *Member) submitted(now time.Time, r *chatRoom, resp *mimi.SubmitMessageR
 		// are on their way if they have not come yet.
 		it := r.find(r.own.Intention)
 		if it != nil && resp.CurrentEpoch > r.group.Epoch() {
+			if again {
+				m.later(now, f)
+				return
+			}
 			m.dropOwn(r)
 			it.Wait = now.Add(m.cfg.RetryMin).UnixMilli()
 			m.putIntention(r, it)
@@ -96,6 +103,12 @@ func (m *Member) submitted(now time.Time, r *chatRoom, resp *mimi.SubmitMessageR
 		}
 		m.rebuild(now, r)
 	default:
-		m.failOwn(now, r, &Error{Code: resp.StatusCode}, false)
+		if again && !r.own.Stale {
+			r.own.Stale = true
+			m.putOwn(r)
+			m.later(now, f)
+			return
+		}
+		m.failOwn(now, r, &Error{Code: resp.StatusCode}, again)
 	}
 }
