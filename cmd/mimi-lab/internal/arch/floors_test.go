@@ -37,7 +37,8 @@ tests	protocols/adaptertest protocols/wire/wiretest
 5	groups/member
 5	groups/gateway groups/chat groups/kat
 
-6	protocols/store/...
+6	protocols/store/... protocols/egress
+6	protocols/dma/serve/jwks
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
 6	groups/serve/device
 tests	protocols/vectors/vectorstest protocols/store/storetest
@@ -114,6 +115,7 @@ var noSpec = map[string]string{
 	"protocols/adapters":            "a list",
 	"protocols/adaptertest":         "a test suite for the adapter seam",
 	"protocols/store":               "a seam of this project",
+	"protocols/store/journal":       "a seam of this project",
 	"protocols/store/postgres":      "the database's own documentation is its specification",
 	"protocols/store/storetest":     "a test suite for the stores",
 	"protocols/vectors/cache":       "finds a folder",
