@@ -12,6 +12,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
 
 // Errors by which a [Client] ends.
@@ -64,12 +65,12 @@ func (p *Provider) connect(c *Client, then func(follower.Body, error)) {
 	} else if before != nil {
 		before.end(ErrReplaced)
 	}
-	send := e.then
-	e.then = func(err error) {
+	send := e.Then
+	e.Then = func(err error) {
 		send(err)
 		c.bound(p.cfg.Limits.Deliveries) // what waited for the connection doesn't count
 	}
-	p.journal.add(e)
+	p.journal.Add(e)
 }
 
 // URI returns the client's URI.
@@ -85,7 +86,7 @@ func (c *Client) Close() {
 	}
 	delete(c.p.follower.sessions, c.uri)
 	e, _ := c.p.followerEntry(follower.Disconnect{Client: c.uri}, nil)
-	c.p.journal.add(e)
+	c.p.journal.Add(e)
 }
 
 // end lets nothing come any more.
@@ -214,7 +215,7 @@ func (p *Provider) call(client ident.URI, call follower.Call, reply chan<- follo
 	if err != nil {
 		delete(p.follower.calls, call.ID)
 	}
-	p.journal.add(e)
+	p.journal.Add(e)
 	return call.ID
 }
 
@@ -246,17 +247,17 @@ func (p *Provider) createRoom(client ident.URI, in hub.CreateRoom, then func(hub
 	defer p.hub.mu.Unlock()
 	joined, err := p.followerEntry(follower.Join{Client: client, Room: in.Room}, nil)
 	if err != nil {
-		p.journal.add(entry{then: func(lost error) { then(hub.Output{}, orLost(err, lost)) }})
+		p.journal.Add(journal.Entry{Then: func(lost error) { then(hub.Output{}, orLost(err, lost)) }})
 		return
 	}
 	created, err := p.hubEntry(in, then)
 	if err != nil {
 		left, _ := p.followerEntry(follower.Leave{Client: client, Room: in.Room}, nil)
-		joined.records = append(joined.records, left.records...)
+		joined.Records = append(joined.Records, left.Records...)
 	}
-	p.journal.add(entry{
-		records: append(joined.records, created.records...),
-		then:    func(lost error) { joined.then(lost); created.then(lost) },
+	p.journal.Add(journal.Entry{
+		Records: append(joined.Records, created.Records...),
+		Then:    func(lost error) { joined.Then(lost); created.Then(lost) },
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
+	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
 
 // got checks what a device has read.
@@ -409,12 +410,12 @@ func TestJournal(t *testing.T) {
 		slow := &slowStore{Store: store.NewMemory(), pass: make(chan struct{})}
 		slow.slow.Store(true)
 		var failed error
-		j := newJournal(slow, func(err error) { failed = err })
+		j := journal.New(slow, ErrStopped, func(err error) { failed = err })
 		ended := make(chan struct{})
-		go func() { j.run(); close(ended) }()
+		go func() { j.Run(); close(ended) }()
 		var log []string
 		add := func(name string, records ...protocols.Record) {
-			j.add(entry{records: records, then: func(err error) { log = append(log, fmt.Sprint(name, " ", err)) }})
+			j.Add(journal.Entry{Records: records, Then: func(err error) { log = append(log, fmt.Sprint(name, " ", err)) }})
 		}
 		add("1", protocols.Record{Key: "k", Value: []byte("1")})
 		synctest.Wait()
@@ -435,7 +436,8 @@ func TestJournal(t *testing.T) {
 		if got := strings.Join(log, ", "); got != "1 <nil>, 2 <nil>, 3 <nil>, 4 <nil>" {
 			t.Fatalf("got %s, want all in order", got)
 		}
-		if slow.commits != 2 || j.commits.Load() != 2 || j.records.Load() != 3 {
+		commits, written := j.Counts()
+		if commits != 2 || slow.commits != 2 || written != 3 {
 			t.Errorf("%d commits, want 2", slow.commits)
 		}
 		log = nil

@@ -20,7 +20,12 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/ohttp"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/byurl"
+	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
+
+// ErrStopped: the provider does not serve any more. What was asked may have been done
+// or not.
+var ErrStopped = errors.New("serve: the provider has stopped")
 
 // Provider is a running MIMI provider. Its methods may be called by several goroutines
 // at once.
@@ -28,7 +33,7 @@ type Provider struct {
 	cfg     Config
 	log     *slog.Logger
 	store   store.Store
-	journal *journal
+	journal *journal.Journal
 
 	hub      hubMachine
 	follower followerMachine
@@ -100,7 +105,7 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 	cfg.useKeys(k)
 	p := &Provider{cfg: cfg, log: cfg.Logger.With("provider", cfg.Domain), store: s, written: make(chan struct{})}
 	p.ctx, p.stop = context.WithCancelCause(context.Background())
-	p.journal = newJournal(s, p.fail)
+	p.journal = journal.New(s, ErrStopped, p.fail)
 	records, err := load(ctx, s, hubPrefix)
 	if err != nil {
 		return nil, err
@@ -151,7 +156,7 @@ func (p *Provider) start() {
 	p.follower.wake = time.AfterFunc(time.Hour, func() { p.stepFollower(follower.Wake{}, nil) })
 	go func() {
 		defer close(p.written)
-		p.journal.run()
+		p.journal.Run()
 	}()
 	p.stepHub(hub.Resume{}, nil)
 	p.stepHub(hub.Wake{}, nil)
@@ -226,7 +231,7 @@ func (p *Provider) Close() error {
 	p.hub.wake.Stop()
 	p.follower.wake.Stop()
 	p.running.Wait()
-	p.journal.end()
+	p.journal.End()
 	<-p.written
 	p.peers.close()
 	p.fetcher.CloseIdleConnections()

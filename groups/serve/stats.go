@@ -30,10 +30,11 @@ type counters struct {
 // Stats returns the counts so far.
 func (p *Provider) Stats() Stats {
 	c := &p.stats
+	commits, records := p.journal.Counts()
 	return Stats{
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Accepted: c.accepted.Load(), Notified: c.notified.Load(),
 		Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
-		Commits: p.journal.commits.Load(), Records: p.journal.records.Load(),
+		Commits: commits, Records: records,
 	}
 }
 

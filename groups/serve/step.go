@@ -9,6 +9,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
 
 // stepHub has the hub take an input, and calls then, if it isn't nil, once the output is
@@ -18,23 +19,23 @@ func (p *Provider) stepHub(in hub.Input, then func(hub.Output, error)) {
 	p.hub.mu.Lock()
 	defer p.hub.mu.Unlock()
 	e, _ := p.hubEntry(in, then)
-	p.journal.add(e)
+	p.journal.Add(e)
 }
 
 // hubEntry is stepHub without the journal. The caller holds the hub's lock.
-func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (entry, error) {
+func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (journal.Entry, error) {
 	if then == nil {
 		then = func(hub.Output, error) {}
 	}
 	out, err := p.tryHub(in)
 	if err != nil {
-		return entry{then: func(lost error) { then(hub.Output{}, orLost(err, lost)) }}, err
+		return journal.Entry{Then: func(lost error) { then(hub.Output{}, orLost(err, lost)) }}, err
 	}
 	setWake(p.hub.wake, out.WakeAt)
 	// The slices are the machine's until its next step.
-	e := entry{records: prefixed(hubPrefix, out.Persist)}
+	e := journal.Entry{Records: prefixed(hubPrefix, out.Persist)}
 	out.Sends, out.Persist = slices.Clone(out.Sends), nil
-	e.then = func(lost error) {
+	e.Then = func(lost error) {
 		if lost != nil {
 			then(hub.Output{}, lost)
 			return
@@ -53,23 +54,23 @@ func (p *Provider) stepFollower(in follower.Input, then func(follower.Body, erro
 	p.follower.mu.Lock()
 	defer p.follower.mu.Unlock()
 	e, _ := p.followerEntry(in, then)
-	p.journal.add(e)
+	p.journal.Add(e)
 }
 
 // followerEntry is stepFollower without the journal. The caller holds the follower's
 // lock.
-func (p *Provider) followerEntry(in follower.Input, then func(follower.Body, error)) (entry, error) {
+func (p *Provider) followerEntry(in follower.Input, then func(follower.Body, error)) (journal.Entry, error) {
 	if then == nil {
 		then = func(follower.Body, error) {}
 	}
 	out, err := p.tryFollower(in)
 	if err != nil {
-		return entry{then: func(lost error) { then(nil, orLost(err, lost)) }}, err
+		return journal.Entry{Then: func(lost error) { then(nil, orLost(err, lost)) }}, err
 	}
 	setWake(p.follower.wake, out.WakeAt)
-	e := entry{records: prefixed(followerPrefix, out.Persist)}
+	e := journal.Entry{Records: prefixed(followerPrefix, out.Persist)}
 	response, send := out.Response, p.leaving(&out)
-	e.then = func(lost error) {
+	e.Then = func(lost error) {
 		then(response, lost)
 		if lost == nil {
 			send()

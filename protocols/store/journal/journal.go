@@ -1,8 +1,15 @@
-package serve
+// Package journal makes what machines ask to be persisted durable, in the order of their
+// steps, and lets go of what depends on it only then. It is between a shell and its store
+// (package store): every step adds an entry, one goroutine runs the journal, and what
+// waits while a transaction is being made durable shares the next one (group commit).
+// Machines go on meanwhile.
+//
+// A shell starts with [New] and a goroutine for [Journal.Run], calls [Journal.Add] while
+// it holds the lock of its machine, and ends with [Journal.End].
+package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,40 +18,42 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
-// ErrStopped: the provider does not serve any more. What was asked may have been done
-// or not.
-var ErrStopped = errors.New("serve: the provider has stopped")
-
-// journal makes the records of steps durable, in the order of the steps, and then lets
-// go of what depends on them. What waits while a transaction is being made durable
-// shares the next one (group commit).
-type journal struct {
-	store store.Store
-	fail  func(error) // is told, once, why the store failed
+// Journal makes the records of steps durable, in the order of the steps, and then lets go
+// of what depends on them.
+type Journal struct {
+	store   store.Store
+	stopped error       // what an entry gets that is not durable, or nobody knows
+	fail    func(error) // is told, once, why the store failed
 
 	mu     sync.Mutex // guards queue and closed
-	queue  []entry
+	queue  []Entry
 	closed bool
 	more   chan struct{} // holds a token if the queue may not be empty
 
 	commits, records atomic.Uint64
 }
 
-// entry is a step that waits to be durable.
-type entry struct {
-	records []protocols.Record
-	// then is called once everything up to here is durable, or with an error if it is
+// Entry is a step that waits to be durable.
+type Entry struct {
+	Records []protocols.Record
+	// Then is called once everything up to here is durable, or with an error if it is
 	// not or nobody knows. It must not block.
-	then func(error)
+	Then func(error)
 }
 
-func newJournal(s store.Store, fail func(error)) *journal {
-	return &journal{store: s, fail: fail, more: make(chan struct{}, 1)}
+// New returns an empty journal of a store. If the store fails, fail is called with the
+// reason, and that entry and all that follow get the error stopped. So do those that are
+// added after the end.
+func New(s store.Store, stopped error, fail func(error)) *Journal {
+	return &Journal{store: s, stopped: stopped, fail: fail, more: make(chan struct{}, 1)}
 }
 
-// add appends a step. The caller holds the lock of the machine that made it, so that
+// Counts returns how many transactions were made and how many records are in them.
+func (j *Journal) Counts() (commits, records uint64) { return j.commits.Load(), j.records.Load() }
+
+// Add appends a step. The caller holds the lock of the machine that made it, so that
 // the steps of a machine are in order.
-func (j *journal) add(e entry) {
+func (j *Journal) Add(e Entry) {
 	j.mu.Lock()
 	closed := j.closed
 	if !closed {
@@ -52,7 +61,7 @@ func (j *journal) add(e entry) {
 	}
 	j.mu.Unlock()
 	if closed {
-		e.then(ErrStopped)
+		e.Then(j.stopped)
 		return
 	}
 	select {
@@ -61,9 +70,9 @@ func (j *journal) add(e entry) {
 	}
 }
 
-// run writes what is added until the journal is closed and empty, or the store fails.
+// Run writes what is added until the journal is closed and empty, or the store fails.
 // It is the only one to write.
-func (j *journal) run() {
+func (j *Journal) Run() {
 	var records []protocols.Record
 	for {
 		batch := j.take()
@@ -72,11 +81,11 @@ func (j *journal) run() {
 		}
 		records = records[:0]
 		for _, e := range batch {
-			records = append(records, e.records...)
+			records = append(records, e.Records...)
 		}
 		err := j.write(records)
 		for _, e := range batch {
-			e.then(err)
+			e.Then(err)
 		}
 		if err != nil {
 			return
@@ -86,7 +95,7 @@ func (j *journal) run() {
 }
 
 // take waits for the next batch. It returns nil if there won't be any.
-func (j *journal) take() []entry {
+func (j *Journal) take() []Entry {
 	for {
 		j.mu.Lock()
 		batch, closed := j.queue, j.closed
@@ -100,7 +109,7 @@ func (j *journal) take() []entry {
 }
 
 // write makes records durable. After an error nothing is written any more.
-func (j *journal) write(records []protocols.Record) error {
+func (j *Journal) write(records []protocols.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -111,15 +120,15 @@ func (j *journal) write(records []protocols.Record) error {
 		j.records.Add(uint64(len(records)))
 		return nil
 	}
-	j.fail(fmt.Errorf("serve: store: %w", err))
+	j.fail(fmt.Errorf("store: %w", err))
 	for _, e := range j.close() {
-		e.then(ErrStopped)
+		e.Then(j.stopped)
 	}
-	return ErrStopped
+	return j.stopped
 }
 
 // close lets nothing be added any more, and returns what was not written and won't be.
-func (j *journal) close() []entry {
+func (j *Journal) close() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
@@ -128,8 +137,8 @@ func (j *journal) close() []entry {
 	return rest
 }
 
-// end lets nothing be added any more, and run return when it has written the rest.
-func (j *journal) end() {
+// End lets nothing be added any more, and Run return when it has written the rest.
+func (j *Journal) End() {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
