@@ -10,16 +10,15 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols/egress"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
@@ -99,7 +98,7 @@ func (p *peers) dial(address string, public bool) func(ctx context.Context, netw
 	if connect == nil {
 		d := &net.Dialer{Timeout: 10 * time.Second}
 		if public {
-			d.Control = publicOnly
+			d.Control = egress.PublicOnly
 		}
 		connect = d.DialContext
 	}
@@ -109,32 +108,6 @@ func (p *peers) dial(address string, public bool) func(ctx context.Context, netw
 		}
 		return connect(ctx, network, addr)
 	}
-}
-
-// errPrivate: a name has led to an address that is nobody else's.
-var errPrivate = errors.New("want a public address")
-
-// publicOnly refuses to connect to addresses of this machine and its networks. It looks
-// at what a name was resolved to, so that a name cannot change its meaning in between.
-func publicOnly(_, address string, _ syscall.RawConn) error {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	ip := a.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(notPublic, func(n netip.Prefix) bool { return n.Contains(ip) }) {
-		return fmt.Errorf("address %v: %w", ip, errPrivate)
-	}
-	return nil
-}
-
-// notPublic are further networks that are not globally reachable, or lead to those that
-// are not (https://www.iana.org/assignments/iana-ipv4-special-registry,
-// https://www.iana.org/assignments/iana-ipv6-special-registry).
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
 }
 
 // request makes a request at an endpoint of another provider and returns the body of the
