@@ -151,6 +151,7 @@ type world struct {
 	providers map[string]*Provider
 	change    func(*Config)
 	devices   map[string]*device
+	certs     map[string]*x509.Certificate // of peers that are only played
 }
 
 var domains = []string{"a.example", "b.example", "c.example"}
