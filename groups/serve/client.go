@@ -239,7 +239,8 @@ func (c *Client) CreateRoom(ctx context.Context, room ident.URI, info *message.G
 }
 
 // createRoom steps both machines at once. The client joins first, since that can be
-// taken back.
+// taken back: it leaves again if the hub refuses, unless it was in such a room before.
+// Nothing of that is to be written.
 func (p *Provider) createRoom(client ident.URI, in hub.CreateRoom, then func(hub.Output, error)) {
 	p.follower.mu.Lock()
 	defer p.follower.mu.Unlock()
@@ -252,8 +253,10 @@ func (p *Provider) createRoom(client ident.URI, in hub.CreateRoom, then func(hub
 	}
 	created, err := p.hubEntry(in, then)
 	if err != nil {
-		left, _ := p.followerEntry(follower.Leave{Client: client, Room: in.Room}, nil)
-		joined.Records = append(joined.Records, left.Records...)
+		if len(joined.Records) > 0 {
+			_, _ = p.followerEntry(follower.Leave{Client: client, Room: in.Room}, nil)
+		}
+		joined.Records = nil
 	}
 	p.journal.Add(journal.Entry{
 		Records: append(joined.Records, created.Records...),

@@ -165,6 +165,22 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// TestCreateAgain holds that a client whose room exists stays in it when it makes another
+// of that name, which is refused.
+func TestCreateAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, "a.example", "b.example")
+	a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+	w.check(a1.create())
+	w.check(a1.add(b1.user))
+	b1.until(1)
+	before := a1.group
+	refusedWith(t, a1.create(), 409, "exists")
+	a1.group = before
+	w.check(b1.send("still here?"))
+	a1.until(1)
+}
+
 // TestSlowClient holds that a client that does not fetch its deliveries is disconnected,
 // and gets all of them when it connects again.
 func TestSlowClient(t *testing.T) {
