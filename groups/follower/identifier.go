@@ -44,6 +44,38 @@ var names = map[string]bool{
 	"FN": true, "N": true, "NICKNAME": true,
 }
 
+// known reports whether the claim or property of a query is one that queries may name:
+// "the specified UserInfo Standard Claim (defined in Section 5.1 of [OidcCore])" or "the
+// specified vCard property listed in the vCard Properties IANA registry".
+func known(q *mimi.QueryElement) bool {
+	switch q.SearchType {
+	case mimi.SearchOIDCStdClaim:
+		return standardClaims[q.ClaimName]
+	case mimi.SearchVCardField:
+		return vCardProperties[q.PropertyName]
+	}
+	return true
+}
+
+// standardClaims are those of OpenID Connect Core 1.0, Section 5.1.
+var standardClaims = setOf(
+	"sub name given_name family_name middle_name nickname preferred_username profile picture website email email_verified " +
+		"gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at")
+
+// vCardProperties are those of https://www.iana.org/assignments/vcard-elements.
+var vCardProperties = setOf(
+	"SOURCE KIND XML FN N NICKNAME PHOTO BDAY ANNIVERSARY GENDER ADR TEL EMAIL IMPP LANG TZ GEO TITLE ROLE LOGO ORG MEMBER " +
+		"RELATED CATEGORIES NOTE PRODID REV SOUND UID CLIENTPIDMAP URL VERSION KEY FBURL CALADRURI CALURI BIRTHPLACE DEATHPLACE " +
+		"DEATHDATE EXPERTISE HOBBY INTEREST ORG-DIRECTORY CONTACT-URI CREATED GRAMGENDER LANGUAGE PRONOUNS SOCIALPROFILE JSPROP")
+
+func setOf(words string) map[string]bool {
+	set := make(map[string]bool)
+	for _, w := range strings.Fields(words) {
+		set[w] = true
+	}
+	return set
+}
+
 // check refuses fields that no query could match.
 func (p *Profile) check() error {
 	for i, f := range p.Fields {
@@ -73,6 +105,10 @@ func (f *Follower) findUsers(in FindUsers) error {
 	}
 	inexact := false
 	for _, q := range in.Request.QueryElements {
+		if !known(&q) {
+			response.ResponseCode = mimi.QueryUnsupportedField
+			return nil
+		}
 		exact := q.SearchType != mimi.SearchPartialName && q.SearchType != mimi.SearchWholeProfile
 		inexact = inexact || !exact
 		if q.SearchValue == "" {

@@ -55,7 +55,9 @@ func TestFindUsers(t *testing.T) {
 		"another claim":            {[]mimi.QueryElement{claimed("given_name", "Smith")}, mimi.QueryNotFound},
 		"claim and property":       {[]mimi.QueryElement{claimed("given_name", "Matthew"), property("ORG", "Example Corp")}, mimi.QuerySuccess},
 		"one that does not match":  {[]mimi.QueryElement{claimed("given_name", "Matthew"), property("ORG", "Other")}, mimi.QueryNotFound},
-		"a property as a claim":    {[]mimi.QueryElement{claimed("ORG", "Example Corp")}, mimi.QueryNotFound},
+		"a property as a claim":    {[]mimi.QueryElement{claimed("ORG", "Example Corp")}, mimi.QueryUnsupportedField},
+		"no standard claim":        {[]mimi.QueryElement{claimed("given_name", "Matthew"), claimed("shoe_size", "43")}, mimi.QueryUnsupportedField},
+		"no registered property":   {[]mimi.QueryElement{property("X-SHOE", "43")}, mimi.QueryUnsupportedField},
 		"nothing asked":            {nil, mimi.QueryForbidden},
 		"what everybody would be":  {[]mimi.QueryElement{element(mimi.SearchWholeProfile, "")}, mimi.QueryForbidden},
 	} {
