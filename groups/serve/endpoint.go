@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -118,6 +119,9 @@ func (p *Provider) report(r *hub.Report) {
 // (draft-ietf-mimi-protocol-06, Fetch Key Material).
 func (p *Provider) keyMaterial(ctx context.Context, r *request) (wire.Marshaler, error) {
 	req, err := mimi.ParseKeyMaterialRequest(r.body)
+	if other := (*mimi.ProtocolError)(nil); errors.As(err, &other) {
+		return &mimi.KeyMaterialResponse{UserStatus: mimi.UserIncompatibleProtocol, UserURI: r.subject}, nil
+	}
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "%v", err)
 	}
