@@ -79,7 +79,10 @@ func (f *Follower) call(now time.Time, in Call) error {
 	case *mimi.KeyMaterialRequest:
 		err = f.callKeyMaterial(c, &r, body)
 	case *mimi.UpdateRequest:
-		if err = callRoom(&r, mimi.EndpointUpdate, in.Room); err == nil && isExternalCommit(body) && f.joinRoom(c, f.room(in.Room)) {
+		if err = callRoom(&r, mimi.EndpointUpdate, in.Room); err == nil {
+			err = c.entersAs(body)
+		}
+		if err == nil && isExternalCommit(body) && f.joinRoom(c, f.room(in.Room)) {
 			joins = in.Room
 		}
 	case *mimi.SubmitMessageRequest:
@@ -87,7 +90,9 @@ func (f *Follower) call(now time.Time, in Call) error {
 			err = c.sendsAs(body.SendingURI)
 		}
 	case *mimi.GroupInfoRequest:
-		err = callRoom(&r, mimi.EndpointGroupInfo, in.Room)
+		if err = callRoom(&r, mimi.EndpointGroupInfo, in.Room); err == nil {
+			err = c.is(&body.RequestingCredential, "requestingCredential")
+		}
 	case *mimi.AbuseReport:
 		if err = callRoom(&r, mimi.EndpointReportAbuse, in.Room); err == nil && body.ReportingUser != "" {
 			err = c.speaksFor(body.ReportingUser, "reportingUser")
@@ -156,6 +161,60 @@ func (c *client) sendsAs(u mimi.IdentifierURI) error {
 		return nil
 	}
 	return c.speaksFor(u, "sendingUri")
+}
+
+// is checks that a credential is the client's own, or a pseudonym of this provider, of
+// which the hub knows whose it is. The hub takes this provider's word for it: a basic
+// credential proves nothing by itself, and whoever could show another's would be let into
+// the rooms of that user.
+func (c *client) is(cred *message.Credential, field string) error {
+	if u := mimi.IdentifierURI(cred.Identity); cred.Type == message.CredentialBasic {
+		if name, ok := u.Is(ident.KindPseudonym); ok && name.Provider() == c.uri.Provider() {
+			return nil
+		}
+	}
+	name, _, err := mimi.Client(cred)
+	if err != nil {
+		return refuse(statusForbidden, "%s: %v", field, err)
+	}
+	if name != c.uri {
+		return refuse(statusForbidden, "%s of %v from %v", field, name, c.uri)
+	}
+	return nil
+}
+
+// entersAs checks who is said to enter a room by an update. What comes from a member is
+// signed by a key that the group knows, which is for the hub to verify.
+func (c *client) entersAs(r *mimi.UpdateRequest) error {
+	all := append([]message.Message{r.Bundle.ProposalOrCommit}, r.Bundle.MoreProposals...)
+	for i := range all {
+		p := all[i].Public
+		if p == nil {
+			continue
+		}
+		var cred *message.Credential
+		switch p.Content.Sender.Type {
+		case message.SenderNewMemberCommit:
+			if p.Content.Commit != nil && p.Content.Commit.Path != nil {
+				cred = &p.Content.Commit.Path.LeafNode.Credential
+			}
+		case message.SenderNewMemberProposal:
+			if p.Content.Proposal != nil {
+				if add, ok := p.Content.Proposal.Body.(*message.Add); ok {
+					cred = &add.KeyPackage.LeafNode.Credential
+				}
+			}
+		default:
+			continue
+		}
+		if cred == nil {
+			return refuse(statusBadRequest, "a %v that says not who enters", p.Content.Sender.Type)
+		}
+		if err := c.is(cred, "credential"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isExternalCommit reports whether a client joins by the update. From then on it is

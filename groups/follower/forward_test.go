@@ -14,7 +14,39 @@ func commit(sender message.Sender) *mimi.UpdateRequest {
 	p := &message.PublicMessage{}
 	p.Content.Sender = sender
 	p.Content.Type, p.Content.Commit = message.ContentCommit, &message.Commit{}
+	if sender.Type == message.SenderNewMemberCommit {
+		p.Content.Commit.Path = &message.UpdatePath{LeafNode: message.LeafNode{Credential: credentialOf(clientB1)}}
+	}
 	return &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: message.Message{Public: p}}}
+}
+
+func credentialOf(client ident.URI) message.Credential {
+	return message.BasicCredential([]byte(client.String()))
+}
+
+// entering is a new member's proposal to add a client.
+func entering(client ident.URI) *mimi.UpdateRequest {
+	r := commit(message.Sender{Type: message.SenderNewMemberProposal})
+	p := &r.Bundle.ProposalOrCommit.Public.Content
+	p.Type, p.Commit = message.ContentProposal, nil
+	p.Proposal = &message.Proposal{Body: &message.Add{KeyPackage: message.KeyPackage{LeafNode: message.LeafNode{Credential: credentialOf(client)}}}}
+	return r
+}
+
+// joining is a new member's Commit with a credential.
+func joining(cred *message.Credential) *mimi.UpdateRequest {
+	r := commit(message.Sender{Type: message.SenderNewMemberCommit})
+	path := r.Bundle.ProposalOrCommit.Public.Content.Commit.Path
+	if path.LeafNode.Credential = (message.Credential{}); cred != nil {
+		path.LeafNode.Credential = *cred
+	} else {
+		r.Bundle.ProposalOrCommit.Public.Content.Commit.Path = nil
+	}
+	return r
+}
+
+func asking(client ident.URI) *mimi.GroupInfoRequest {
+	return &mimi.GroupInfoRequest{RequestingCredential: credentialOf(client)}
 }
 
 func submit(sender ident.URI) *mimi.SubmitMessageRequest {
@@ -35,12 +67,14 @@ func TestCalls(t *testing.T) {
 			"a.example", "mimi://c.example/u/cathy"},
 		"key material, outside": {Call{Endpoint: mimi.EndpointKeyMaterial, Body: l.request(clientB1, uri("mimi://c.example/u/cathy"), ident.URI{}, nil)},
 			"c.example", "mimi://c.example/u/cathy"},
-		"update":         {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: commit(message.Member(1))}, "a.example", clubhouse.String()},
-		"message":        {Call{Endpoint: mimi.EndpointSubmitMessage, Room: clubhouse, Body: submit(bob)}, "a.example", clubhouse.String()},
-		"by a pseudonym": {Call{Endpoint: mimi.EndpointSubmitMessage, Room: clubhouse, Body: submit(pseudonym)}, "a.example", clubhouse.String()},
-		"group info":     {Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: &mimi.GroupInfoRequest{}}, "a.example", clubhouse.String()},
-		"abuse":          {Call{Endpoint: mimi.EndpointReportAbuse, Room: clubhouse, Body: &mimi.AbuseReport{ReportingUser: mimi.URI(bob)}}, "a.example", clubhouse.String()},
-		"query":          {Call{Endpoint: mimi.EndpointIdentifierQuery, Domain: "c.example", Body: &mimi.IdentifierRequest{}}, "c.example", "c.example"},
+		"update":              {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: commit(message.Member(1))}, "a.example", clubhouse.String()},
+		"message":             {Call{Endpoint: mimi.EndpointSubmitMessage, Room: clubhouse, Body: submit(bob)}, "a.example", clubhouse.String()},
+		"by a pseudonym":      {Call{Endpoint: mimi.EndpointSubmitMessage, Room: clubhouse, Body: submit(pseudonym)}, "a.example", clubhouse.String()},
+		"group info":          {Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: asking(clientB1)}, "a.example", clubhouse.String()},
+		"as a pseudonym":      {Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: asking(pseudonym)}, "a.example", clubhouse.String()},
+		"a proposal to enter": {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: entering(clientB1)}, "a.example", clubhouse.String()},
+		"abuse":               {Call{Endpoint: mimi.EndpointReportAbuse, Room: clubhouse, Body: &mimi.AbuseReport{ReportingUser: mimi.URI(bob)}}, "a.example", clubhouse.String()},
+		"query":               {Call{Endpoint: mimi.EndpointIdentifierQuery, Domain: "c.example", Body: &mimi.IdentifierRequest{}}, "c.example", "c.example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.call.Client, row.call.ID = clientB1, 7
@@ -68,6 +102,7 @@ func TestCalls(t *testing.T) {
 func TestCallsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
+	another, nobody := credentialOf(clientX1), message.BasicCredential([]byte("bob"))
 	for name, row := range map[string]struct {
 		call   Call
 		status int
@@ -77,6 +112,12 @@ func TestCallsRefused(t *testing.T) {
 		"a foreign pseudonym":    {Call{Endpoint: mimi.EndpointSubmitMessage, Room: clubhouse, Body: submit(uri("mimi://a.example/p/koala"))}, 403, "sendingUri"},
 		"another's claim":        {Call{Endpoint: mimi.EndpointKeyMaterial, Body: l.request(clientX1, alice, clubhouse, nil)}, 403, "requestingUser"},
 		"another's report":       {Call{Endpoint: mimi.EndpointReportAbuse, Room: clubhouse, Body: &mimi.AbuseReport{ReportingUser: mimi.URI(alice)}}, 403, "reportingUser"},
+		"as another user":        {Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: asking(clientX1)}, 403, "requestingCredential of"},
+		"as another client":      {Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: asking(clientB2)}, 403, "requestingCredential of"},
+		"in another's place":     {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: joining(&another)}, 403, "credential of"},
+		"as who is no client":    {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: joining(&nobody)}, 403, "credential"},
+		"as nobody":              {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: joining(nil)}, 400, "not who enters"},
+		"another to be added":    {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: entering(clientX1)}, 403, "credential of"},
 		"no room":                {Call{Endpoint: mimi.EndpointUpdate, Body: commit(message.Member(1))}, 400, "no room's URI"},
 		"another endpoint":       {Call{Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: submit(bob)}, 400, "for update"},
 		"no request":             {Call{Endpoint: mimi.EndpointNotify, Room: clubhouse, Body: &mimi.Frank{}}, 400, "no request of a client"},

@@ -138,7 +138,7 @@ func TestClient(t *testing.T) {
 	refusedWith(t, a1.conn.CreateRoom(t.Context(), clubhouse, nil, nil), 400, "without a GroupInfo")
 	w.check(a1.create())
 	refusedWith(t, a1.create(), 409, "exists")
-	_, err = a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointGroupInfo, Room: uri("mimi://d.example/r/x"), Body: &mimi.GroupInfoRequest{}})
+	_, err = a1.conn.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointGroupInfo, Room: uri("mimi://d.example/r/x"), Body: &mimi.GroupInfoRequest{RequestingCredential: a1.id.Credential}})
 	refusedWith(t, err, 403, "no peer")
 
 	// A new connection ends the one before, and gets what was not acknowledged.
