@@ -51,7 +51,7 @@ func (s *server) serveGateway(w http.ResponseWriter, r *http.Request) error {
 	if t := r.Header.Get("Content-Type"); !strings.EqualFold(t, ohttp.MediaTypeRequest) {
 		return refuse(http.StatusUnsupportedMediaType, "content type %q, want %s", clip(t), ohttp.MediaTypeRequest)
 	}
-	body, err := s.body(w, r)
+	body, err := s.body(w, r, gatewayName)
 	if err != nil {
 		return err
 	}

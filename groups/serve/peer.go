@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -133,7 +134,16 @@ func (p *Provider) request(ctx context.Context, to string, e *mimi.Endpoint, sub
 		}
 		return nil, failure(resp)
 	}
-	return readBody(resp, p.cfg.Limits.Body)
+	return readBody(resp, min(p.cfg.Limits.Body, maxAnswer(e.Name)))
+}
+
+// maxAnswer bounds the answer of an endpoint, in bytes. Only a GroupInfo comes with a
+// tree. Choices of this implementation.
+func maxAnswer(name mimi.EndpointName) int64 {
+	if name == mimi.EndpointGroupInfo {
+		return math.MaxInt64
+	}
+	return 1 << 20
 }
 
 // url returns where a peer has an endpoint.

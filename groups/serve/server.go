@@ -86,7 +86,7 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) (name mimi.Endpoi
 	case mimi.DirectoryPath:
 		return "directory", "", s.serveDirectory(w, r)
 	case gatewayPath:
-		return "gateway", "", s.serveGateway(w, r)
+		return gatewayName, "", s.serveGateway(w, r)
 	}
 	for _, e := range s.endpoints {
 		value, ok := e.template.Match(path)
@@ -119,7 +119,7 @@ func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served,
 	if e.endpoint.Name == mimi.EndpointProxyDownload {
 		return from, s.p.proxyDownload(w, r, from, value)
 	}
-	body, err := s.body(w, r)
+	body, err := s.body(w, r, e.endpoint.Name)
 	if err != nil {
 		return from, err
 	}
@@ -215,9 +215,27 @@ func (s *server) admit(from string) (done func(), err error) {
 	}, nil
 }
 
+// shortBodies bounds, in bytes, the requests that hold no tree, Welcome or message: what
+// is read of a list of short elements is many times as long. Choices of this
+// implementation.
+var shortBodies = map[mimi.EndpointName]int64{
+	mimi.EndpointKeyMaterial:     64 << 10,
+	mimi.EndpointGroupInfo:       64 << 10,
+	mimi.EndpointRequestConsent:  64 << 10,
+	mimi.EndpointUpdateConsent:   1 << 20, // a grant has KeyPackages
+	mimi.EndpointIdentifierQuery: 64 << 10,
+	gatewayName:                  64 << 10,
+}
+
+// gatewayName stands for the Oblivious HTTP gateway, which has no name in the draft.
+const gatewayName mimi.EndpointName = "gateway"
+
 // body reads the body of a request, which it keeps to its bound.
-func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *server) body(w http.ResponseWriter, r *http.Request, name mimi.EndpointName) ([]byte, error) {
 	most := s.p.cfg.Limits.Body
+	if short, ok := shortBodies[name]; ok {
+		most = min(most, short)
+	}
 	if r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
