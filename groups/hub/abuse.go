@@ -19,6 +19,9 @@ func (h *Hub) reportAbuse(in ReportAbuse) error {
 	if err != nil {
 		return fail(Malformed, "abuse report: %w", err)
 	}
+	if n := len(report.Messages); n > maxReported {
+		return fail(TooLarge, "abuse report of %d messages, want at most %d", n, maxReported)
+	}
 	if r.clients[in.From] == 0 {
 		return fail(Forbidden, "abuse report of %s, which has no client in %v", in.From, in.Room)
 	}

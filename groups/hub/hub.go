@@ -88,6 +88,9 @@ const (
 const (
 	maxBody      = 16 << 20 // bytes of a request
 	maxProposals = 1024     // in one request, and of one epoch
+	maxOfSender  = 256      // of them, of one user or provider
+	maxKeys      = 1024     // KeyPackages in one answer or grant
+	maxReported  = 256      // messages in one report: the draft speaks of "a handful"
 )
 
 // complete checks a configuration and fills in what was left out.

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -136,10 +135,14 @@ func (h *Hub) granted(now time.Time, in GrantedKeyPackages) error {
 // references. A provider speaks for its own users alone: it could else draw the
 // Welcomes of others to itself.
 func (h *Hub) checkKeys(now time.Time, provider string, keys []*message.KeyPackage) ([]message.KeyPackageRef, error) {
+	if len(keys) > maxKeys {
+		return nil, fail(TooLarge, "key material: %d KeyPackages at once, want at most %d", len(keys), maxKeys)
+	}
 	if n := h.routes.of[provider]; n+len(keys) > h.cfg.KeyPackages {
 		return nil, fail(TooLarge, "key material: %d KeyPackages beside %d of %s, want at most %d", len(keys), n, provider, h.cfg.KeyPackages)
 	}
 	refs := make([]message.KeyPackageRef, len(keys))
+	before := make(map[string]bool, len(keys))
 	for i, k := range keys {
 		user, err := h.cfg.User(&k.LeafNode.Credential)
 		if err != nil {
@@ -157,11 +160,10 @@ func (h *Hub) checkKeys(now time.Time, provider string, keys []*message.KeyPacka
 		if refs[i], err = k.Ref(h.groups.Suite); err != nil {
 			return nil, fail(Malformed, "key material: KeyPackage %d: %w", i, err)
 		}
-		for _, before := range refs[:i] {
-			if slices.Equal(before, refs[i]) {
-				return nil, fail(Malformed, "key material: KeyPackage %d is there twice", i)
-			}
+		if before[string(refs[i])] {
+			return nil, fail(Malformed, "key material: KeyPackage %d is there twice", i)
 		}
+		before[string(refs[i])] = true
 	}
 	return refs, nil
 }

@@ -264,6 +264,9 @@ func (u *update) proposals() (uint64, error) {
 			return 0, notAllowed("proposals of several senders in one request")
 		}
 	}
+	if n := u.waiting(by); n+len(all) > maxOfSender {
+		return 0, notAllowed("%d proposals of %v, and %d wait for a commit: want at most %d", len(all), by, n, maxOfSender)
+	}
 	if err := u.standing(by, all); err != nil {
 		return 0, err
 	}
@@ -304,6 +307,17 @@ func (u *update) proposals() (uint64, error) {
 	u.h.publish(r, body, r.others(sender))
 	u.h.put(r.key+"head", r.marshalHead())
 	return at, nil
+}
+
+// waiting counts the proposals of an actor that wait for a Commit, so that one alone
+// can't keep all others from proposing.
+func (u *update) waiting(by *actor) (n int) {
+	for i := range u.room.pending {
+		if a, err := u.actor(u.room.pending[i].message.Public); err == nil && a.name() == by.name() {
+			n++
+		}
+	}
+	return n
 }
 
 // addPending adds a proposal that waits for a Commit.
