@@ -32,6 +32,43 @@ const (
 	revoked consent = 'r'
 )
 
+// peering is a local user and whom it has to do with: the users of another provider
+// together, since that one makes as many as it likes, or a user of this one.
+type peering struct {
+	user  ident.URI
+	other string
+	asked bool // only those that are asked for
+}
+
+// peerings returns whose bounds a scope counts for.
+func (f *Follower) peerings(s scope) (list []ident.URI, of []string) {
+	for _, p := range [][2]ident.URI{{s.target, s.requester}, {s.requester, s.target}} {
+		if p[0].Provider() != f.cfg.Domain {
+			continue
+		}
+		other := p[1].Provider()
+		if other == f.cfg.Domain {
+			other = p[1].String()
+		}
+		list, of = append(list, p[0]), append(of, other)
+	}
+	return list, of
+}
+
+// crowded says why nothing more is remembered of those that a scope is of.
+func (f *Follower) crowded(s scope, next consent) error {
+	users, others := f.peerings(s)
+	for i, u := range users {
+		if f.dealings[peering{u, others[i], false}] >= f.limits.Consents {
+			return refuse(statusTooManyRequests, "too much is known between %v and %s", u, others[i])
+		}
+		if next == asked && u == s.target && f.dealings[peering{u, others[i], true}] >= f.limits.PeerRequests {
+			return refuse(statusTooManyRequests, "too many requests of %s wait for this user", others[i])
+		}
+	}
+	return nil
+}
+
 // consentStatus says whether a user lets another add it to a room. What was said of
 // the room goes before what was said of every room.
 func (f *Follower) consentStatus(target, requester ident.URI, room mimi.IdentifierURI) mimi.KeyMaterialUserCode {
@@ -129,19 +166,40 @@ func (f *Follower) applyConsent(now time.Time, u *user, s scope, e *mimi.Consent
 		if u.waiting >= f.limits.Requests {
 			return refuse(statusTooManyRequests, "too many requests wait for this user")
 		}
+		if err := f.crowded(s, asked); err != nil {
+			return err
+		}
 		f.setConsent(s, asked)
 	case mimi.ConsentCancel:
 		if before != asked {
 			return nil // nothing to cancel: no further action
 		}
 		f.setConsent(s, 0)
-	case mimi.ConsentGrant:
-		f.setConsent(s, granted)
-	case mimi.ConsentRevoke:
-		f.setConsent(s, revoked)
+	case mimi.ConsentGrant, mimi.ConsentRevoke:
+		next := decisions[e.ConsentOperation]
+		if before == next && len(e.ClientKeyPackages) == 0 {
+			return nil // known, and no news
+		}
+		if before == 0 {
+			if err := f.crowded(s, next); err != nil {
+				return err
+			}
+		}
+		f.setConsent(s, next)
 	}
-	f.toUser(now, u, mustMarshal(e))
+	f.toUser(now, u, other(u, s), mustMarshal(e))
 	return nil
+}
+
+// decisions are what operations of a target say.
+var decisions = map[mimi.ConsentOperation]consent{mimi.ConsentGrant: granted, mimi.ConsentRevoke: revoked}
+
+// other returns the provider of whom a user has to do with in a scope.
+func other(u *user, s scope) string {
+	if s.target == u.uri {
+		return s.requester.Provider()
+	}
+	return s.target.Provider()
 }
 
 // setConsent changes what is known of a scope; 0 forgets it.
@@ -167,6 +225,11 @@ func (f *Follower) noteConsent(s scope, c consent) {
 			u.waiting++
 		}
 	}
+	users, others := f.peerings(s)
+	for i, u := range users {
+		f.count(peering{u, others[i], false}, f.consent[s] != 0, c != 0)
+		f.count(peering{u, others[i], true}, f.consent[s] == asked, c == asked)
+	}
 	if pair := (claim{s.requester, s.target}); !s.room.IsZero() {
 		if f.consent[s] == granted {
 			f.grants[pair]--
@@ -183,6 +246,19 @@ func (f *Follower) noteConsent(s scope, c consent) {
 		return
 	}
 	f.consent[s] = c
+}
+
+// count keeps a count of dealings in step.
+func (f *Follower) count(p peering, before, after bool) {
+	switch {
+	case before == after:
+	case after:
+		f.dealings[p]++
+	default:
+		if f.dealings[p]--; f.dealings[p] == 0 {
+			delete(f.dealings, p)
+		}
+	}
 }
 
 // handOut notes where the Welcomes for the KeyPackages of a grant are to go, and that
@@ -236,21 +312,31 @@ func (f *Follower) decide(now time.Time, c *client, e *mimi.ConsentEntry) (other
 	if own != c.user.uri {
 		return other, refuse(statusForbidden, "%v of %v by a client of %v", e.ConsentOperation, own, c.user.uri)
 	}
+	var u *user // the other, if this provider is to tell it
+	if other.Provider() == f.cfg.Domain {
+		if u = f.users[other]; u == nil || u.deleted {
+			if u = nil; !f.cfg.Hide {
+				return other, refuse(statusNotFound, "no user %v", other)
+			}
+		}
+	}
+	if request {
+		if u != nil {
+			return other, f.applyConsent(now, u, s, e)
+		}
+		return other, nil
+	}
+	if f.consent[s] == 0 {
+		if err := f.crowded(s, decisions[e.ConsentOperation]); err != nil {
+			return other, err
+		}
+	}
 	if err := f.handOut(now, c.user, e.ClientKeyPackages); err != nil {
 		return other, err
 	}
-	if !request {
-		f.setConsent(s, map[mimi.ConsentOperation]consent{mimi.ConsentGrant: granted, mimi.ConsentRevoke: revoked}[e.ConsentOperation])
+	f.setConsent(s, decisions[e.ConsentOperation])
+	if u != nil {
+		f.toUser(now, u, f.cfg.Domain, mustMarshal(e))
 	}
-	if other.Provider() != f.cfg.Domain {
-		return other, nil
-	}
-	u := f.users[other]
-	if u == nil || u.deleted {
-		if f.cfg.Hide {
-			return other, nil
-		}
-		return other, refuse(statusNotFound, "no user %v", other)
-	}
-	return other, f.applyConsent(now, u, s, e)
+	return other, nil
 }

@@ -61,6 +61,7 @@ type boxed struct {
 	seq  uint64
 	at   time.Time
 	room ident.URI // of a Welcome, or zero
+	from string    // the provider whose room it is of, or whose user's consent
 	body []byte
 }
 
@@ -99,8 +100,19 @@ func (f *Follower) deliver(c *client, d Delivery) {
 	}
 }
 
-// toClient puts something into a client's mailbox.
+// toClient puts something into a client's mailbox. A provider has a share of it: what is
+// too much drops the oldest of that share, so that a client which is away costs no more,
+// and those of other providers lose nothing.
 func (f *Follower) toClient(now time.Time, c *client, b boxed) {
+	count, size := 1, len(b.body)
+	for i := len(c.box) - 1; i >= 0; i-- {
+		if o := &c.box[i]; o.from == b.from && o.room.IsZero() == b.room.IsZero() {
+			if count, size = count+1, size+len(o.body); count > f.limits.Mail || size > f.limits.MailBytes {
+				f.remove(boxKey(c.uri, o.seq))
+				c.box = slices.Delete(c.box, i, i+1)
+			}
+		}
+	}
 	c.nextBox++
 	b.seq, b.at = c.nextBox, now
 	c.box = append(c.box, b)
@@ -109,10 +121,10 @@ func (f *Follower) toClient(now time.Time, c *client, b boxed) {
 	f.deliver(c, Delivery{Client: c.uri, Seq: b.seq, About: b.room, Body: b.body})
 }
 
-// toUser puts something into the mailboxes of all clients of a user.
-func (f *Follower) toUser(now time.Time, u *user, body []byte) {
+// toUser puts something of another provider into the mailboxes of all clients of a user.
+func (f *Follower) toUser(now time.Time, u *user, from string, body []byte) {
 	for _, c := range u.clients {
-		f.toClient(now, c, boxed{body: body})
+		f.toClient(now, c, boxed{from: from, body: body})
 	}
 }
 
@@ -143,6 +155,17 @@ func (f *Follower) ack(in Ack) error {
 	return nil
 }
 
+// crowdedRooms reports whether a client is in as many rooms of a hub as it may be.
+func (f *Follower) crowdedRooms(c *client, hub string) bool {
+	n := 0
+	for r := range c.rooms {
+		if r.Provider() == hub {
+			n++
+		}
+	}
+	return n >= f.limits.Rooms
+}
+
 // emptyBox drops the oldest of a mailbox for which done holds.
 func (f *Follower) emptyBox(c *client, done func(boxed) bool) {
 	n := 0
@@ -160,6 +183,9 @@ func (f *Follower) join(in Join) error {
 	}
 	if err := f.local(in.Room, ident.KindRoom); err != nil {
 		return err
+	}
+	if c.rooms[in.Room] == nil && f.crowdedRooms(c, in.Room.Provider()) {
+		return refuse(statusTooManyRequests, "%v is in %d rooms of %s, want no more", c.uri, f.limits.Rooms, in.Room.Provider())
 	}
 	f.joinRoom(c, f.room(in.Room))
 	return nil

@@ -35,12 +35,26 @@ type Config struct {
 
 // Limits are bounds of this implementation; zero values mean the defaults.
 type Limits struct {
-	KeyPackages int           // of one client, waiting to be claimed; default 100
-	Claims      int           // of a user's key material by one requesting user in ClaimWindow; default 30
-	ClaimWindow time.Duration // default an hour
-	Requests    int           // for consent, waiting at one user; default 1000
-	Matches     int           // users that an inexact query may find; default 20
-	Remembered  int           // FanoutMessages of a room by which duplicates are known; default 1024
+	KeyPackages int // of one client, waiting to be claimed; default 100
+	Claims      int // of a user's key material by one requesting user in ClaimWindow; default 30
+	// PeerClaims are those through one provider, whose users may be as many as it likes;
+	// default 120.
+	PeerClaims   int
+	ClaimWindow  time.Duration // default an hour
+	Requests     int           // for consent, waiting at one user; default 1000
+	PeerRequests int           // of them, of the users of one provider; default 250
+	Consents     int           // remembered between a user and those of one provider; default 10000
+	Rooms        int           // of one hub that a client is in; default 1000
+	// Mail and MailBytes are what waits in a client's mailbox of the users of one
+	// provider, and MailBytes of its rooms as well. The oldest is dropped for the
+	// newest. Default 256 and 16 MiB.
+	Mail, MailBytes int
+	// RoomLog and HubLog are the bytes of events that wait for a room's clients, and for
+	// those of all rooms of a hub. The room's oldest are dropped for the newest. Default
+	// 64 MiB and 1 GiB.
+	RoomLog, HubLog int
+	Matches         int // users that an inexact query may find; default 20
+	Remembered      int // FanoutMessages of a room by which duplicates are known; default 1024
 	// Retention is how long events are kept for a client that does not fetch them;
 	// default 30 days.
 	Retention time.Duration
@@ -50,7 +64,10 @@ func (l Limits) orDefault() Limits {
 	for _, d := range []struct {
 		v    *int
 		want int
-	}{{&l.KeyPackages, 100}, {&l.Claims, 30}, {&l.Requests, 1000}, {&l.Matches, 20}, {&l.Remembered, 1024}} {
+	}{
+		{&l.KeyPackages, 100}, {&l.Claims, 30}, {&l.PeerClaims, 120}, {&l.Requests, 1000}, {&l.PeerRequests, 250}, {&l.Consents, 10000}, {&l.Rooms, 1000},
+		{&l.Mail, 256}, {&l.MailBytes, 16 << 20}, {&l.RoomLog, 64 << 20}, {&l.HubLog, 1 << 30}, {&l.Matches, 20}, {&l.Remembered, 1024},
+	} {
 		if *d.v == 0 {
 			*d.v = d.want
 		}
@@ -69,16 +86,18 @@ type Follower struct {
 	cfg    *Config
 	limits Limits
 
-	users   map[ident.URI]*user
-	clients map[ident.URI]*client
-	rooms   map[ident.URI]*room
-	given   map[string]given // KeyPackages that were given out, by reference
-	consent map[scope]consent
-	grants  map[claim]int         // for how many rooms alone a target has granted a requester
-	claims  map[claim][]time.Time // those within the window; not kept over a restart
-	pending map[uint64]call       // requests that were not answered yet; not kept either
-	next    uint64                // the last request's number
-	sweep   time.Time             // when to look for what has expired
+	users    map[ident.URI]*user
+	clients  map[ident.URI]*client
+	rooms    map[ident.URI]*room
+	given    map[string]given // KeyPackages that were given out, by reference
+	consent  map[scope]consent
+	grants   map[claim]int         // for how many rooms alone a target has granted a requester
+	dealings map[peering]int       // consents, and those of them that are asked for
+	claims   map[claim][]time.Time // those within the window; not kept over a restart
+	logged   map[string]int        // bytes in the logs of a hub's rooms
+	pending  map[uint64]call       // requests that were not answered yet; not kept either
+	next     uint64                // the last request's number
+	sweep    time.Time             // when to look for what has expired
 
 	out Output
 }
@@ -92,16 +111,18 @@ func New(cfg *Config) (*Follower, error) {
 		return nil, fmt.Errorf("follower: Config.Groups is empty, want one cipher suite at least")
 	}
 	return &Follower{
-		cfg:     cfg,
-		limits:  cfg.Limits.orDefault(),
-		users:   map[ident.URI]*user{},
-		clients: map[ident.URI]*client{},
-		rooms:   map[ident.URI]*room{},
-		given:   map[string]given{},
-		consent: map[scope]consent{},
-		grants:  map[claim]int{},
-		claims:  map[claim][]time.Time{},
-		pending: map[uint64]call{},
+		cfg:      cfg,
+		limits:   cfg.Limits.orDefault(),
+		users:    map[ident.URI]*user{},
+		clients:  map[ident.URI]*client{},
+		rooms:    map[ident.URI]*room{},
+		given:    map[string]given{},
+		consent:  map[scope]consent{},
+		grants:   map[claim]int{},
+		dealings: map[peering]int{},
+		claims:   map[claim][]time.Time{},
+		logged:   map[string]int{},
+		pending:  map[uint64]call{},
 	}, nil
 }
 

@@ -82,6 +82,9 @@ func (f *Follower) call(now time.Time, in Call) error {
 		if err = callRoom(&r, mimi.EndpointUpdate, in.Room); err == nil {
 			err = c.entersAs(body)
 		}
+		if err == nil && isExternalCommit(body) && c.rooms[in.Room] == nil && f.crowdedRooms(c, in.Room.Provider()) {
+			err = refuse(statusTooManyRequests, "%v is in %d rooms of %s, want no more", c.uri, f.limits.Rooms, in.Room.Provider())
+		}
 		if err == nil && isExternalCommit(body) && f.joinRoom(c, f.room(in.Room)) {
 			joins = in.Room
 		}

@@ -95,6 +95,13 @@ func (p *Profile) check() error {
 	return nil
 }
 
+// Bounds of a query, which every user's profile is compared with; choices of this
+// implementation.
+const (
+	maxElements = 16
+	maxValue    = 1024 // bytes
+)
+
 // findUsers answers a query.
 func (f *Follower) findUsers(in FindUsers) error {
 	response := &mimi.IdentifierResponse{}
@@ -103,8 +110,14 @@ func (f *Follower) findUsers(in FindUsers) error {
 		response.ResponseCode = mimi.QueryForbidden
 		return nil
 	}
+	if n := len(in.Request.QueryElements); n > maxElements {
+		return refuse(statusBadRequest, "%d query_elements, want at most %d", n, maxElements)
+	}
 	inexact := false
 	for _, q := range in.Request.QueryElements {
+		if len(q.SearchValue) > maxValue {
+			return refuse(statusBadRequest, "searchValue of %d bytes, want at most %d", len(q.SearchValue), maxValue)
+		}
 		if !known(&q) {
 			response.ResponseCode = mimi.QueryUnsupportedField
 			return nil

@@ -43,7 +43,8 @@ type given struct {
 	notAfter time.Time
 }
 
-// claim is whose material whom gets.
+// claim is whose material whom gets. The requester is a user or, for all of its, the
+// provider that the request came through.
 type claim struct{ requester, target ident.URI }
 
 func (f *Follower) publish(now time.Time, in Publish) error {
@@ -122,6 +123,9 @@ func (f *Follower) claimKeyMaterial(now time.Time, in ClaimKeyMaterial) error {
 	if err := r.Check(); err != nil {
 		return refuse(statusBadRequest, "%v", err)
 	}
+	if c := &r.RequiredCapabilities; max(len(r.AcceptableCiphersuites), len(c.Extensions), len(c.Proposals), len(c.Credentials)) > maxRequired {
+		return refuse(statusBadRequest, "a list of more than %d suites or capabilities", maxRequired)
+	}
 	target, requester, err := f.checkClaim(in.From, r)
 	if err != nil {
 		return err
@@ -132,22 +136,36 @@ func (f *Follower) claimKeyMaterial(now time.Time, in ClaimKeyMaterial) error {
 	if response.UserStatus = f.claimStatus(u, requester, r.RoomID); response.UserStatus != mimi.UserSuccess {
 		return nil
 	}
-	key := claim{requester, target}
-	recent := within(f.claims[key], now, f.limits.ClaimWindow)
-	if len(recent) >= f.limits.Claims {
-		return &Refusal{
-			Status: statusTooManyRequests, After: recent[0].Add(f.limits.ClaimWindow).Sub(now),
-			Reason: requester.String() + " has claimed key material of this user too often",
+	through, err := ident.NewURI(ident.KindProvider, in.From)
+	if err != nil {
+		return refuse(statusForbidden, "%v", err)
+	}
+	limited := []struct {
+		claim
+		most int
+	}{{claim{requester, target}, f.limits.Claims}, {claim{through, target}, f.limits.PeerClaims}}
+	for _, l := range limited {
+		if recent := within(f.claims[l.claim], now, f.limits.ClaimWindow); len(recent) >= l.most {
+			return &Refusal{
+				Status: statusTooManyRequests, After: recent[0].Add(f.limits.ClaimWindow).Sub(now),
+				Reason: l.requester.String() + " has claimed key material of this user too often",
+			}
 		}
 	}
-	f.claims[key] = append(recent, now)
+	for _, l := range limited {
+		f.claims[l.claim] = append(within(f.claims[l.claim], now, f.limits.ClaimWindow), now)
+	}
 	f.give(now, u, r, response)
 	return nil
 }
 
+// maxRequired bounds what is looked for in each KeyPackage; a choice of this
+// implementation.
+const maxRequired = 256
+
 // within returns those of the times, in order, that are no longer ago than d.
 func within(times []time.Time, now time.Time, d time.Duration) []time.Time {
-	return slices.DeleteFunc(times, func(t time.Time) bool { return now.Sub(t) >= d })
+	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t) >= d })
 }
 
 // checkClaim checks who asks for whom.

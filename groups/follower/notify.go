@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ func (Notify) input() {}
 type room struct {
 	uri   ident.URI
 	log   []entry // what some client has not acknowledged, the oldest first
+	size  int     // of all in log
 	last  uint64  // the number of the last entry there was
 	seen  map[digest]bool
 	order []digest // of seen, a ring whose oldest is at turn
@@ -39,6 +41,9 @@ type entry struct {
 	body []byte // a FanoutMessage
 	left int    // how many of the room's clients have not acknowledged it
 }
+
+// size is what an entry counts for in Limits.
+func (e *entry) size() int { return len(e.body) + 128 }
 
 // cursor is how far a client has fetched a room's events.
 type cursor struct {
@@ -112,12 +117,15 @@ func (f *Follower) welcome(now time.Time, uri ident.URI, w *message.Welcome, bod
 			continue
 		}
 		c := f.clients[g.client]
+		if c.rooms[uri] == nil && f.crowdedRooms(c, uri.Provider()) {
+			continue // a hub that makes rooms for a client without end
+		}
 		r = f.room(uri)
 		f.joinRoom(c, r)
 		at := c.rooms[uri]
 		at.welcome = r.last + 1
 		f.put(cursorKey(c.uri, uri), cursorRecord(at))
-		f.toClient(now, c, boxed{room: uri, body: body})
+		f.toClient(now, c, boxed{room: uri, from: uri.Provider(), body: body})
 		if !slices.ContainsFunc(c.packages, func(k keyPackage) bool { return k.ref == ref }) { // not one of last resort
 			delete(f.given, ref)
 			f.remove(givenKey(ref))
@@ -142,12 +150,25 @@ func (f *Follower) room(uri ident.URI) *room {
 func (f *Follower) log(now time.Time, r *room, body []byte) {
 	r.last++
 	e := entry{seq: r.last, at: now, body: body, left: len(r.in)}
-	r.log = append(r.log, e)
+	f.append(r, e)
+	n, size, all := 0, r.size, f.logged[r.uri.Provider()]
+	for n < len(r.log)-1 && (size > f.limits.RoomLog || all > f.limits.HubLog) {
+		size, all = size-r.log[n].size(), all-r.log[n].size()
+		n++
+	}
+	f.dropLog(r, n) // what a client has not fetched is not to grow without end
 	f.put(logKey(r.uri, e.seq), stamped(now, body))
 	f.put(roomKey(r.uri), number(r.last))
 	for _, at := range r.in {
 		f.deliver(at.client, Delivery{Client: at.client.uri, Room: r.uri, Seq: e.seq, Body: body})
 	}
+}
+
+// append adds an entry to a room's log.
+func (f *Follower) append(r *room, e entry) {
+	r.log = append(r.log, e)
+	r.size += e.size()
+	f.logged[r.uri.Provider()] += e.size()
 }
 
 // remember notes an event among the last ones.
@@ -172,12 +193,9 @@ func (f *Follower) remember(r *room, sum digest) {
 // acknowledge moves a client's cursor and drops the events that nobody waits for any
 // more. Those that were dropped for their age are not in the log.
 func (f *Follower) acknowledge(r *room, at *cursor, seq uint64) {
-	for i := range r.log {
-		if e := &r.log[i]; e.seq > seq {
-			break
-		} else if e.seq > at.acked {
-			e.left--
-		}
+	first, _ := slices.BinarySearchFunc(r.log, at.acked+1, func(e entry, seq uint64) int { return cmp.Compare(e.seq, seq) })
+	for i := first; i < len(r.log) && r.log[i].seq <= seq; i++ {
+		r.log[i].left--
 	}
 	at.acked = seq
 	n := slices.IndexFunc(r.log, func(e entry) bool { return e.left > 0 })
@@ -189,8 +207,17 @@ func (f *Follower) acknowledge(r *room, at *cursor, seq uint64) {
 
 // dropLog drops the first n events of a log.
 func (f *Follower) dropLog(r *room, n int) {
-	for _, e := range r.log[:n] {
+	hub := r.uri.Provider()
+	for i := range r.log[:n] {
+		e := &r.log[i]
 		f.remove(logKey(r.uri, e.seq))
+		r.size -= e.size()
+		if f.logged[hub] -= e.size(); f.logged[hub] == 0 {
+			delete(f.logged, hub)
+		}
 	}
-	r.log = slices.Delete(r.log, 0, n)
+	clear(r.log[:n]) // the bodies are not to outlive their log
+	if r.log = r.log[n:]; len(r.log) == 0 {
+		r.log = nil
+	}
 }

@@ -253,7 +253,7 @@ func (f *Follower) readLog(parts []string, value []byte) error {
 	if e.at, e.body, err = readStamped(value); err != nil {
 		return err
 	}
-	r.log = append(r.log, e)
+	f.append(r, e)
 	return nil
 }
 
@@ -329,6 +329,17 @@ func (f *Follower) readBox(parts []string, value []byte) error {
 		}
 	}
 	b.body = slices.Clone(value[n:])
+	if b.from = b.room.Provider(); n == 2 {
+		e, err := mimi.ParseConsentEntry(b.body)
+		if err != nil {
+			return err
+		}
+		s, err := scopeOf(e)
+		if err != nil {
+			return err
+		}
+		b.from = other(c.user, s)
+	}
 	c.box = append(c.box, b)
 	return nil
 }
