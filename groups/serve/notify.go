@@ -84,6 +84,7 @@ func (p *Provider) deliverHere(s hub.Send) {
 func (p *Provider) delivered(s hub.Send, err error) {
 	if err == nil {
 		p.stats.notified.Add(uint64(s.Messages))
+		p.stats.notifies.Add(1)
 		p.stepHub(hub.Delivered{Room: s.Room, To: s.To, Last: s.Last}, nil)
 		return
 	}

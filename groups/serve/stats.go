@@ -13,6 +13,7 @@ type Stats struct {
 	Refused    uint64 `json:"refused"`    // of them, with a status code that is no success
 	Accepted   uint64 `json:"accepted"`   // messages, by the hub
 	Notified   uint64 `json:"notified"`   // events that followers have accepted
+	Notifies   uint64 `json:"notifies"`   // requests that they came in
 	Failed     uint64 `json:"failed"`     // requests to notify that are made again
 	Deliveries uint64 `json:"deliveries"` // to own clients
 	Reports    uint64 `json:"reports"`    // of abuse
@@ -22,7 +23,7 @@ type Stats struct {
 
 // counters are what Stats is made of.
 type counters struct {
-	requests, refused, accepted, notified, failed, deliveries, reports atomic.Uint64
+	requests, refused, accepted, notified, notifies, failed, deliveries, reports atomic.Uint64
 
 	reporting sync.Mutex // held during Config.Reported
 }
@@ -33,7 +34,7 @@ func (p *Provider) Stats() Stats {
 	commits, records := p.journal.Counts()
 	return Stats{
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Accepted: c.accepted.Load(), Notified: c.notified.Load(),
-		Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
+		Notifies: c.notifies.Load(), Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
 		Commits: commits, Records: records,
 	}
 }
