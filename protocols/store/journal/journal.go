@@ -113,6 +113,9 @@ func (j *Journal) write(records []protocols.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
+	// Steps that wait together have mostly written the same few keys, such as a room's
+	// head.
+	records = store.Latest(records)
 	// There is no way back from a step, so that nothing may end its commit early.
 	err := j.store.Commit(context.Background(), records)
 	if err == nil {
