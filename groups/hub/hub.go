@@ -74,9 +74,11 @@ type Config struct {
 	KeyPackages int
 }
 
-// Defaults of [Config]; all are choices of this implementation.
+// Defaults of [Config]; all are choices of this implementation. A batch is to be no
+// larger than what a follower remembers to know duplicates by: that of package follower
+// has the last 1024 of a room.
 const (
-	DefaultBatchMessages = 64
+	DefaultBatchMessages = 512
 	DefaultBatchBytes    = 256 << 10
 	DefaultRetryMin      = time.Second
 	DefaultRetryMax      = 5 * time.Minute
