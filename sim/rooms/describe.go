@@ -33,6 +33,10 @@ func (f *Frame) Summary() string {
 		return join(fmt.Sprint(f.Status), " ")
 	case Call:
 		what = join(string(f.Endpoint), ": ")
+	case Reply:
+		if what == "" {
+			what = "done"
+		}
 	case Publish:
 		what = "store " + what
 	case Creation:
@@ -56,6 +60,11 @@ func (f *Frame) Holds() string {
 	case Creation:
 		return "GroupInfo, tree"
 	case Delivery:
+		if f.Struct == "ConsentEntry" {
+			if e, err := mimi.ParseConsentEntry(f.Body); err == nil {
+				return consent(e)
+			}
+		}
 		return fanouts(f.Body)
 	}
 	e, ok := mimi.FindEndpoint(f.Endpoint)
@@ -96,6 +105,14 @@ func (f *Frame) Holds() string {
 		return fanouts(f.Body)
 	case *mimi.GroupInfoRequest:
 		return ""
+	case *mimi.ConsentEntry:
+		return consent(m)
+	case *mimi.IdentifierRequest:
+		return query(m)
+	case *mimi.IdentifierResponse:
+		return found(m)
+	case *mimi.AbuseReport:
+		return "about " + last(string(m.AllegedAbuserURI))
 	case *mimi.GroupInfoResponse:
 		if m.Status == mimi.GroupInfoSuccess {
 			return "encrypted GroupInfo"
@@ -198,8 +215,15 @@ func Tell(e member.Event) string {
 			return "knows that its message was accepted"
 		}
 		return "knows that its message was accepted and franked"
+	case member.Found:
+		if e.Response.ResponseCode == mimi.QueryNotFound {
+			return "finds nobody"
+		}
+		return "finds " + found(e.Response)
+	case member.ConsentChanged:
+		return told(e.Entry)
 	case member.Failed:
-		return fmt.Sprintf("failed to %s: %v", e.What, e.Why)
+		return fmt.Sprintf("failed to %s: %s", e.What, strings.TrimPrefix(e.Why.Error(), "member: "))
 	case member.Refused:
 		return fmt.Sprintf("refuses %s: %v", e.What, e.Why)
 	case member.Gap:

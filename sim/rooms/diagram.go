@@ -3,6 +3,7 @@ package rooms
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,9 +18,12 @@ func (s *Story) Diagram() *trace.Diagram {
 	d := &trace.Diagram{
 		Level: true,
 		Title: "A room over three providers",
-		Sub:   fmt.Sprintf("draft-ietf-mimi-protocol-06, Section 3, policy %s, seed %d", s.Policy.Name, s.World.cfg.Seed),
+		Sub:   fmt.Sprintf("draft-ietf-mimi-protocol-06, %s, policy %s, seed %d", s.Parts(), s.Policy.Name, s.World.cfg.Seed),
 	}
-	for _, domain := range []string{"a.example", "b.example", "c.example"} {
+	if s.more != nil {
+		d.Title = "A room over four providers"
+	}
+	for _, domain := range slices.Sorted(maps.Keys(s.World.providers)) {
 		actor := trace.Actor{Node: domain, Role: trace.Partner, Note: "follower"}
 		if domain == Clubhouse.Provider() {
 			actor.Role, actor.Note = trace.Gatekeeper, "hub and follower"
@@ -62,6 +66,15 @@ func (s *Story) Diagram() *trace.Diagram {
 			}
 		}
 	}
+	for _, domain := range slices.Sorted(maps.Keys(s.World.providers)) {
+		for _, r := range s.World.providers[domain].Reports {
+			e := trace.Entry{At: r.At, Node: domain, Event: "report", Note: "the frank holds"}
+			if slices.ContainsFunc(r.Franks, func(err error) bool { return err != nil }) {
+				e.Event, e.Note = trace.Reject, "report that proves nothing"
+			}
+			d.Entries = append(d.Entries, e)
+		}
+	}
 	// What arrives goes before what it leads to.
 	slices.SortStableFunc(d.Entries, func(a, b trace.Entry) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(rank(a.Event), rank(b.Event)))
@@ -102,6 +115,9 @@ func (f *Frame) label() string {
 	case Publish:
 		return "[KeyPackages]"
 	}
+	if f.Kind == Reply && f.Holds() == "" {
+		return "[done]"
+	}
 	return "[" + strings.ReplaceAll(f.Holds(), "PrivateMessage", "Message") + "]" // as in the draft's figures
 }
 
@@ -120,6 +136,10 @@ func chip(e member.Event) (trace.Entry, bool) {
 			text, _ = e.Content.Body.PlainText()
 		}
 		return trace.Entry{Event: trace.Deliver, Note: text}, true
+	case member.Found:
+		return trace.Entry{Event: "found", Note: strings.TrimPrefix(Tell(e), "finds ")}, true
+	case member.ConsentChanged:
+		return trace.Entry{Event: trace.Event(e.Entry.ConsentOperation.String()), Note: told(e.Entry)}, true
 	case member.Proposed:
 		return trace.Entry{Event: "proposals", Note: "wait for a Commit"}, true
 	case member.Failed, member.Refused, member.Gap:

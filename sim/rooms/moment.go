@@ -2,19 +2,30 @@ package rooms
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/mimi-lab/mimi-lab/sim/des"
 )
 
 // Moment is a line of a transcript: a frame that is sent, or what the user of a
-// device is told.
+// device or the operator of a provider is told.
 type Moment struct {
-	At     des.Time
-	Frame  *Frame // nil for an event
-	Device *Device
-	Text   string // see [Tell]
-	after  int    // how many frames had been sent
+	At    des.Time
+	Frame *Frame // nil for an event
+	// Device or Provider is who is told.
+	Device   *Device
+	Provider *Provider
+	Text     string // see [Tell]
+	after    int    // how many frames had been sent
+}
+
+// Who returns the short name of who is told.
+func (m *Moment) Who() string {
+	if m.Provider != nil {
+		return m.Provider.Domain
+	}
+	return Short(m.Device.Name)
 }
 
 // Moments returns what happened from one time until before another, in its order. It
@@ -30,6 +41,14 @@ func (s *Story) Moments(from, to des.Time) (list []Moment) {
 		for _, x := range d.Events {
 			if text := Tell(x.Event); text != "" && within(x.At) {
 				list = append(list, Moment{At: x.At, Device: d, Text: text, after: x.Frames})
+			}
+		}
+	}
+	for _, domain := range slices.Sorted(maps.Keys(s.World.providers)) {
+		p := s.World.providers[domain]
+		for _, r := range p.Reports {
+			if within(r.At) {
+				list = append(list, Moment{At: r.At, Provider: p, Text: r.tell(), after: r.Frames})
 			}
 		}
 	}

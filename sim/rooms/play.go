@@ -29,6 +29,7 @@ type Story struct {
 	// was; waited says that his proposals waited at Cathy for a Commit.
 	gone   int
 	waited bool
+	more   *more // of PlayAll
 }
 
 // Section is one of the draft's, with what was sent in it.
@@ -57,6 +58,14 @@ func (s *Section) Heading() string {
 	return s.Number + " " + s.Title
 }
 
+// Parts says which sections of the draft the story is of.
+func (s *Story) Parts() string {
+	if s.more != nil {
+		return "Sections 3, 5.7 to 5.9 and 8"
+	}
+	return "Section 3"
+}
+
 // cast are the roles of the three, by policy: Alice may add Bob in his, Bob may add
 // Cathy in hers, and she may speak.
 type cast struct{ alice, bob, cathy string }
@@ -82,9 +91,12 @@ func Policies() (names []string) {
 // pause is between what the three do.
 const pause = des.Second
 
-// Play acts the draft's example out, in a room with one of [Policies], and judges it. An error says that it could not begin; what goes wrong in it is among
-// the Findings.
-func Play(cfg Config, policy string) (*Story, error) {
+// Play acts the draft's example out, in a room with one of [Policies], and judges it.
+// An error says that it could not begin; what goes wrong in it is among the Findings.
+func Play(cfg Config, policy string) (*Story, error) { return enact(cfg, policy, nil) }
+
+// enact plays the example, and what comes after it if there is more.
+func enact(cfg Config, policy string, m *more) (*Story, error) {
 	p, ok := room.PolicyByName(policy)
 	c, known := casts[policy]
 	if !ok || !known {
@@ -99,8 +111,11 @@ func Play(cfg Config, policy string) (*Story, error) {
 			return nil, err
 		}
 	}
-	s := &Story{World: w, Policy: p}
+	s := &Story{World: w, Policy: p, more: m}
 	err = s.play(c)
+	if err == nil && m != nil {
+		err = s.playMore(c)
+	}
 	s.judge(err)
 	return s, nil
 }

@@ -13,17 +13,29 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
+	"github.com/mimi-lab/mimi-lab/sim/des"
 )
 
 // Provider is a provider's hub and follower, with their records.
 type Provider struct {
-	Domain         string
+	Domain string
+	// Reports are those of abuse that its hub has accepted.
+	Reports []Report
+
 	hub            *hub.Hub
 	hubConfig      hub.Config
 	hubStore       store
 	follower       *follower.Follower
 	followerConfig *follower.Config
 	followerStore  store
+}
+
+// Report is one of abuse, as the hub's provider has it.
+type Report struct {
+	At des.Time
+	// Frames is how many had been sent by then.
+	Frames int
+	*hub.Report
 }
 
 // ExternalSender is what the provider's hub signs its proposals with.
@@ -47,6 +59,9 @@ func (w *World) stepHub(p *Provider, in hub.Input) (hub.Output, error) {
 		return out, err
 	}
 	p.hubStore.apply(out.Persist)
+	if out.Report != nil {
+		p.Reports = append(p.Reports, Report{At: w.Now(), Frames: len(w.frames), Report: out.Report})
+	}
 	for _, s := range out.Sends {
 		s.Body = slices.Clone(s.Body)
 		w.notify(p, s)

@@ -25,12 +25,15 @@ func (s *Story) Holds() bool {
 	return !slices.ContainsFunc(s.Findings, func(f Finding) bool { return len(f.Broken) > 0 })
 }
 
+// promise is what is to hold, and what finds out where it does not.
+type promise struct {
+	text   string
+	broken func() []string
+}
+
 // judge finds out what holds. played is what play returned.
 func (s *Story) judge(played error) {
-	for _, p := range []struct {
-		promise string
-		broken  func() []string
-	}{
+	promises := []promise{
 		{"the flow came to its end, and no client met an error", func() []string { return s.troubles(played) }},
 		{"ClientA1, ClientC1 and ClientC3 are in the room, and no others", s.strangers},
 		{"they agree on the epoch authenticator and the room state", s.disagreements},
@@ -39,8 +42,13 @@ func (s *Story) judge(played error) {
 		{"Bob's proposals waited at the hub until Cathy committed them", s.unleft},
 		{"b.example and Bob's clients got nothing after he had left", s.afterwards},
 		{"no provider saw a message's plaintext, sent or stored", s.leaks},
-	} {
-		f := Finding{Promise: p.promise}
+	}
+	if s.more != nil {
+		promises[len(promises)-1].text = "no provider saw plaintext of a message but of the one reported"
+		promises = append(promises, s.promisesMore()...)
+	}
+	for _, p := range promises {
+		f := Finding{Promise: p.text}
 		if f.Broken = p.broken(); len(f.Broken) > maxBroken {
 			f.Broken = append(f.Broken[:maxBroken:maxBroken], fmt.Sprintf("%d more", len(f.Broken)-maxBroken))
 		}
@@ -60,6 +68,9 @@ func (s *Story) troubles(played error) (list []string) {
 		for _, x := range d.Events {
 			switch e := x.Event.(type) {
 			case member.Failed:
+				if s.more != nil && d == s.alice && slices.Contains(s.more.refused, e.ID) {
+					continue // as it is to be
+				}
 				list = append(list, fmt.Sprintf("%s failed to %s: %v", d.Name, e.What, e.Why))
 			case member.Refused:
 				list = append(list, fmt.Sprintf("%s refused %s: %v", d.Name, e.What, e.Why))
@@ -234,6 +245,9 @@ func (s *Story) leaks() (list []string) {
 	for _, m := range s.said {
 		text := []byte(m.text)
 		for _, f := range s.World.frames {
+			if s.more != nil && f.Endpoint == mimi.EndpointReportAbuse && m.text == s.more.reported {
+				continue // which discloses it
+			}
 			if bytes.Contains(f.Body, text) {
 				list = append(list, fmt.Sprintf("%q in frame %d, from %s to %s", m.text, f.Number, f.From, f.To))
 			}

@@ -121,6 +121,10 @@ func (w *World) suite(label string) (suite.Suite, error) {
 // AddProvider adds a provider, which is a hub for its rooms and a follower for its
 // users.
 func (w *World) AddProvider(domain string) (*Provider, error) {
+	return w.addProvider(domain, w.cfg.NeedConsent)
+}
+
+func (w *World) addProvider(domain string, needConsent bool) (*Provider, error) {
 	if w.providers[domain] != nil {
 		return nil, fmt.Errorf("rooms: there is a provider %s", domain)
 	}
@@ -147,7 +151,7 @@ func (w *World) AddProvider(domain string) (*Provider, error) {
 			EpochTolerance: 1,
 		},
 		followerConfig: &follower.Config{
-			Domain: domain, NeedConsent: w.cfg.NeedConsent,
+			Domain: domain, NeedConsent: needConsent,
 			Groups: map[suite.ID]*mls.Config{w.cfg.Suite: {Suite: s, Components: room.DefaultPoints.MLSComponents()}},
 		},
 	}
