@@ -25,12 +25,13 @@ type section struct {
 	Moments []moment `json:"moments"`
 }
 
-// moment is a message, or what the user of a client was told.
+// moment is a message, or what the user of a client or a provider's operator was told.
 type moment struct {
-	At      des.Time `json:"at"` // nanoseconds since the start
-	Message *message `json:"message,omitempty"`
-	Client  string   `json:"client,omitempty"`
-	Told    string   `json:"told,omitempty"`
+	At       des.Time `json:"at"` // nanoseconds since the start
+	Message  *message `json:"message,omitempty"`
+	Client   string   `json:"client,omitempty"`
+	Provider string   `json:"provider,omitempty"`
+	Told     string   `json:"told,omitempty"`
 }
 
 type message struct {
@@ -70,6 +71,10 @@ func asJSON(o *roomsOptions, s *rooms.Story) *played {
 		}
 		out := section{Number: sec.Number, Title: sec.Title}
 		for _, m := range s.Moments(sec.At, to) {
+			if m.Provider != nil {
+				out.Moments = append(out.Moments, moment{At: m.At, Provider: m.Provider.Domain, Told: m.Text})
+				continue
+			}
 			if m.Frame == nil {
 				out.Moments = append(out.Moments, moment{At: m.At, Client: m.Device.URI.String(), Told: m.Text})
 				continue

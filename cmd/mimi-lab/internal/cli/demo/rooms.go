@@ -22,6 +22,7 @@ type roomsOptions struct {
 	Verbose bool
 	JSON    bool
 	Out     string
+	All     bool
 	Fault   string
 }
 
@@ -41,8 +42,13 @@ field by field, each where it is first seen.
 
 It ends with a verdict on what rooms promise: agreement, delivery, franking,
 nothing after leaving, no plaintext at a provider. A promise that is broken
-exits with 3. The same seed gives the same keys, bytes and times.`,
+exits with 3. The same seed gives the same keys, bytes and times.
+
+--all goes on with sections 5.7 to 5.9: Alice finds Xavier of x.example, asks
+for his consent and adds him; Cathy reports what he says to the hub, whose frank
+proves it.`,
 		Example: `  mimi-lab demo rooms
+  mimi-lab demo rooms --all
   mimi-lab demo rooms -v --policy moderated --out rooms.svg
   mimi-lab demo rooms --seed 7 --json`,
 		Args: command.NoArgs,
@@ -52,6 +58,7 @@ exits with 3. The same seed gives the same keys, bytes and times.`,
 	c.Flags().StringVar(&o.Policy, "policy", "administered", "the room's: "+strings.Join(rooms.Policies(), ", "))
 	c.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "print the decoded structs")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object")
+	c.Flags().BoolVar(&o.All, "all", false, "play the sections on finding users, consent and abuse as well")
 	c.Flags().StringVarP(&o.Out, "out", "o", "", "`file` for the sequence diagram, an SVG")
 	c.Flags().StringVar(&o.Fault, "fault", "", "what happens to a notify, to see the verdict fail: forget, alter")
 	return c
@@ -72,7 +79,11 @@ func runRooms(o *roomsOptions) error {
 	if !ok {
 		return command.Unknown("fault", o.Fault, []string{"forget", "alter"}, "There are forget and alter.")
 	}
-	s, err := rooms.Play(rooms.Config{Seed: o.Seed, Fault: rooms.FaultInFanout(fault)}, o.Policy)
+	play := rooms.Play
+	if o.All {
+		play = rooms.PlayAll
+	}
+	s, err := play(rooms.Config{Seed: o.Seed, Fault: rooms.FaultInFanout(fault)}, o.Policy)
 	if err != nil {
 		return err
 	}

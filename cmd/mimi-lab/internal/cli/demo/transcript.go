@@ -25,7 +25,11 @@ func writeTranscript(o *roomsOptions, s *rooms.Story) error {
 	w := bufio.NewWriter(o.IO.Out)
 	t := &transcript{o, s, make(map[string]*rooms.Frame)}
 	fmt.Fprintf(w, "%v, hub a.example, policy %s, seed %d\n", rooms.Clubhouse, t.Policy, t.Seed)
-	fmt.Fprintf(w, "draft-ietf-mimi-protocol-06, Section 3: Example protocol flow\n")
+	parts := s.Parts()
+	if !t.All {
+		parts += ": Example protocol flow"
+	}
+	fmt.Fprintf(w, "draft-ietf-mimi-protocol-06, %s\n", parts)
 	for i := range t.story.Sections {
 		t.section(w, i)
 	}
@@ -44,8 +48,7 @@ func (t *transcript) section(w io.Writer, i int) {
 	fmt.Fprintf(w, "%s\n\n", t.IO.Paint(term.Faint, sec.Act))
 	for _, m := range t.story.Moments(from, to) {
 		if m.Frame == nil {
-			text := fmt.Sprintf("%s %s", rooms.Short(m.Device.Name), m.Text)
-			for j, line := range term.Wrap(text, inspect.Columns-11) {
+			for j, line := range term.Wrap(m.Who()+" "+m.Text, inspect.Columns-11) {
 				lead := "         "
 				if j > 0 {
 					lead += "  "
