@@ -22,16 +22,17 @@ import (
 
 // serveOptions are those of the command provider serve.
 type serveOptions struct {
-	IO      *term.IO
-	Config  string
-	Dev     string
-	Domain  string
-	Listen  string
-	Admin   string
-	Clients string
-	Users   []string
-	For     time.Duration // 0 means without end
-	Verbose bool
+	IO          *term.IO
+	Config      string
+	Dev         string
+	Domain      string
+	Listen      string
+	Admin       string
+	Clients     string
+	Users       []string
+	NeedConsent bool
+	For         time.Duration // 0 means without end
+	Verbose     bool
 }
 
 func newServe(t *term.IO) *cobra.Command {
@@ -86,6 +87,7 @@ and what the hub signs with, for rooms that they make.`,
 	c.Flags().StringVar(&o.Clients, "clients", "", "`address` where its own users' clients connect (default: that of --config, or any port of 127.0.0.1 with --dev)")
 	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
 	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider, or of one with a client: alice/ClientA1; may be repeated")
+	c.Flags().BoolVar(&o.NeedConsent, "need-consent", false, "let users be added by those alone whom they let (default: what --config says, or by all whom they do not block)")
 	c.Flags().DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	c.Flags().BoolVar(&o.Verbose, "verbose", false, "log each request")
 	return c
@@ -191,6 +193,7 @@ func (o *serveOptions) settings() (*settings, error) {
 	if o.Admin != "" {
 		s.Admin = o.Admin
 	}
+	s.NeedConsent = s.NeedConsent || o.NeedConsent
 	return s, nil
 }
 
