@@ -2,7 +2,7 @@ package serve
 
 import (
 	"context"
-
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -189,6 +189,14 @@ func (p *Provider) Serve(l net.Listener) error {
 	}
 	return err
 }
+
+// Handler returns what [Provider.Serve] answers requests with, for a program that has a
+// server of its own, and TLS what that server needs: requests are told apart by the
+// certificates of their connections.
+func (p *Provider) Handler() http.Handler { return p.handler }
+
+// TLS returns the configuration of connections for [Provider.Handler].
+func (p *Provider) TLS() *tls.Config { return p.http.TLSConfig.Clone() }
 
 // Done is closed when the provider has stopped working.
 func (p *Provider) Done() <-chan struct{} { return p.ctx.Done() }

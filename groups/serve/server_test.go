@@ -184,3 +184,28 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+// TestHandler serves a provider by a server that is not its own.
+func TestHandler(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, "a.example")
+	p := w.providers["a.example"]
+	s := &http.Server{Handler: p.Handler(), TLSConfig: p.TLS()}
+	l := w.net.listen("a.example")
+	go func() { _ = s.ServeTLS(l, "", "") }()
+	t.Cleanup(func() { _ = s.Close() })
+	for path, want := range map[string]int{mimi.DirectoryPath: 200, "/notify/x": 401} {
+		r := must(http.NewRequest("POST", "https://a.example"+path, nil))
+		if want == 200 {
+			r.Method = "GET"
+		}
+		resp, err := w.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
