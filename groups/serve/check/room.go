@@ -1,0 +1,477 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/groups/member"
+	"github.com/mimi-lab/mimi-lab/groups/room"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// inRoom are the checks in a room of the provider's hub.
+type inRoom struct {
+	*run
+	d     *raw // of the first peer, in the room
+	where ident.URI
+	state *room.State // in the epoch that d joined
+	both  bool        // the second peer's device is in the room as well
+}
+
+// roomIDs are the checks that need a room.
+func roomIDs() (ids []string) {
+	all := slices.Concat(of("update"), of("submitMessage"), of("groupInfo"), of("reportAbuse"), []string{
+		"keyMaterial.via-hub", "keyMaterial.via-hub-outsider",
+		"notify.order", "notify.once", "notify.retry", "notify.retry-after", "notify.retry-bytes", "notify.withheld",
+	})
+	return all
+}
+
+// checkRoom is what the provider does as the hub of a room.
+func (r *run) checkRoom(ctx context.Context) {
+	r.unknownRoom(ctx)
+	if r.cfg.Room.IsZero() {
+		r.skip("no room was given", roomIDs()...)
+		return
+	}
+	d, err := newRaw(r.b, r.cfg.Room)
+	if err != nil {
+		r.skip(err.Error(), roomIDs()...)
+		return
+	}
+	in := &inRoom{run: r, d: d, where: r.cfg.Room}
+	info := in.groupInfo(ctx)
+	if info == nil {
+		r.skip("the room can't be joined without its GroupInfo", roomIDs()...)
+		return
+	}
+	if !in.join(ctx, info) {
+		r.skip("the room could not be joined", roomIDs()...)
+		return
+	}
+	// Who has come in goes out again, also if it was interrupted.
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
+		defer cancel()
+		in.leave(bounded)
+	}()
+	in.refusedCommits(ctx)
+	in.add(ctx)
+	in.submit(ctx)
+	in.commits(ctx)
+	if !in.both {
+		return
+	}
+	in.order(ctx)
+	in.report(ctx)
+	in.proposals(ctx)
+}
+
+// unknownRoom asks for a room that there is not.
+func (r *run) unknownRoom(ctx context.Context) {
+	where := r.nowhere()
+	no := func(id string, e mimi.EndpointName) {
+		a := r.b.ask(ctx, e, where, r.sample(e))
+		endpoint, _ := mimi.FindEndpoint(e)
+		r.holds(id, a.refused() || a.accepted() && refusesIn(endpoint, a.body), "%v", a)
+	}
+	no("update.unknown-room", mimi.EndpointUpdate)
+	no("submitMessage.unknown-room", mimi.EndpointSubmitMessage)
+	r.refuses("reportAbuse.unknown-room", r.b.ask(ctx, mimi.EndpointReportAbuse, where, r.sample(mimi.EndpointReportAbuse)))
+	u, err := ident.ParseURI(where)
+	if err != nil {
+		r.skip(err.Error(), "groupInfo.unknown-room")
+		return
+	}
+	d, err := newRaw(r.b, u)
+	if err != nil {
+		r.skip(err.Error(), "groupInfo.unknown-room")
+		return
+	}
+	resp, _, a := d.groupInfo(ctx, groupInfo{})
+	switch {
+	case a.refused():
+		r.pass("groupInfo.unknown-room", "%v", a)
+	case resp == nil || a.err != nil:
+		r.fail("groupInfo.unknown-room", "%v", a)
+	default:
+		r.holds("groupInfo.unknown-room", resp.Status != mimi.GroupInfoSuccess, "%v", resp.Status)
+	}
+}
+
+// hides is a check of a request for a GroupInfo that must not be answered with one.
+func (in *inRoom) hides(id string, resp *mimi.GroupInfoResponse, a *answer) {
+	switch {
+	case a.refused():
+		in.pass(id, "%v", a)
+	case resp == nil || a.err != nil:
+		in.fail(id, "%v", a)
+	default:
+		in.holds(id, resp.Status != mimi.GroupInfoSuccess, "%v", resp.Status)
+	}
+}
+
+// groupInfo is Claim group key information (5.6). It returns what the room can be joined
+// with.
+func (in *inRoom) groupInfo(ctx context.Context) *mimi.GroupInfoRatchetTreeTBE {
+	d := in.d
+	resp, private, a := d.groupInfo(ctx, groupInfo{code: in.cfg.Code})
+	if resp == nil || a.err != nil {
+		in.fail("groupInfo.success", "%v", a)
+		return nil
+	}
+	if resp.Status != mimi.GroupInfoSuccess {
+		in.skip("the room lets "+in.b.user.String()+" not in: "+resp.Status.String(), roomIDs()...)
+		return nil
+	}
+	ok := resp.RoomID.Equal(mimi.URI(in.where)) && resp.CipherSuite == in.suite.ID()
+	in.holds("groupInfo.success", ok, "success for %q, in suite %d", resp.RoomID, resp.CipherSuite)
+	info, err := resp.Open(d.cfg.Suite, mimi.URI(in.where), private, nil)
+	if err != nil {
+		in.fail("groupInfo.signature", "%v", err)
+		return nil
+	}
+	senders, err := externalSenders(&info.GroupInfo.Context)
+	known := slices.ContainsFunc(senders, func(s message.ExternalSender) bool { return bytes.Equal(encode(&s), encode(&resp.HubSender)) })
+	if err == nil && known {
+		err = mimi.CredentialOf(&resp.HubSender.Credential, in.cfg.Domain)
+	}
+	in.holds("groupInfo.signature", err == nil && known, "signed; among %d external_senders: %t; its credential: %s", len(senders), known, problem(err))
+	if err := info.Check(); err != nil {
+		in.fail("groupInfo.content", "%v", err)
+		return nil
+	}
+
+	resp, _, a = d.groupInfo(ctx, groupInfo{code: in.cfg.Code, spoil: func(m *mimi.GroupInfoRequest) { m.Signature[0] ^= 1 }})
+	in.hides("groupInfo.unsigned", resp, a)
+	if !in.cfg.User.IsZero() {
+		resp, _, a = d.groupInfo(ctx, groupInfo{change: func(m *mimi.GroupInfoRequest) {
+			m.RequestingCredential = message.BasicCredential([]byte("mimi://" + in.cfg.Domain + "/d/" + in.cfg.User.Segments()[0] + "/checker"))
+		}})
+		in.hides("groupInfo.other-provider", resp, a)
+	}
+	if in.c != nil {
+		resp, _, a = d.groupInfo(ctx, groupInfo{by: in.c})
+		in.hides("groupInfo.other-provider", resp, a)
+	}
+	return info
+}
+
+func externalSenders(c *message.GroupContext) (list message.ExternalSenders, err error) {
+	data, ok := c.Extensions.Find(message.ExtensionExternalSenders)
+	if !ok {
+		return nil, errors.New("no external_senders")
+	}
+	return list, wire.Unmarshal(data, &list)
+}
+
+// join enters the room.
+func (in *inRoom) join(ctx context.Context, info *mimi.GroupInfoRatchetTreeTBE) bool {
+	d := in.d
+	x, update, err := d.join(info)
+	if err != nil {
+		in.fail("groupInfo.content", "%v", err)
+		return false
+	}
+	in.pass("groupInfo.content", "epoch %d", info.GroupInfo.Context.Epoch)
+	m, a := d.update(ctx, in.b, update)
+	if m == nil || a.err != nil || m.ResponseCode != mimi.UpdateSuccess {
+		in.fail("update.external", "%s", updateSeen(m, a))
+		return false
+	}
+	in.pass("update.external", "%v", m.ResponseCode)
+	in.holds("update.timestamp", within(m.AcceptedTimestamp, in.now()), "accepted_timestamp %d", m.AcceptedTimestamp)
+	d.group = x.Join()
+	d.p.mu.Lock()
+	d.next = len(d.p.inbox)
+	d.p.mu.Unlock()
+	if in.state, err = d.state(); err != nil {
+		in.fail("groupInfo.content", "the room's state: %v", err)
+		return true
+	}
+	stranger := in.nobody(in.b.domain)
+	if in.letsIn(string(stranger)) {
+		in.skip("the room's policy lets anybody in", "groupInfo.stranger")
+		return true
+	}
+	resp, _, a := d.groupInfo(ctx, groupInfo{change: func(m *mimi.GroupInfoRequest) {
+		m.RequestingCredential = message.BasicCredential([]byte("mimi://" + in.b.domain + "/d/nobody-checker/none"))
+	}})
+	in.hides("groupInfo.stranger", resp, a)
+	return true
+}
+
+// letsIn reports whether one who is no participant may join, in some role.
+func (in *inRoom) letsIn(user string) bool {
+	roles := in.state.Roles()
+	if roles == nil {
+		return false
+	}
+	a := &room.Actor{User: user, Origin: room.FromNewMemberCommit}
+	for i := range roles.Roles {
+		list := []room.Proposal{{Actor: a, Change: room.AddParticipant{User: user, Role: roles.Roles[i].Index}}, {Actor: a, Change: room.AddClient{User: user}}}
+		if _, err := room.AuthorizeCommit(in.state, a, list); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// updateSeen is what came of an update.
+func updateSeen(m *mimi.UpdateRoomResponse, a *answer) string {
+	if m == nil || a.err != nil {
+		return a.String()
+	}
+	if m.ErrorDescription == "" {
+		return m.ResponseCode.String()
+	}
+	return m.ResponseCode.String() + ": " + m.ErrorDescription
+}
+
+// refusesUpdate is a check of an update that has to be refused: with one of the codes,
+// if there are any.
+func (in *inRoom) refusesUpdate(id string, m *mimi.UpdateRoomResponse, a *answer, codes ...mimi.UpdateResponseCode) {
+	switch {
+	case a.refused():
+		if len(codes) > 0 {
+			in.warn(id, "%v, where the draft has a code: %v", a, codes)
+			return
+		}
+		in.pass(id, "%v", a)
+	case m == nil || a.err != nil, m.ResponseCode == mimi.UpdateSuccess:
+		in.fail(id, "%s", updateSeen(m, a))
+	case len(codes) > 0 && !slices.Contains(codes, m.ResponseCode):
+		in.fail(id, "%s; want %v", updateSeen(m, a), codes)
+	default:
+		in.pass(id, "%s", updateSeen(m, a))
+	}
+}
+
+// refusedCommits are Commits that each break one rule. The last ones are accepted, which
+// shows that these have changed nothing.
+func (in *inRoom) refusedCommits(ctx context.Context) {
+	d := in.d
+	_, update, err := d.commit(nil)
+	if err != nil {
+		in.skip("making a Commit: "+err.Error(), "update.signature", "update.group-info", "update.other-provider", "update.policy")
+		return
+	}
+	try := func(id string, change func(*mimi.HandshakeBundle)) {
+		bad, err := spoiled(update, change)
+		if err != nil {
+			in.skip(err.Error(), id)
+			return
+		}
+		m, a := d.update(ctx, in.b, bad)
+		in.refusesUpdate(id, m, a)
+	}
+	try("update.signature", func(b *mimi.HandshakeBundle) { b.ProposalOrCommit.Public.Auth.Signature[0] ^= 1 })
+	try("update.group-info", func(b *mimi.HandshakeBundle) { b.GroupInfoOption.Full.Signature[0] ^= 1 })
+	if in.c == nil {
+		in.skip("there is no second peer", "update.other-provider")
+	} else {
+		m, a := d.update(ctx, in.c, update)
+		in.refusesUpdate("update.other-provider", m, a, mimi.UpdateNotAllowed)
+	}
+	in.policy(ctx)
+}
+
+// policy sends a Commit that the room's policy forbids, by what groups/room makes of the
+// room's state.
+func (in *inRoom) policy(ctx context.Context) {
+	d := in.d
+	if in.state == nil {
+		in.skip("the room's state is not known", "update.policy")
+		return
+	}
+	what, p, err := in.forbidden()
+	if err != nil {
+		in.skip(err.Error(), "update.policy")
+		return
+	}
+	_, update, err := d.commit(nil, p)
+	if err != nil {
+		in.skip("making the Commit: "+err.Error(), "update.policy")
+		return
+	}
+	m, a := d.update(ctx, in.b, update)
+	if m != nil && m.ResponseCode == mimi.UpdateNotAllowed {
+		in.pass("update.policy", "%s: %s", what, updateSeen(m, a))
+		return
+	}
+	in.refusesUpdate("update.policy", m, a, mimi.UpdateNotAllowed)
+}
+
+// forbidden returns a change of the room that the checker's user may not make.
+func (in *inRoom) forbidden() (string, message.Proposal, error) {
+	s, user := in.state, in.b.user.String()
+	actor := &room.Actor{User: user, Origin: room.FromMember}
+	denied := func(c room.Change) bool {
+		_, err := room.AuthorizeCommit(s, actor, []room.Proposal{{Actor: actor, Change: c}})
+		return err != nil
+	}
+	roles := s.Roles()
+	if roles == nil {
+		return "", message.Proposal{}, errors.New("the room has no roles")
+	}
+	data := encode(roles)
+	if denied(room.UpdateComponent{Component: room.DefaultPoints.RolesList, Update: data}) {
+		return "new role definitions", in.d.cfg.AppDataProposal(room.DefaultPoints.RolesList, data), nil
+	}
+	for i := range roles.Roles {
+		index := roles.Roles[i].Index
+		if index != room.RoleNone && denied(room.ChangeRole{User: user, Role: index}) {
+			p, err := in.d.participants([]room.UserRolePair{{User: user, Role: index}}, nil, nil)
+			return "another role of its own", p, err
+		}
+	}
+	return "", message.Proposal{}, errors.New("the room's policy allows the checker's user everything")
+}
+
+// accepts sends a Commit and merges it if it was accepted.
+func (in *inRoom) accepts(ctx context.Context, id string, p *mls.Pending, update *mimi.UpdateRequest) bool {
+	m, a := in.d.update(ctx, in.b, update)
+	if m == nil || a.err != nil || m.ResponseCode != mimi.UpdateSuccess {
+		in.fail(id, "%s", updateSeen(m, a))
+		return false
+	}
+	if err := in.d.group.Merge(&p.Staged); err != nil {
+		in.fail(id, "accepted, and not to be merged: %v", err)
+		return false
+	}
+	in.pass(id, "%s", updateSeen(m, a))
+	return true
+}
+
+// commits are Commits of the checker's client, as the other provider gets them.
+func (in *inRoom) commits(ctx context.Context) {
+	d := in.d
+	_, late, err := d.commit(nil)
+	if err != nil {
+		in.skip("making a Commit: "+err.Error(), "update.commit", "update.wrong-epoch")
+		return
+	}
+	p, update, err := d.commit(nil)
+	if err != nil {
+		in.skip("making a Commit: "+err.Error(), "update.commit", "update.wrong-epoch")
+		return
+	}
+	if !in.accepts(ctx, "update.commit", p, update) {
+		return
+	}
+	in.current(ctx)
+	m, a := d.update(ctx, in.b, late)
+	in.refusesUpdate("update.wrong-epoch", m, a, mimi.UpdateWrongEpoch)
+	if m != nil && m.ResponseCode == mimi.UpdateWrongEpoch {
+		epoch := d.group.Epoch()
+		in.holds("update.wrong-epoch", m.CurrentEpoch == epoch, "wrongEpoch, currentEpoch %d; it is %d", m.CurrentEpoch, epoch)
+	}
+	if !in.both {
+		return
+	}
+	want := encode(&update.Bundle.ProposalOrCommit)
+	got := in.c.until(ctx, func() bool {
+		_, ok := in.c.seen(in.where, func(f *mimi.FanoutMessage) bool {
+			return f.Kind() == mimi.FanoutCommit && bytes.Equal(encode(&f.Message), want)
+		})
+		return ok
+	})
+	if !got {
+		in.fail("update.commit", "accepted; it did not come to %s", in.c.domain)
+	}
+}
+
+// current asks for the GroupInfo of an epoch that has just begun.
+func (in *inRoom) current(ctx context.Context) {
+	info, _, _, err := in.d.info(ctx)
+	if err != nil {
+		in.fail("groupInfo.current", "%v", err)
+		return
+	}
+	epoch := in.d.group.Epoch()
+	in.holds("groupInfo.current", info.GroupInfo.Context.Epoch == epoch, "epoch %d, the current one is %d", info.GroupInfo.Context.Epoch, epoch)
+}
+
+// seen returns the last event of a room that came to a peer and that is what is looked
+// for. The caller holds the lock.
+func (p *peer) seen(where ident.URI, is func(*mimi.FanoutMessage) bool) (found *mimi.FanoutMessage, ok bool) {
+	for i := range p.inbox {
+		n := &p.inbox[i]
+		if n.err != nil || n.status != 201 || !n.room.Equal(mimi.URI(where)) {
+			continue
+		}
+		for j := range n.list {
+			if is(&n.list[j]) {
+				found, ok = &n.list[j], true
+			}
+		}
+	}
+	return found, ok
+}
+
+// count returns how many events of a room came. The caller holds the lock.
+func (p *peer) count(where ident.URI, kind mimi.FanoutKind) (n int) {
+	p.seen(where, func(f *mimi.FanoutMessage) bool {
+		if f.Kind() == kind {
+			n++
+		}
+		return false
+	})
+	return n
+}
+
+// counts is count for who does not hold the lock.
+func (p *peer) counts(where ident.URI, kind mimi.FanoutKind) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count(where, kind)
+}
+
+// rest waits for what should not come.
+func (r *run) rest(ctx context.Context) {
+	t := time.NewTimer(min(700*time.Millisecond, r.cfg.Timeout))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// leave takes the checker's clients out of the room. The first user stays on the
+// participant list, where it was before; who was added is removed.
+func (in *inRoom) leave(ctx context.Context) {
+	d := in.d
+	if err := d.catchUp(); err == nil && in.c != nil {
+		if leaves := d.leaves(in.c.user); len(leaves) > 0 {
+			in.remove(ctx, leaves)
+		}
+	}
+	p := message.Proposal{Type: mimi.DefaultCodePoints.MLS.SelfRemove, Body: &message.SelfRemove{}}
+	b, err := d.group.Propose(in.now(), p, mls.SendOptions{})
+	if err != nil {
+		in.skip("making the proposal: "+err.Error(), "update.self-remove")
+		return
+	}
+	m, err := message.Parse(b, nil)
+	if err != nil {
+		in.skip("making the proposal: "+err.Error(), "update.self-remove")
+		return
+	}
+	resp, a := d.update(ctx, in.b, &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: *m}})
+	ok := resp != nil && a.err == nil && resp.ResponseCode == mimi.UpdateSuccess
+	in.holds("update.self-remove", ok, "%s", updateSeen(resp, a))
+}
+
+// gone reports whether the second peer's device has learnt that it is removed. The
+// caller holds the lock.
+func (in *inRoom) gone() bool {
+	_, ok := event(in.c, func(e member.Removed) bool { return e.Room == in.where })
+	return ok
+}

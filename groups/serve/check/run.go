@@ -1,0 +1,117 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+)
+
+// discard is where servers log what clients do to them.
+var discard = log.New(io.Discard, "", 0)
+
+// run is one run.
+type run struct {
+	cfg   Config
+	suite suite.Suite
+	b, c  *peer // c is nil with one peer
+	asked atomic.Bool
+
+	directory *mimi.Directory
+	asset     []byte // as the proxy gave it
+	stopped   string // why nothing more can be checked
+
+	mu      sync.Mutex // guards what follows, which requests of the provider change as well
+	results []Result
+	index   map[string]int
+	sealed  bool // the report is made
+}
+
+// now is the time of the machines.
+func (r *run) now() time.Time { return time.Now() }
+
+// Run checks a provider. It returns an error if it can't begin, and with a report as far
+// as it got if ctx ends. Who gave them closes the listeners of the Config.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	r := &run{cfg: cfg, index: make(map[string]int, len(checks))}
+	for i, c := range checks {
+		r.results = append(r.results, Result{Check: c})
+		r.index[c.ID] = i
+	}
+	if r.suite, err = suite.NewStd(suite.X25519AES128GCMSHA256Ed25519); err != nil {
+		return nil, fmt.Errorf("check: %w", err)
+	}
+	for i := range cfg.Peers {
+		p, err := newPeer(r, &cfg.Peers[i])
+		if err != nil {
+			return nil, err
+		}
+		defer p.close()
+		if i == 0 {
+			r.b = p
+		} else {
+			r.c = p
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, cfg.Deadline)
+	defer cancel()
+	r.stages(bounded)
+	if r.stopped == "" && bounded.Err() != nil {
+		r.stopped = fmt.Sprintf("not reached in %v", cfg.Deadline)
+	}
+	if ctx.Err() != nil {
+		r.stopped = "interrupted"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealed = true
+	return r.report(time.Since(start)), ctx.Err()
+}
+
+// stages makes the checks, in an order in which each finds what it needs.
+func (r *run) stages(ctx context.Context) {
+	list := []struct {
+		name string
+		run  func(context.Context)
+	}{
+		{"directory", r.checkDirectory},
+		{"transport", r.checkTransport},
+		{"bodies", r.checkBodies},
+		{"identifierQuery", r.checkIdentifierQuery},
+		{"consent", r.checkConsent},
+		{"keyMaterial", r.checkKeyMaterial},
+		{"notify", r.checkFollower},
+		{"room", r.checkRoom},
+		{"proxyDownload", r.checkDownload},
+		{"oblivious", r.checkOblivious},
+	}
+	for i, s := range list {
+		if r.stopped != "" || ctx.Err() != nil {
+			return
+		}
+		r.cfg.Progress(s.name, i, len(list))
+		s.run(ctx)
+	}
+	if r.verdict("transport.calls-from") == "" {
+		r.skip("the provider has asked the checker for nothing", "transport.calls-certificate", "transport.calls-from", "transport.calls-host")
+	}
+}
+
+// unreached is why a check has no verdict.
+func (r *run) unreached() string {
+	if r.stopped != "" {
+		return r.stopped
+	}
+	return "a check before it failed"
+}

@@ -1,0 +1,374 @@
+package check
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
+)
+
+// checkDirectory is Directory (5.1).
+func (r *run) checkDirectory(ctx context.Context) {
+	at := "https://" + r.host() + mimi.DirectoryPath
+	a := r.send(ctx, r.b.http, r.b.request(http.MethodGet, at, nil))
+	if a.err != nil {
+		r.fail("transport.server", "%v", a.err)
+		r.stopped = "there is no connection to the provider"
+		return
+	}
+	r.holds("transport.server", r.asked.Load(), "the certificate is for %s; a client's was asked for: %t", r.cfg.Domain, r.asked.Load())
+	if a.status != http.StatusOK {
+		r.fail("directory.document", "%v", a)
+		r.stopped = "there is no directory"
+		return
+	}
+	d, err := mimi.ParseDirectory(a.body)
+	if err != nil {
+		r.fail("directory.document", "%v", err)
+		r.stopped = "there is no directory"
+		return
+	}
+	r.pass("directory.document", "%d bytes", len(a.body))
+	for _, defect := range d.Defects() {
+		if !strings.Contains(defect, "where the section") { // of which the draft has both
+			r.warn("directory.document", "%s", defect)
+		}
+	}
+	r.directory = d
+	r.checkTemplates(d)
+	post := r.send(ctx, r.b.http, r.b.request(http.MethodPost, at, []byte{}))
+	r.wrongMethod("directory.method", post)
+}
+
+// checkTemplates looks at the entries of the directory. A host has to be one that the
+// certificate is for, since nobody else has said whose it is.
+func (r *run) checkTemplates(d *mimi.Directory) {
+	for i := range mimi.Endpoints {
+		e := &mimi.Endpoints[i]
+		t, err := d.Template(e.Name)
+		if err != nil {
+			r.fail("directory.endpoints", "%s: %v", e.Name, err)
+			continue
+		}
+		host, err := mimi.ParseHost(t.Host())
+		switch {
+		case err != nil:
+			r.fail("directory.hosts", "%s: %v", e.Name, err)
+		case host != r.cfg.Domain:
+			r.warn("directory.hosts", "%s is at %s: peers have to be told that it is the provider's", e.Name, host)
+		}
+	}
+	r.pass("directory.endpoints", "all ten")
+	r.pass("directory.hosts", "all at %s", r.cfg.Domain)
+}
+
+// wrongMethod is a check of another method than the endpoint's.
+func (r *run) wrongMethod(id string, a *answer) {
+	switch {
+	case a.err == nil && a.status == http.StatusMethodNotAllowed:
+		r.pass(id, "%v", a)
+	case a.refused():
+		r.warn(id, "%v, where HTTP has 405", a)
+	default:
+		r.fail(id, "%v", a)
+	}
+}
+
+// refuses is a check of what has to be refused by a status code.
+func (r *run) refuses(id string, a *answer) { r.holds(id, a.refused(), "%v", a) }
+
+// cutOff is a check of a request that may also end with the connection.
+func (r *run) cutOff(id string, a *answer) { r.holds(id, a.err != nil || a.refused(), "%v", a) }
+
+// query is an identifierQuery that nobody should match: it changes nothing, so that it
+// can be asked by whomever.
+func query() []byte {
+	b, err := wire.Marshal(&mimi.IdentifierRequest{QueryElements: []mimi.QueryElement{{SearchType: mimi.SearchNick, SearchValue: "nobody-" + rand.Text()}}})
+	if err != nil {
+		panic("check: invariant broken, a query can be written: " + err.Error())
+	}
+	return b
+}
+
+// checkTransport is Transport layer (4.1): who is let in.
+func (r *run) checkTransport(ctx context.Context) {
+	ask := func(change ...func(*request)) *answer {
+		return r.b.ask(ctx, mimi.EndpointIdentifierQuery, r.cfg.Domain, query(), change...)
+	}
+	by := func(cert *tls.Certificate, change ...func(*request)) *answer {
+		c := r.client(cert)
+		defer c.CloseIdleConnections()
+		u, err := r.url(mimi.EndpointIdentifierQuery, r.cfg.Domain)
+		if err != nil {
+			return &answer{err: err}
+		}
+		return r.send(ctx, c, r.b.request(http.MethodPost, u, query()))
+	}
+	from := func(s string) func(*request) {
+		return func(q *request) {
+			if q.header.Del("From"); s != "" {
+				q.header.Set("From", s)
+			}
+		}
+	}
+	host := func(s string) func(*request) { return func(q *request) { q.host = s } }
+
+	right := ask()
+	if right.err != nil || right.status == 401 || right.status == 403 || right.status == 421 || right.status >= 500 {
+		r.fail("transport.peer", "%v", right)
+		r.stopped = "the provider does not take " + r.b.domain + " for a peer"
+		return
+	}
+	r.pass("transport.peer", "%v", right)
+	r.pathUnknown(ctx)
+	if !right.accepted() {
+		r.skip("the request is refused in any case", of("transport")...)
+		return
+	}
+	r.cutOff("transport.no-certificate", by(nil))
+	untrusted, err := selfSigned(r.b.domain)
+	if err != nil {
+		r.skip(err.Error(), "transport.untrusted")
+	} else {
+		r.cutOff("transport.untrusted", by(untrusted))
+	}
+	r.refuses("transport.from-missing", ask(from("")))
+	for _, f := range []string{r.b.domain, "hub@" + r.b.domain, "MIMI <mimi@" + r.b.domain + ">", "mimi@"} {
+		r.refuses("transport.from-form", ask(from(f)))
+	}
+	others := []string{"checker.invalid", r.cfg.Domain}
+	if r.c != nil {
+		others[0] = r.c.domain
+	}
+	for _, o := range others {
+		r.refuses("transport.from-other", ask(from(mimi.From(o))))
+	}
+	r.refuses("transport.host-other", ask(host(r.b.domain)))
+	port := ask(host(net.JoinHostPort(r.cfg.Domain, "4443")))
+	r.holds("transport.host-port", port.accepted(), "%v", port)
+}
+
+// pathUnknown asks for what is in no directory.
+func (r *run) pathUnknown(ctx context.Context) {
+	q := r.b.request(http.MethodPost, "https://"+r.host()+"/no-such-endpoint/"+rand.Text(), query())
+	a := r.send(ctx, r.b.http, q)
+	switch {
+	case a.err == nil && a.status == http.StatusNotFound:
+		r.pass("transport.unknown-path", "%v", a)
+	case a.refused():
+		r.warn("transport.unknown-path", "%v, where HTTP has 404", a)
+	default:
+		r.fail("transport.unknown-path", "%v", a)
+	}
+}
+
+// selfSigned returns a certificate that no authority has signed.
+func selfSigned(domain string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{domain}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// subject is what the path of an endpoint names, as well as is known.
+func (r *run) subject(e mimi.EndpointName) string {
+	user := r.cfg.User.String()
+	if r.cfg.User.IsZero() {
+		user = "mimi://" + r.cfg.Domain + "/u/nobody"
+	}
+	switch e {
+	case mimi.EndpointKeyMaterial, mimi.EndpointRequestConsent, mimi.EndpointUpdateConsent:
+		return user
+	case mimi.EndpointIdentifierQuery:
+		return r.cfg.Domain
+	case mimi.EndpointNotify:
+		return "mimi://" + r.b.domain + "/r/nowhere"
+	case mimi.EndpointProxyDownload:
+		return "https://" + r.b.domain + "/nothing"
+	}
+	if r.cfg.Room.IsZero() {
+		return r.nowhere()
+	}
+	return r.cfg.Room.String()
+}
+
+// nowhere is a room that does not exist.
+func (r *run) nowhere() string { return "mimi://" + r.cfg.Domain + "/r/nowhere-" + rand.Text() }
+
+// nobody is a user who does not exist.
+func (r *run) nobody(domain string) mimi.IdentifierURI {
+	return mimi.IdentifierURI("mimi://" + domain + "/u/nobody-" + strings.ToLower(rand.Text()))
+}
+
+// checkBodies is what every endpoint has to make of other methods, paths and bodies than
+// its own.
+func (r *run) checkBodies(ctx context.Context) {
+	for i := range mimi.Endpoints {
+		e := &mimi.Endpoints[i]
+		id := string(e.Name)
+		subject := r.subject(e.Name)
+		if _, err := r.url(e.Name, subject); err != nil {
+			reason := "the directory has no usable template"
+			r.skip(reason, id+".method", id+".path")
+			if e.Method == http.MethodPost {
+				r.skip(reason, id+".malformed", id+".endless")
+			}
+			continue
+		}
+		other := http.MethodGet
+		if e.Method == other {
+			other = http.MethodPost
+		}
+		r.wrongMethod(id+".method", r.b.ask(ctx, e.Name, subject, nil, func(q *request) { q.method = other }))
+		body := r.sample(e.Name)
+		r.refuses(id+".path", r.b.ask(ctx, e.Name, "no such thing", body))
+		if e.Method == http.MethodPost {
+			r.malformed(ctx, e, subject, body)
+			r.endless(ctx, e, subject)
+		}
+	}
+}
+
+// malformed sends bodies that no struct is written as.
+func (r *run) malformed(ctx context.Context, e *mimi.Endpoint, subject string, body []byte) {
+	id := string(e.Name) + ".malformed"
+	noise := make([]byte, 256)
+	_, _ = rand.Read(noise)
+	noise[0] = 0xff // no Protocol, no length and no operation
+	cases := []struct {
+		name string
+		body []byte
+	}{
+		{"empty", []byte{}},
+		{"random", noise},
+		{"a length of 1 GiB", []byte{1, 0xbf, 0xff, 0xff, 0xff, 'x'}},
+		{"cut off", body[:len(body)/2]},
+		{"one byte too long", append(slices.Clip(body), 0)},
+	}
+	for _, c := range cases {
+		a := r.b.ask(ctx, e.Name, subject, c.body)
+		switch {
+		case a.refused():
+			r.pass(id, "%d bodies; the last: %v", len(cases), a)
+		case a.accepted() && refusesIn(e, a.body):
+			r.warn(id, "%s: a code of MIMI that refuses, where nothing was asked", c.name)
+		default:
+			r.fail(id, "%s: %v", c.name, a)
+		}
+	}
+}
+
+// refusesIn reports whether a body has a code that says no.
+func refusesIn(e *mimi.Endpoint, body []byte) bool {
+	if e.Response == "" {
+		return false
+	}
+	m, err := e.ParseResponse(body, nil)
+	if err != nil {
+		return false
+	}
+	switch m := m.(type) {
+	case *mimi.KeyMaterialResponse:
+		return m.UserStatus > mimi.UserPartialSuccess
+	case *mimi.UpdateRoomResponse:
+		return m.ResponseCode != mimi.UpdateSuccess
+	case *mimi.SubmitMessageResponse:
+		return m.StatusCode != mimi.SubmitAccepted
+	case *mimi.GroupInfoResponse:
+		return m.Status != mimi.GroupInfoSuccess
+	case *mimi.IdentifierResponse:
+		return m.ResponseCode != mimi.QuerySuccess
+	}
+	return false
+}
+
+// endless announces a body that nobody should wait for.
+func (r *run) endless(ctx context.Context, e *mimi.Endpoint, subject string) {
+	id := string(e.Name) + ".endless"
+	ctx, cancel := context.WithTimeout(ctx, min(r.cfg.Timeout, 2*time.Second))
+	defer cancel()
+	body := newSlow(1024)
+	defer func() { _ = body.Close() }()
+	a := r.b.ask(ctx, e.Name, subject, []byte{}, func(q *request) { q.body, q.length = body, 1<<30 })
+	switch {
+	case a.refused():
+		r.pass(id, "%v", a)
+	case ctx.Err() != nil:
+		r.warn(id, "the provider waits for it")
+	case a.err != nil:
+		r.pass(id, "the connection is closed")
+	default:
+		r.fail(id, "%v", a)
+	}
+}
+
+// sample is a body of an endpoint that is well-formed, though it asks for nothing that
+// there is.
+func (r *run) sample(e mimi.EndpointName) []byte {
+	nobody := r.nobody(r.b.domain)
+	credential := message.BasicCredential([]byte("mimi://" + r.b.domain + "/d/nobody/none"))
+	private := &message.PrivateMessage{
+		GroupID: []byte("none"), Epoch: 1, ContentType: message.ContentApplication, EncryptedSenderData: make([]byte, 32), Ciphertext: make([]byte, 64),
+	}
+	var m wire.Marshaler
+	switch e {
+	case mimi.EndpointKeyMaterial:
+		m = &mimi.KeyMaterialRequest{
+			RequestingUser: nobody, TargetUser: mimi.IdentifierURI(r.subject(e)), AcceptableCiphersuites: []suite.ID{r.suite.ID()},
+			RequesterSignatureKey: make([]byte, 32), RequesterCredential: credential, Signature: make([]byte, 64),
+		}
+	case mimi.EndpointSubmitMessage:
+		m = &mimi.SubmitMessageRequest{AppMessage: private, SendingURI: nobody}
+	case mimi.EndpointNotify:
+		m = &mimi.FanoutMessage{Timestamp: 1, Message: message.Message{Private: private}}
+	case mimi.EndpointGroupInfo:
+		m = &mimi.GroupInfoRequest{
+			CipherSuite: r.suite.ID(), RequestingSignatureKey: make([]byte, 32), RequestingCredential: credential,
+			GroupInfoPublicKey: make([]byte, 32), Signature: make([]byte, 64),
+		}
+	case mimi.EndpointRequestConsent:
+		m = &mimi.ConsentEntry{ConsentOperation: mimi.ConsentCancel, RequesterURI: nobody, TargetURI: mimi.IdentifierURI(r.subject(e))}
+	case mimi.EndpointUpdateConsent:
+		m = &mimi.ConsentEntry{ConsentOperation: mimi.ConsentRevoke, RequesterURI: mimi.IdentifierURI(r.subject(e)), TargetURI: nobody}
+	case mimi.EndpointIdentifierQuery:
+		return query()
+	case mimi.EndpointReportAbuse:
+		m = &mimi.AbuseReport{AllegedAbuserURI: nobody}
+	case mimi.EndpointUpdate:
+		m = &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: message.Message{Public: &message.PublicMessage{
+			Content: message.FramedContent{
+				GroupID: []byte("none"), Epoch: 1, Sender: message.Sender{Type: message.SenderMember}, Content: message.Content{Type: message.ContentProposal, Proposal: &message.Proposal{Type: message.ProposalRemove, Body: &message.Remove{Removed: 1}}},
+			},
+			Auth: message.FramedContentAuthData{Signature: make([]byte, 64)}, MembershipTag: make([]byte, 32),
+		}}}}
+	default:
+		return nil
+	}
+	b, err := wire.Marshal(m)
+	if err != nil {
+		panic("check: invariant broken, a sample of " + string(e) + " can be written: " + err.Error())
+	}
+	return b
+}
