@@ -60,9 +60,12 @@ func gives(m *mimi.KeyMaterialResponse) bool {
 	return m.UserStatus == mimi.UserSuccess || m.UserStatus == mimi.UserPartialSuccess
 }
 
-// keeps is a check of a request that must not be given anything.
+// keeps is a check of a request that must not be given anything. That a code says so
+// means nothing if what is right is given nothing either.
 func (r *run) keeps(id string, m *mimi.KeyMaterialResponse, a *answer) {
 	switch {
+	case m != nil && a.err == nil && !gives(m) && r.verdict("keyMaterial.found") == Skip:
+		r.skip("nothing is given in any case: "+m.UserStatus.String(), id)
 	case a.refused():
 		r.pass(id, "%v", a)
 	case a.err != nil || !a.accepted():
@@ -113,19 +116,20 @@ func (r *run) checkKeyMaterial(ctx context.Context) {
 		r.skip("no user was given", of("keyMaterial", "keyMaterial.via-hub", "keyMaterial.via-hub-outsider")...)
 		return
 	}
-	r.refusedClaims(ctx, base)
-
 	first, a := r.claim(ctx, base)
-	if first == nil || a.err != nil || !gives(first) {
-		what := a.String()
-		if first != nil {
-			what = first.UserStatus.String()
-		}
-		r.fail("keyMaterial.found", "%s", what)
-		r.skip("no key material was given", "keyMaterial.package", "keyMaterial.once")
+	switch {
+	case first == nil || a.err != nil:
+		r.fail("keyMaterial.found", "%v", a)
+		r.skip("no key material was given", "keyMaterial.package", "keyMaterial.once", "keyMaterial.incompatible")
+		r.refusedClaims(ctx, base)
+		return
+	case !gives(first):
+		r.skip("the provider gives no key material of the user: "+first.UserStatus.String(), "keyMaterial.found", "keyMaterial.package", "keyMaterial.once", "keyMaterial.incompatible")
+		r.refusedClaims(ctx, base)
 		return
 	}
 	r.found(first)
+	r.refusedClaims(ctx, base)
 	second, a := r.claim(ctx, base)
 	r.once(first, second, a)
 }
@@ -135,7 +139,9 @@ func (r *run) refusedClaims(ctx context.Context, base claim) {
 	c := base
 	c.change = func(m *mimi.KeyMaterialRequest) { m.RequiredCapabilities.Extensions = []message.ExtensionType{0xf0f0} }
 	m, a := r.claim(ctx, c)
-	r.says("keyMaterial.incompatible", m, a, mimi.UserNoCompatibleMaterial)
+	if r.verdict("keyMaterial.incompatible") == "" {
+		r.says("keyMaterial.incompatible", m, a, mimi.UserNoCompatibleMaterial)
+	}
 
 	c = base
 	c.spoil = func(m *mimi.KeyMaterialRequest) { m.AcceptableCiphersuites = []suite.ID{0xf0f0} }
