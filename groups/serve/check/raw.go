@@ -28,6 +28,23 @@ type raw struct {
 	cfg   *mls.Config
 	group *mls.Group
 	next  int // in the peer's inbox
+	*forger
+}
+
+// forger is a suite that signs messages wrongly when it is told to. What depends on the
+// signature, such as a GroupInfo, is then of the wrong one.
+type forger struct {
+	suite.Suite
+	forges bool
+}
+
+// Sign implements [suite.Suite].
+func (f *forger) Sign(private suite.PrivateKey, m []byte) ([]byte, error) {
+	signature, err := f.Suite.Sign(private, m)
+	if err == nil && f.forges && bytes.Contains(m, []byte("MLS 1.0 FramedContentTBS")) {
+		signature[0] ^= 1
+	}
+	return signature, err
 }
 
 // groups is the configuration of groups that such a client has.
@@ -44,7 +61,9 @@ func newRaw(p *peer, where ident.URI) (*raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &raw{p: p, room: where, uri: uri, id: id, cfg: p.r.groups()}, nil
+	d := &raw{p: p, room: where, uri: uri, id: id, cfg: p.r.groups(), forger: &forger{Suite: p.r.suite}}
+	d.cfg.Suite = d.forger
+	return d, nil
 }
 
 // encode writes what was read or made here.

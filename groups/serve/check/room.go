@@ -272,7 +272,14 @@ func (in *inRoom) refusedCommits(ctx context.Context) {
 		m, a := d.update(ctx, in.b, bad)
 		in.refusesUpdate(id, m, a)
 	}
-	try("update.signature", func(b *mimi.HandshakeBundle) { b.ProposalOrCommit.Public.Auth.Signature[0] ^= 1 })
+	d.forges = true
+	_, forged, err := d.commit(nil)
+	if d.forges = false; err != nil {
+		in.skip("making a Commit: "+err.Error(), "update.signature")
+	} else {
+		m, a := d.update(ctx, in.b, forged)
+		in.refusesUpdate("update.signature", m, a)
+	}
 	try("update.group-info", func(b *mimi.HandshakeBundle) { b.GroupInfoOption.Full.Signature[0] ^= 1 })
 	if in.c == nil {
 		in.skip("there is no second peer", "update.other-provider")
