@@ -256,7 +256,9 @@ func (r *run) malformed(ctx context.Context, e *mimi.Endpoint, subject string, b
 	id := string(e.Name) + ".malformed"
 	noise := make([]byte, 256)
 	_, _ = rand.Read(noise)
-	noise[0] = 0xff // no Protocol, no length and no operation
+	// A Protocol or an operation that there is, as for another there may be a code, and
+	// then no length.
+	noise[0], noise[1] = 1, 0xff
 	cases := []struct {
 		name string
 		body []byte
