@@ -62,7 +62,11 @@ type boxed struct {
 	at   time.Time
 	room ident.URI // of a Welcome, or zero
 	from string    // the provider whose room it is of, or whose user's consent
-	body []byte
+	// after is the number of the room's last event when its Welcome came. A client that
+	// was removed and added again gets what it missed of before first: to the Welcome
+	// the room is a new one.
+	after uint64
+	body  []byte
 }
 
 func (f *Follower) connect(in Connect) error {
@@ -71,18 +75,28 @@ func (f *Follower) connect(in Connect) error {
 		return err
 	}
 	c.connected = true
+	sent := make(map[ident.URI]uint64)
 	for _, b := range c.box {
+		if at := c.rooms[b.room]; at != nil {
+			f.catchUp(at, f.rooms[b.room], max(at.acked, sent[b.room]), b.after)
+			sent[b.room] = b.after
+		}
 		f.deliver(c, Delivery{Client: c.uri, Seq: b.seq, About: b.room, Body: b.body})
 	}
 	for _, name := range sortedURIs(c.rooms) {
-		r := f.rooms[name]
-		for _, e := range r.log {
-			if e.seq > c.rooms[name].acked {
-				f.deliver(c, Delivery{Client: c.uri, Room: name, Seq: e.seq, Body: e.body})
-			}
-		}
+		at, r := c.rooms[name], f.rooms[name]
+		f.catchUp(at, r, max(at.acked, sent[name]), r.last)
 	}
 	return nil
+}
+
+// catchUp delivers a room's events after one number up to another.
+func (f *Follower) catchUp(at *cursor, r *room, after, to uint64) {
+	for _, e := range r.log {
+		if e.seq > after && e.seq <= to {
+			f.deliver(at.client, Delivery{Client: at.client.uri, Room: r.uri, Seq: e.seq, Body: e.body})
+		}
+	}
 }
 
 func (f *Follower) disconnect(in Disconnect) error {

@@ -125,7 +125,7 @@ func (f *Follower) welcome(now time.Time, uri ident.URI, w *message.Welcome, bod
 		at := c.rooms[uri]
 		at.welcome = r.last + 1
 		f.put(cursorKey(c.uri, uri), cursorRecord(at))
-		f.toClient(now, c, boxed{room: uri, from: uri.Provider(), body: body})
+		f.toClient(now, c, boxed{room: uri, from: uri.Provider(), after: r.last, body: body})
 		if !slices.ContainsFunc(c.packages, func(k keyPackage) bool { return k.ref == ref }) { // not one of last resort
 			delete(f.given, ref)
 			f.remove(givenKey(ref))

@@ -119,6 +119,28 @@ func TestLeaveOvertaken(t *testing.T) {
 	wantDeliveries(t, l.notify(l.application(3)), "")
 }
 
+// A client that is away while it is removed and added again, twice, gets the events and
+// the Welcomes in the order in which they came.
+func TestAddedAgainWhileAway(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	for n := uint64(1); n < 6; n += 2 {
+		l.notify(l.application(n), l.application(n+1))
+		k := l.publish(clientB1, 1)
+		l.claim(clubhouse)
+		l.notify(l.welcome(&k[0]))
+	}
+	l.notify(l.application(7))
+	l.restart()
+	l.step(Ack{clientB1, clubhouse, 1})
+	wantDeliveries(t, l.step(Connect{clientB1}), "ClientB1 clubhouse 2, ClientB1 box 2, ClientB1 clubhouse 3, ClientB1 clubhouse 4, ClientB1 box 3, "+
+		"ClientB1 clubhouse 5, ClientB1 clubhouse 6, ClientB1 box 4, ClientB1 clubhouse 7")
+	l.step(Disconnect{clientB1})
+	l.step(Ack{clientB1, clubhouse, 5})
+	wantDeliveries(t, l.step(Connect{clientB1}), "ClientB1 box 2, ClientB1 box 3, ClientB1 clubhouse 6, ClientB1 box 4, ClientB1 clubhouse 7")
+}
+
 func TestNotifyRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)

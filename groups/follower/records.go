@@ -32,7 +32,8 @@ import (
 //	seen|ROOM|SLOT            SHA-256 of a FanoutMessage that came
 //	turn|ROOM                 the slot that is overwritten next: 8 bytes
 //	cursor|CLIENT|ROOM        last number acknowledged, first after a Welcome: 16 bytes
-//	box|CLIENT|SEQ            time (8 bytes), length of a room's URI (2 bytes), it, body
+//	box|CLIENT|SEQ            time (8 bytes), the room's last event then (8 bytes),
+//	                          length of the room's URI (2 bytes), it, body
 
 func key(parts ...string) string { return strings.Join(parts, "|") }
 
@@ -77,7 +78,7 @@ func stamped(at time.Time, body []byte) []byte {
 
 func boxRecord(b boxed) []byte {
 	room := b.room.String()
-	head := binary.BigEndian.AppendUint16(stamped(b.at, nil), uint16(len(room)))
+	head := binary.BigEndian.AppendUint16(stamped(b.at, number(b.after)), uint16(len(room)))
 	return append(append(head, room...), b.body...)
 }
 
@@ -319,6 +320,10 @@ func (f *Follower) readBox(parts []string, value []byte) error {
 	if b.at, value, err = readStamped(value); err != nil {
 		return err
 	}
+	if len(value) < 8 {
+		return fmt.Errorf("%d bytes after the time, want 8 at least", len(value))
+	}
+	b.after, value = binary.BigEndian.Uint64(value), value[8:]
 	if len(value) < 2 || len(value)-2 < int(binary.BigEndian.Uint16(value)) {
 		return fmt.Errorf("%d bytes end within the room's URI", len(value))
 	}
