@@ -22,6 +22,8 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // The room of draft-ietf-mimi-protocol-06, Example protocol flow.
@@ -235,3 +237,7 @@ func (w *world) until(d *Device, found func(member.Event) bool) (all []Event) {
 		}
 	}
 }
+
+func newSuite() (suite.Suite, error) { return suite.NewStd(suite.X25519AES128GCMSHA256Ed25519) }
+
+func marshal(m wire.Marshaler) []byte { return must(wire.Marshal(m)) }
