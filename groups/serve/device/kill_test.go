@@ -302,7 +302,12 @@ func (s *siege) begin() {
 func (s *siege) killAll(n int) (atHub, atFollower int) {
 	s.Helper()
 	for atHub+atFollower < n {
-		time.Sleep(time.Duration(s.random.Int64N(int64(700 * time.Millisecond))))
+		if s.random.IntN(5) > 0 { // else perhaps while one starts
+			for _, p := range s.processes {
+				p.wait()
+			}
+		}
+		time.Sleep(time.Duration(s.random.Int64N(int64(600 * time.Millisecond))))
 		targets := []string{"a.example", "b.example"}
 		if which := s.random.IntN(5); which < 4 && atHub+atFollower+1 < n || atHub+atFollower+1 == n {
 			targets = targets[which%2 : which%2+1] // else both

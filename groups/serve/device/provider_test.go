@@ -23,8 +23,11 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
+	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
+	"github.com/mimi-lab/mimi-lab/protocols/store/sqlite"
 )
 
 // providerEnv names the settings of a provider that this program is to be, in place of
@@ -67,8 +70,12 @@ func serveProvider(file string) error {
 		return err
 	}
 	at := filepath.Join(s.Dir, s.Domain)
+	db, err := sqlite.Open(at + ".db")
+	if err != nil {
+		return err
+	}
 	cfg := serve.Config{
-		Domain: s.Domain, Store: "sqlite:" + at + ".db", Peers: make(map[string]serve.Peer), Roots: x509.NewCertPool(),
+		Domain: s.Domain, Opened: slowStore{db}, Peers: make(map[string]serve.Peer), Roots: x509.NewCertPool(),
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	cfg.Hub.RetryMin, cfg.Hub.RetryMax = 20*time.Millisecond, 200*time.Millisecond
@@ -124,6 +131,17 @@ func serveProvider(file string) error {
 	sender := p.HubSender()
 	fmt.Println(string(mustJSON(hubKeys{marshal(&sender), marshal(p.FrankingAgent())})))
 	return <-ended
+}
+
+// slowStore is a store on a slow disk: a kill comes as likely before what was asked is
+// written as after that and before anybody knows.
+type slowStore struct{ store.Store }
+
+func (s slowStore) Commit(ctx context.Context, records []protocols.Record) error {
+	time.Sleep(rand.N(4 * time.Millisecond))
+	err := s.Store.Commit(ctx, records)
+	time.Sleep(rand.N(4 * time.Millisecond))
+	return err
 }
 
 // hubKeys are what a provider says when it is ready.
