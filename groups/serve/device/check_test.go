@@ -23,11 +23,13 @@ type witness struct {
 	events []member.Event
 	next   uint64
 	wanted map[uint64]string // the text of each message, "" for what is none, by the intention
+	maybe  []string          // texts that it does not know to have been begun
+	told   map[uint64]string // the events, as they are written, by their numbers
 	wrong  []string          // what must not be
 }
 
 func newWitness(name string, client ident.URI) *witness {
-	return &witness{name: name, uri: client, wanted: make(map[uint64]string)}
+	return &witness{name: name, uri: client, wanted: make(map[uint64]string), told: make(map[uint64]string)}
 }
 
 // follow takes the events of a device, and confirms them, until ctx or the device ends.
@@ -56,11 +58,35 @@ func (w *witness) take(list []Event) {
 		}
 		w.next = e.N
 		w.events = append(w.events, e.Event)
+		w.told[e.N] = string(must(marshalEvent(e.At, e.Event)))
 		switch e := e.Event.(type) {
 		case member.Gap:
 			w.wrong = append(w.wrong, fmt.Sprintf("%s: gap %+v", w.name, e))
 		case member.Refused:
 			w.wrong = append(w.wrong, fmt.Sprintf("%s: refused %s: %v", w.name, e.What, e.Why))
+		}
+	}
+}
+
+// doubts notes a message that may have been begun or not.
+func (w *witness) doubts(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.maybe = append(w.maybe, text)
+}
+
+// returns checks that a device which was opened again knows all that it has told, and
+// would tell it in the same way.
+func (w *witness) returns(d *Device) {
+	list, confirmed := d.Events(0), d.Confirmed()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := confirmed + uint64(len(list)); last < w.next {
+		w.wrong = append(w.wrong, fmt.Sprintf("%s: told of %d events, and the device knows %d", w.name, w.next, last))
+	}
+	for _, e := range list {
+		if told := w.told[e.N]; told != "" && told != string(must(marshalEvent(e.At, e.Event))) {
+			w.wrong = append(w.wrong, fmt.Sprintf("%s: event %d was told as %s and is now %+v", w.name, e.N, told, e.Event))
 		}
 	}
 }
@@ -132,6 +158,9 @@ func (w *witness) fates() map[string]fate {
 		if text != "" {
 			out[text] = open
 		}
+	}
+	for _, text := range w.maybe {
+		out[text] = unknown
 	}
 	for _, e := range w.events {
 		text := w.wanted[outcomeOf(e)]
