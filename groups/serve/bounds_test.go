@@ -1,7 +1,13 @@
 package serve
 
 import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
@@ -32,5 +38,88 @@ func TestShortBodies(t *testing.T) {
 		if got := w.askBytes("a.example", "b.example", tt.name, tt.value, make([]byte, tt.most)).Code; got == 413 {
 			t.Errorf("%s of %d bytes: got 413", tt.name, tt.most)
 		}
+	}
+}
+
+// slowWorld is a hub in a bubble, whose clock passes when nothing else does.
+func slowWorld(t *testing.T) (*world, *tls.Conn) {
+	w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")
+	raw, err := w.net.dial(t.Context(), "tcp", "a.example:443")
+	w.check(err)
+	c := tls.Client(raw, &tls.Config{RootCAs: w.ca.pool, ServerName: "a.example", Certificates: []tls.Certificate{w.ca.issue("b.example")}})
+	t.Cleanup(func() { _ = c.Close() })
+	return w, c
+}
+
+// TestSlowBody holds that a body which does not arrive ends its connection.
+func TestSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := slowWorld(t)
+		start := time.Now()
+		_, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: a.example\r\nFrom: mimi@b.example\r\nContent-Length: 1000\r\n\r\n",
+			pathOf(mimi.EndpointNotify, lounge.String()))
+		w.check(err)
+		for range 10 {
+			time.Sleep(20 * time.Second) // of the bubble's clock
+			if _, err = c.Write([]byte{1}); err != nil {
+				break
+			}
+		}
+		_, _ = io.ReadAll(c)
+		if took := time.Since(start); took > 2*time.Minute {
+			t.Errorf("the connection lasted %v, want at most two minutes", took)
+		}
+		synctest.Wait()
+		w.idle("a.example")
+	})
+}
+
+// TestSlowReader holds that an answer which is not read is not waited for.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := slowWorld(t)
+		_, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: a.example\r\nFrom: mimi@b.example\r\nContent-Length: 1\r\n\r\n0",
+			pathOf(mimi.EndpointIdentifierQuery, "a.example"))
+		w.check(err)
+		time.Sleep(2 * time.Minute) // of the bubble's clock
+		synctest.Wait()
+		w.idle("a.example")
+	})
+}
+
+// TestSilentTarget holds that a hub does not wait for ever for the provider of whom it
+// asks key material for.
+func TestSilentTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")
+		a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+		w.check(a1.create())
+		w.check(a1.add(b1.user))
+		b1.until(1)
+		silent := make(chan struct{})
+		defer close(silent)
+		s := &http.Server{
+			Handler:   http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-silent }),
+			TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.ca.issue("c.example")}},
+		}
+		l := w.net.listen("c.example")
+		go func() { _ = s.ServeTLS(l, "", "") }()
+		defer s.Close()
+		start := time.Now()
+		rec := w.ask("a.example", "b.example", mimi.EndpointKeyMaterial, "mimi://c.example/u/cathy", b1.asking(uri("mimi://c.example/u/cathy"), mimi.URI(clubhouse), nil))
+		if took := time.Since(start); rec.Code < 500 || took > time.Minute {
+			t.Errorf("got %d after %v, want that the target can't be reached within a minute", rec.Code, took)
+		}
+	})
+}
+
+// idle checks that no request is under way.
+func (w *world) idle(domain string) {
+	w.Helper()
+	s := w.providers[domain].handler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total != 0 || len(s.from) != 0 {
+		w.Errorf("%d requests are under way, of %v, want none", s.total, s.from)
 	}
 }

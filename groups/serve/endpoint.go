@@ -136,6 +136,8 @@ func (p *Provider) keyMaterial(ctx context.Context, r *request) (wire.Marshaler,
 		return nil, err
 	}
 	forward := out.Forward
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Limits.Timeout) // a target that does not answer
+	defer cancel()
 	var answer []byte
 	if forward.To == p.cfg.Domain {
 		var m wire.Marshaler

@@ -31,6 +31,7 @@ type gateway struct {
 // peer, as the relay of its clients, with what the target says.
 func (s *server) serveGateway(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet {
+		s.hurry(w, s.p.cfg.Limits.Timeout)
 		w.Header().Set("Content-Type", ohttp.MediaTypeKeys)
 		_, _ = w.Write(s.p.gateway.document)
 		return nil
@@ -55,6 +56,7 @@ func (s *server) serveGateway(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.hurry(w, s.p.cfg.Limits.Download+s.p.cfg.Limits.Timeout)
 	answer, err := s.p.open(r.Context(), from, body)
 	if errors.Is(err, ohttp.ErrKey) {
 		// RFC 9458, Section 5.3: the client is to fetch the keys anew.
@@ -69,6 +71,7 @@ func (s *server) serveGateway(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.hurry(w, s.p.cfg.Limits.Timeout)
 	w.Header().Set("Content-Type", ohttp.MediaTypeResponse)
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	_, _ = w.Write(answer)

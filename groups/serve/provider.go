@@ -132,8 +132,10 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 	}
 	p.http = &http.Server{
 		Handler: p.handler, TLSConfig: serverTLS(&p.cfg),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		// [server.hurry] says it more exactly where an answer is known.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute + p.cfg.Limits.Timeout, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	return p, nil
 }

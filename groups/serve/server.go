@@ -117,17 +117,27 @@ func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served,
 		return from, refuse(http.StatusBadRequest, "%v", err)
 	}
 	if e.endpoint.Name == mimi.EndpointProxyDownload {
+		s.hurry(w, s.p.cfg.Limits.Download)
 		return from, s.p.proxyDownload(w, r, from, value)
 	}
 	body, err := s.body(w, r, e.endpoint.Name)
 	if err != nil {
 		return from, err
 	}
+	s.hurry(w, 2*s.p.cfg.Limits.Timeout) // another provider may be asked meanwhile
 	answer, err := s.p.serve(r.Context(), &request{endpoint: e.endpoint, from: from, subject: subject, body: body})
 	if err != nil {
 		return from, err
 	}
+	s.hurry(w, s.p.cfg.Limits.Timeout)
 	return from, respond(w, e.endpoint, answer)
+}
+
+// hurry bounds how long a peer may take to read an answer: it counts among the requests
+// under way for as long.
+func (s *server) hurry(w http.ResponseWriter, d time.Duration) {
+	// What can't be bounded is no connection.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d))
 }
 
 // respond writes what an endpoint answers.
@@ -258,6 +268,7 @@ func (s *server) serveDirectory(w http.ResponseWriter, r *http.Request) error {
 	if err := method(w, r, http.MethodGet); err != nil {
 		return err
 	}
+	s.hurry(w, s.p.cfg.Limits.Timeout)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(s.directory)
 	return nil
