@@ -42,7 +42,8 @@ func (Join) input()       {}
 func (Leave) input()      {}
 
 // Delivery is an event for a client. Numbers of one room, and of one mailbox, grow
-// by one from delivery to delivery; a client that was away gets again what it has
+// by one from delivery to delivery. They are never given again, also not to a client that
+// leaves a room and comes back, whose numbers go on from any higher one. A client that was away gets again what it has
 // not acknowledged, and ignores what it has.
 type Delivery struct {
 	Client ident.URI
@@ -255,6 +256,10 @@ func (f *Follower) leaveRoom(c *client, name ident.URI) {
 	f.remove(turnKey(name))
 	f.remove(roomKey(name))
 	delete(f.rooms, name)
+	if r.last > f.last {
+		f.last = r.last
+		f.put(lastKey, number(f.last))
+	}
 }
 
 // sweepEvery is how often the machine looks for what has expired.

@@ -89,6 +89,7 @@ type Follower struct {
 	users    map[ident.URI]*user
 	clients  map[ident.URI]*client
 	rooms    map[ident.URI]*room
+	last     uint64           // the last number of any room that was forgotten
 	given    map[string]given // KeyPackages that were given out, by reference
 	consent  map[scope]consent
 	grants   map[claim]int         // for how many rooms alone a target has granted a requester

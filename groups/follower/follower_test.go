@@ -168,6 +168,9 @@ func state(f *Follower) map[string]string {
 	for s, c := range f.consent {
 		out[consentKey(s)] = string([]byte{byte(c)})
 	}
+	if f.last > 0 {
+		out[lastKey] = string(number(f.last))
+	}
 	for _, r := range f.rooms {
 		out[roomKey(r.uri)] = string(number(r.last))
 		for _, e := range r.log {

@@ -134,13 +134,15 @@ func (f *Follower) welcome(now time.Time, uri ident.URI, w *message.Welcome, bod
 	return r
 }
 
-// room returns a room, which is made if it is new.
+// room returns a room, which is made if it is new. Its events are numbered on from those
+// of all rooms that were forgotten: it may be one of them, and a client that was in it
+// knows events, and what it acknowledges or leaves, by their numbers.
 func (f *Follower) room(uri ident.URI) *room {
 	r := f.rooms[uri]
 	if r == nil {
-		r = &room{uri: uri, seen: map[digest]bool{}}
+		r = &room{uri: uri, last: f.last, seen: map[digest]bool{}}
 		f.rooms[uri] = r
-		f.put(roomKey(uri), number(0))
+		f.put(roomKey(uri), number(r.last))
 	}
 	return r
 }

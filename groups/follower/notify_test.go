@@ -227,6 +227,27 @@ func TestDeliversExactlyOnce(t *testing.T) {
 	})
 }
 
+// Numbers are not given twice in a room that was left and entered again: a client that
+// knows some by then would take new events for old ones, what it said of the old ones
+// would be taken for the new, and its leave of before for one of now.
+func TestNumbersAfterRejoin(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	l.step(Connect{clientB1})
+	wantDeliveries(t, l.notify(l.application(1), l.application(2)), "ClientB1 clubhouse 1, ClientB1 clubhouse 2")
+	l.step(Leave{Client: clientB1, Room: clubhouse, Seq: 2})
+	l.restart()
+	l.bring(clientB1)
+	l.step(Connect{clientB1})
+	l.step(Leave{Client: clientB1, Room: clubhouse, Seq: 2}) // which was on its way
+	l.step(Ack{clientB1, clubhouse, 2})
+	out := l.notify(l.application(3))
+	wantDeliveries(t, out, "ClientB1 clubhouse 3")
+	l.restart()
+	wantDeliveries(t, l.step(Connect{clientB1}), "ClientB1 clubhouse 3")
+}
+
 // FuzzNotify: a hub may send anything that is well-formed.
 func FuzzNotify(f *testing.F) {
 	l := newLab(f, nil)

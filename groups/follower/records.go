@@ -27,6 +27,7 @@ import (
 //	package|CLIENT|SEQ        a KeyPackage that waits to be claimed
 //	given|REF                 whose it was, until when: JSON
 //	consent|REQ|TARGET|ROOM   one byte; ROOM is empty for every room
+//	last                      last number in any log that was forgotten: 8 bytes
 //	room|ROOM                 last number in its log: 8 bytes
 //	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessage
 //	seen|ROOM|SLOT            SHA-256 of a FanoutMessage that came
@@ -43,12 +44,15 @@ func userKey(u ident.URI) string                { return key("user", u.String())
 func clientKey(c ident.URI) string              { return key("client", c.String()) }
 func packageKey(c ident.URI, seq uint64) string { return key("package", c.String(), digits(seq)) }
 func givenKey(ref string) string                { return key("given", hex.EncodeToString([]byte(ref))) }
-func roomKey(r ident.URI) string                { return key("room", r.String()) }
-func logKey(r ident.URI, seq uint64) string     { return key("log", r.String(), digits(seq)) }
-func seenKey(r ident.URI, slot int) string      { return key("seen", r.String(), digits(uint64(slot))) }
-func turnKey(r ident.URI) string                { return key("turn", r.String()) }
-func cursorKey(c, r ident.URI) string           { return key("cursor", c.String(), r.String()) }
-func boxKey(c ident.URI, seq uint64) string     { return key("box", c.String(), digits(seq)) }
+
+const lastKey = "last"
+
+func roomKey(r ident.URI) string            { return key("room", r.String()) }
+func logKey(r ident.URI, seq uint64) string { return key("log", r.String(), digits(seq)) }
+func seenKey(r ident.URI, slot int) string  { return key("seen", r.String(), digits(uint64(slot))) }
+func turnKey(r ident.URI) string            { return key("turn", r.String()) }
+func cursorKey(c, r ident.URI) string       { return key("cursor", c.String(), r.String()) }
+func boxKey(c ident.URI, seq uint64) string { return key("box", c.String(), digits(seq)) }
 func consentKey(s scope) string {
 	return key("consent", s.requester.String(), s.target.String(), s.room.String())
 }
@@ -115,6 +119,7 @@ func Restore(cfg *Config, records []protocols.Record) (*Follower, error) {
 		{"package", 2, (*Follower).readPackage},
 		{"given", 1, (*Follower).readGiven},
 		{"consent", 3, (*Follower).readConsent},
+		{"last", 0, (*Follower).readLast},
 		{"room", 1, (*Follower).readRoom},
 		{"log", 2, (*Follower).readLog},
 		{"seen", 2, (*Follower).readSeen},
@@ -229,6 +234,11 @@ func (f *Follower) readConsent(parts []string, value []byte) (err error) {
 	}
 	f.noteConsent(s, consent(value[0]))
 	return nil
+}
+
+func (f *Follower) readLast(_ []string, value []byte) (err error) {
+	f.last, err = readNumber(value)
+	return err
 }
 
 func (f *Follower) readRoom(parts []string, value []byte) error {
