@@ -69,6 +69,9 @@ type Config struct {
 	// JoinWindow is how long a joining code that opened the GroupInfo allows the
 	// external Commit; 0 means [DefaultJoinWindow].
 	JoinWindow time.Duration
+	// Remembered is how many of a room's last messages are known again; 0 means
+	// [DefaultRemembered].
+	Remembered int
 	// KeyPackages bounds the KeyPackages of each provider that are remembered; 0
 	// means [DefaultKeyPackages].
 	KeyPackages int
@@ -83,6 +86,7 @@ const (
 	DefaultRetryMin      = time.Second
 	DefaultRetryMax      = 5 * time.Minute
 	DefaultJoinWindow    = 10 * time.Minute
+	DefaultRemembered    = 256
 	DefaultKeyPackages   = 1 << 16
 )
 
@@ -91,7 +95,7 @@ const (
 	maxBody      = 16 << 20 // bytes of a request
 	maxProposals = 1024     // in one request, and of one epoch
 	maxOfSender  = 256      // of them, of one user or provider
-	maxKeys      = 1024     // KeyPackages in one answer or grant
+	maxKeys      = 4096     // KeyPackages in one answer or grant
 	maxReported  = 256      // messages in one report: the draft speaks of "a handful"
 )
 
@@ -105,7 +109,7 @@ func (c Config) complete() (Config, error) {
 		return c, errors.New("hub: config: no suite")
 	case c.Identity == nil:
 		return c, errors.New("hub: config: no identity")
-	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.KeyPackages < 0:
+	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.Remembered < 0, c.KeyPackages < 0:
 		return c, errors.New("hub: config: a limit is negative")
 	case (c.Franking.Private == nil) != (len(c.FrankKeys) == 0):
 		return c, errors.New("hub: config: franking takes both Franking and FrankKeys")
@@ -116,6 +120,7 @@ func (c Config) complete() (Config, error) {
 	c.RetryMin = cmp.Or(c.RetryMin, DefaultRetryMin)
 	c.RetryMax = cmp.Or(c.RetryMax, max(DefaultRetryMax, c.RetryMin))
 	c.JoinWindow = cmp.Or(c.JoinWindow, DefaultJoinWindow)
+	c.Remembered = cmp.Or(c.Remembered, DefaultRemembered)
 	c.KeyPackages = cmp.Or(c.KeyPackages, DefaultKeyPackages)
 	if c.RetryMin < time.Millisecond || c.RetryMax < c.RetryMin {
 		return c, fmt.Errorf("hub: config: retries after %v to %v, want at least a millisecond and an order", c.RetryMin, c.RetryMax)

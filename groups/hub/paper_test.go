@@ -150,6 +150,57 @@ func TestUpdateIsAcceptedOnce(t *testing.T) {
 	}
 }
 
+// A client that had no answer to its message sends it again. It is one event, whatever
+// has become of the epoch and the sender meanwhile.
+func TestMessageIsAcceptedOnce(t *testing.T) {
+	t.Parallel()
+	w := trio(t, func(c *Config) { c.Remembered = 2; c.EpochTolerance = 0 })
+	alice, bob, cathy := w.client("alice/ClientA1"), w.client("bob/ClientB1"), w.client("cathy/ClientC1")
+	m, _ := w.newMessage(bob, "once")
+	out, err := w.submit("b.example", m, mimi.URI(bob.user))
+	first := submitCode(t, out, err, mimi.SubmitAccepted, "")
+	again := func() {
+		t.Helper()
+		out, err := w.submit("b.example", m, mimi.URI(bob.user))
+		r := submitCode(t, out, err, mimi.SubmitAccepted, "")
+		if r.AcceptedTimestamp != first.AcceptedTimestamp || r.Frank == nil || r.Frank.ServerFrank != first.Frank.ServerFrank {
+			t.Errorf("got %+v, want %+v", r, first)
+		}
+		if len(out.Persist)+len(out.Sends) > 0 {
+			t.Errorf("%d records and %d sends, want none", len(out.Persist), len(out.Sends))
+		}
+	}
+	again()
+	w.restore()
+	again()
+	// Another can't have it as its own, nor its answer.
+	out, err = w.submit("c.example", m, mimi.URI(cathy.user))
+	submitCode(t, out, err, mimi.SubmitNotAllowed, "sent before")
+	out, err = w.submit("c.example", m, mimi.URI(bob.user))
+	submitCode(t, out, err, mimi.SubmitNotAllowed, "through c.example")
+	// It was accepted, though its epoch is too old by now and its sender has left.
+	if out, err := w.commit(alice, mls.CommitOptions{Path: true}); !took(out, err) {
+		t.Fatal(err, out.Refused)
+	}
+	w.quiet(t)
+	if out, err := w.leave(bob); !took(out, err) {
+		t.Fatal(err, out.Refused)
+	}
+	w.quiet(t)
+	again()
+	// Only the last ones are known.
+	for _, text := range []string{"2", "3"} {
+		out, err := w.send(cathy, text)
+		submitCode(t, out, err, mimi.SubmitAccepted, "")
+	}
+	w.restore()
+	out, err = w.submit("b.example", m, mimi.URI(bob.user))
+	submitCode(t, out, err, mimi.SubmitNotAllowed, "no participant")
+	if n := len(w.hub.rooms[clubhouse].said.byMessage); n != 2 {
+		t.Errorf("%d messages are remembered, want 2", n)
+	}
+}
+
 // "A hub provider which observes that an active participant has been removed or
 // banned from the room, MUST prevent any of its clients from sending or receiving any
 // additional application messages in the corresponding MLS group; MUST prevent any of

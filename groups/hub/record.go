@@ -15,13 +15,14 @@ import (
 //	room/ROOM/info        of the epoch's GroupInfo what the group has not: Info
 //	room/ROOM/mls/...     the group, as package mls has it
 //	room/ROOM/pending/N   a proposal that waits for a Commit: Pending
+//	room/ROOM/said/N      a message that was accepted, one of the last ones: Said
 //	room/ROOM/event/N     an event that not all who are to have it do: Event
 //	room/ROOM/to/DOMAIN   the queue to a follower: Queue
 //	room/ROOM/join/USER   a user who may join by a joining code: Time
 //	key/REF               where a KeyPackage's Welcome goes: Route
 //	hold/DOMAIN           until when a follower is not to be sent anything: Time
 //
-// An application message writes two of them and one for each follower that was
+// An application message writes three of them and one for each follower that was
 // behind, a follower's answer one or two, a Commit those of the group's tree that it
 // changes besides.
 

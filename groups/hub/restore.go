@@ -58,6 +58,7 @@ type stored struct {
 	info    bool
 	mls     []mls.Record
 	pending map[uint64]pendingProposal
+	said    []*utterance
 }
 
 // restore takes one record.
@@ -141,6 +142,10 @@ func (h *Hub) restorePart(s *stored, key, rest string, b []byte) error {
 		err = read(key, b, func(rd *wire.Reader) { p.read(rd, &h.cfg.Points.MLS) })
 		s.pending[n] = p
 		return err
+	case "said":
+		u := new(utterance)
+		s.said = append(s.said, u)
+		return read(key, b, u.read)
 	case "event":
 		n, err := number()
 		if err != nil {
@@ -189,6 +194,9 @@ func (h *Hub) restoreRoom(s *stored) error {
 	}
 	u := update{h: h, room: r}
 	if r.state, err = u.state(r.state.epoch, r.group.Proposals()); err != nil {
+		return err
+	}
+	if err := r.said.restore(s.said, h.cfg.Remembered); err != nil {
 		return err
 	}
 	if err := h.restoreQueues(r); err != nil {

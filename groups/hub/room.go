@@ -33,6 +33,7 @@ type chatRoom struct {
 	last     accepted            // the last update
 	joins    map[ident.URI]int64 // who may join by a joining code, until when (Unix milliseconds)
 
+	said    said              // the last messages
 	events  map[uint64]*event // that not all who are to have them do
 	queues  map[string]*queue
 	readers []string      // who is to have application messages; nil until someone asks

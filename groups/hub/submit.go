@@ -28,7 +28,20 @@ func (h *Hub) submit(now time.Time, in SubmitMessageRequest) error {
 	if err != nil {
 		return fail(Malformed, "submit: %w", err)
 	}
-	if err := h.checkSubmit(r, in.From, req); err != nil {
+	sum, err := h.sumsOf(req, in.Body)
+	if err != nil {
+		return fail(Malformed, "submit: %w", err)
+	}
+	if at, ok := r.said.before(sum, in.From, req); ok {
+		// Its answer was lost, whatever has become of the sender or the epoch since.
+		frank, err := h.frank(r, req, at)
+		if err != nil {
+			return fail(Malformed, "submit: %w", err)
+		}
+		h.out.Response = &mimi.SubmitMessageResponse{StatusCode: mimi.SubmitAccepted, AcceptedTimestamp: at, Frank: frank}
+		return nil
+	}
+	if err := h.checkSubmit(r, in.From, req, sum); err != nil {
 		resp := &mimi.SubmitMessageResponse{StatusCode: mimi.SubmitNotAllowed}
 		if errors.Is(err, errTooOld) {
 			resp.StatusCode, resp.CurrentEpoch = mimi.SubmitEpochTooOld, r.group.Epoch()
@@ -49,6 +62,7 @@ func (h *Hub) submit(now time.Time, in SubmitMessageRequest) error {
 
 	// Accepted.
 	r.accept(now)
+	h.remind(r, sum, at)
 	h.publish(r, body, r.applicationTargets(in.From))
 	h.put(r.key+"head", r.marshalHead())
 	h.out.Response = &mimi.SubmitMessageResponse{StatusCode: mimi.SubmitAccepted, AcceptedTimestamp: at, Frank: frank}
@@ -57,7 +71,7 @@ func (h *Hub) submit(now time.Time, in SubmitMessageRequest) error {
 
 // checkSubmit says why a message is not accepted. The parser has seen to it that it
 // is a PrivateMessage with application data.
-func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageRequest) error {
+func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageRequest, sum sums) error {
 	m := req.AppMessage
 	if !bytes.Equal(m.GroupID, r.group.GroupID()) {
 		return fmt.Errorf("message for group %x, the room's is %x", m.GroupID, r.group.GroupID())
@@ -70,6 +84,9 @@ func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageReque
 		return fmt.Errorf("message of %v through %s, want its own provider", sender, from)
 	case r.users[sender] == nil:
 		return fmt.Errorf("%v is no active participant", sender)
+	}
+	if r.said.has(sum) {
+		return errors.New("the message was sent before, by another request")
 	}
 	if err := r.state.maySend(sender.String()); err != nil {
 		return err
