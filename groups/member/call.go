@@ -23,6 +23,7 @@ type flight struct {
 	Own       bool              `json:"own,omitempty"` // it is that of the room's own
 	Tries     int               `json:"tries,omitempty"`
 	RetryAt   int64             `json:"retry,omitempty"` // ms since 1970; 0: under way
+	Until     int64             `json:"until,omitempty"` // when nobody waits for it any more, in ms since 1970; 0: never
 	Body      []byte            `json:"body"`
 }
 
@@ -32,10 +33,25 @@ func (m *Member) call(r *chatRoom, it *intention, f *flight, req wire.Marshaler)
 	if err != nil {
 		return err
 	}
-	f.Body, f.Intention = b, it.ID
+	f.Body, f.Intention, f.Until = b, it.ID, m.now.Add(m.cfg.Patience).UnixMilli()
 	m.launch(f, req)
 	it.Flight = f.ID
 	return nil
+}
+
+// expire ends the intention of a call that was not answered in time, so that others of
+// the room can go on.
+func (m *Member) expire(now time.Time, f *flight) {
+	m.land(f.ID)
+	r := m.rooms[f.Room]
+	if r == nil {
+		return
+	}
+	if it := r.find(f.Intention); it != nil && it.Flight == f.ID {
+		it.Flight = 0
+		m.fail(r, it, ErrNoAnswer, false)
+		m.pump(now, r)
+	}
 }
 
 // launch makes a call for the first time.
@@ -94,6 +110,13 @@ func (m *Member) replied(now time.Time, in Replied) {
 	// What may have become an epoch is asked about until it is known.
 	unbounded := f.Own && r.own.Kind != ownMessage
 	if in.Err != nil && !definite(in.Err) && (unbounded || f.Tries < m.cfg.Tries) {
+		if unbounded && f.Tries == m.cfg.Tries {
+			what := string(r.own.Kind)
+			if it := r.find(f.Intention); it != nil {
+				what = string(it.Do)
+			}
+			m.event(Stalled{ID: f.Intention, Room: r.uri, What: what, Why: in.Err})
+		}
 		m.later(now, f)
 		return
 	}
@@ -191,7 +214,11 @@ func (m *Member) resume(now time.Time) {
 func (m *Member) wake(now time.Time) {
 	at := now.UnixMilli()
 	for _, id := range slices.Sorted(maps.Keys(m.flights)) {
-		if f := m.flights[id]; f != nil && f.RetryAt != 0 && f.RetryAt <= at {
+		switch f := m.flights[id]; {
+		case f == nil:
+		case f.Until != 0 && f.Until <= at:
+			m.expire(now, f)
+		case f.RetryAt != 0 && f.RetryAt <= at:
 			m.again(f)
 		}
 	}
@@ -213,6 +240,7 @@ func (m *Member) wakeAt() time.Time {
 	}
 	for _, f := range m.flights {
 		earliest(f.RetryAt)
+		earliest(f.Until)
 	}
 	for _, r := range m.rooms {
 		earliest(r.Commit)

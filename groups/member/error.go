@@ -21,6 +21,8 @@ var (
 	ErrBusy = errors.New("member: too much waits already")
 	// ErrRetries: it was tried as often as is allowed.
 	ErrRetries = errors.New("member: tried too often")
+	// ErrNoAnswer: what an intention needs has not come in time.
+	ErrNoAnswer = errors.New("member: no answer in time; ask again when the provider can be reached")
 	// ErrNoFrank: a message came without a frank.
 	ErrNoFrank = errors.New("member: message without a frank")
 )

@@ -42,6 +42,10 @@ type Config struct {
 	// [DefaultRetryMax].
 	Tries              int
 	RetryMin, RetryMax time.Duration
+	// Patience is how long an intention may wait for what is no Commit of its own, key
+	// material of a user or a GroupInfo, while others of the room wait behind it; 0 means
+	// [DefaultPatience].
+	Patience time.Duration
 	// CommitDelay is how long this client waits with proposals of others before it
 	// commits them, by its leaf, so that not all do so at once; negative means never.
 	// Nil goes by the room's operational policy, and never without one.
@@ -54,6 +58,7 @@ const (
 	DefaultPastEpochs = 4
 	DefaultRetryMin   = time.Second
 	DefaultRetryMax   = 5 * time.Minute
+	DefaultPatience   = 2 * time.Minute
 )
 
 // maxWaiting bounds the intentions of a room that wait.
@@ -102,6 +107,7 @@ func New(cfg Config) (*Member, error) {
 	cfg.Tries = cmp.Or(cfg.Tries, DefaultTries)
 	cfg.RetryMin = cmp.Or(cfg.RetryMin, DefaultRetryMin)
 	cfg.RetryMax = cmp.Or(cfg.RetryMax, DefaultRetryMax)
+	cfg.Patience = cmp.Or(cfg.Patience, DefaultPatience)
 	client, user, err := cfg.Users(&cfg.Identity.Credential)
 	if err != nil {
 		return nil, fmt.Errorf("member: Config.Identity: %w", err)

@@ -120,6 +120,15 @@ type (
 		// Unknown is set if it may have been done all the same.
 		Unknown bool
 	}
+	// Stalled: the hub does not answer to a Commit or proposals, whose fate has to be
+	// known before anything else can be done in the room. It is asked on; Resume asks at
+	// once.
+	Stalled struct {
+		ID   uint64
+		Room ident.URI
+		What string
+		Why  error
+	}
 	// Refused: an event of a room is not valid, or its policy does not allow it,
 	// though the hub has accepted it. The room is as before.
 	Refused struct {
@@ -152,6 +161,7 @@ func (Leaving) event()        {}
 func (Removed) event()        {}
 func (Done) event()           {}
 func (Failed) event()         {}
+func (Stalled) event()        {}
 func (Refused) event()        {}
 func (Gap) event()            {}
 func (ConsentChanged) event() {}

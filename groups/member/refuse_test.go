@@ -377,6 +377,56 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("bob has read %q", got)
 		}
 	})
+	t.Run("key material of a provider that is down, and a message behind it", func(t *testing.T) {
+		for _, answers := range []int{0, 5} { // none at all, or that the hub can't reach it
+			w := trio(t, nil)
+			alice := w.device("alice/ClientA1")
+			w.device("cora/ClientC9")
+			began := w.now
+			out := w.do(alice, AddUser{Room: clubhouse, User: userURI("cora"), Role: 2})
+			added, call := out.ID, out.Calls[0].ID
+			w.drop("alice/ClientA1>a.example")
+			sent := w.do(alice, Send{Room: clubhouse, Message: text("behind")}).ID
+			for range answers {
+				w.now = w.do(alice, Replied{ID: call, Err: &follower.Refusal{Status: 502}}).WakeAt
+				w.do(alice, Wake{})
+				w.drop("alice/ClientA1>a.example")
+			}
+			w.now = began.Add(alice.m.cfg.Patience)
+			w.do(alice, Wake{})
+			f, ok := find[Failed](alice)
+			if !ok || f.ID != added || f.Unknown || !errors.Is(f.Why, ErrNoAnswer) {
+				t.Errorf("%+v, want that the provider did not answer", f)
+			}
+			w.quiet()
+			if s, ok := find[Sent](alice); !ok || s.ID != sent {
+				t.Errorf("%+v, want the message sent\n%s", s, w.log)
+			}
+		}
+	})
+	t.Run("a hub that is down", func(t *testing.T) {
+		w := trio(t, nil)
+		alice := w.device("alice/ClientA1")
+		alice.m.cfg.Tries = 3
+		out := w.do(alice, CommitPending{Room: clubhouse})
+		for range 10 {
+			out = w.do(alice, Replied{ID: out.Calls[0].ID, Err: errLostAnswer})
+			w.now = out.WakeAt
+			out = w.do(alice, Wake{})
+		}
+		n := 0
+		for _, e := range alice.events {
+			if s, ok := e.(Stalled); ok {
+				n++
+				if s.What != "commit" || s.Room != clubhouse || !errors.Is(s.Why, errLostAnswer) {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+		if _, failed := find[Failed](alice); failed || n != 1 {
+			t.Errorf("told %d times that it waits, failed %t; want once, and that it goes on", n, failed)
+		}
+	})
 	t.Run("at another epoch, and no word of it", func(t *testing.T) {
 		w := trio(t, nil)
 		alice := w.device("alice/ClientA1")
