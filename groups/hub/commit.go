@@ -28,8 +28,11 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 		return 0, u.refusedCommit(m, err)
 	}
 	staged := event.(*mls.Staged)
-	if p := covers(staged, r.group.Proposals()); p != nil {
-		return 0, notAllowed("commit without proposal %x, which waits for one", p.Ref)
+	leftOut := lacking(staged, r.group.Proposals())
+	for i := range leftOut {
+		if !u.stale(&leftOut[i]) {
+			return 0, notAllowed("commit without proposal %x, which waits for one", leftOut[i].Ref)
+		}
 	}
 	if _, err := h.ownSender(staged.Context()); err != nil {
 		return 0, notAllowed("commit: %w", err)
@@ -54,6 +57,7 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 	if external {
 		sender = "" // the joiner is none of its provider's clients in the group yet
 	}
+	before := r.state.epoch
 	targets := r.others(sender) // those who were there before, and so follow the Commit
 	waiting := r.group.Proposals()
 	h.dropPending(r)
@@ -68,9 +72,13 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 		delete(r.joins, by.user)
 		h.drop(r.joinKey(by.user))
 	}
-	var stapled []message.Message
+	var stapled, anew []message.Message
+	var later uint64
 	if external {
 		stapled = h.repropose(r, u.now, at, again(staged, waiting))
+	} else if list := h.removals(r, before, leftOut); len(list) > 0 {
+		later = r.accept(u.now)
+		anew = h.repropose(r, u.now, later, list)
 	}
 	if len(stapled) > 0 && !slices.Contains(targets, by.provider) {
 		// The joiner needs them as well: its next Commit has to cover them.
@@ -85,6 +93,9 @@ func (u *update) commit(m *message.PublicMessage) (uint64, error) {
 			Timestamp: at, Message: message.Message{Welcome: u.Bundle.Welcome}, RatchetTreeOption: r.treeOption(),
 		}), joiners.to)
 		h.used(joiners.refs)
+	}
+	if len(anew) > 0 { // of the hub's own, for all: the committer needs it as well
+		h.publish(r, fanoutMessage(&mimi.FanoutMessage{Timestamp: later, Message: anew[0], MoreProposals: anew[1:]}), r.others(""))
 	}
 	h.put(r.key+"head", r.marshalHead())
 	return at, nil

@@ -69,6 +69,9 @@ type Config struct {
 	// JoinWindow is how long a joining code that opened the GroupInfo allows the
 	// external Commit; 0 means [DefaultJoinWindow].
 	JoinWindow time.Duration
+	// ProposalPatience is how long Commits have to cover a member's proposal, which nobody
+	// but members can verify whole; 0 means [DefaultProposalPatience].
+	ProposalPatience time.Duration
 	// Remembered is how many of a room's last messages are known again; 0 means
 	// [DefaultRemembered].
 	Remembered int
@@ -87,7 +90,9 @@ const (
 	DefaultRetryMax      = 5 * time.Minute
 	DefaultJoinWindow    = 10 * time.Minute
 	DefaultRemembered    = 256
-	DefaultKeyPackages   = 1 << 16
+	// DefaultProposalPatience is long enough for a proposal to reach who commits.
+	DefaultProposalPatience = time.Minute
+	DefaultKeyPackages      = 1 << 16
 )
 
 // Bounds of what a request may hold; choices of this implementation.
@@ -109,7 +114,7 @@ func (c Config) complete() (Config, error) {
 		return c, errors.New("hub: config: no suite")
 	case c.Identity == nil:
 		return c, errors.New("hub: config: no identity")
-	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.Remembered < 0, c.KeyPackages < 0:
+	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.ProposalPatience < 0, c.Remembered < 0, c.KeyPackages < 0:
 		return c, errors.New("hub: config: a limit is negative")
 	case (c.Franking.Private == nil) != (len(c.FrankKeys) == 0):
 		return c, errors.New("hub: config: franking takes both Franking and FrankKeys")
@@ -120,6 +125,7 @@ func (c Config) complete() (Config, error) {
 	c.RetryMin = cmp.Or(c.RetryMin, DefaultRetryMin)
 	c.RetryMax = cmp.Or(c.RetryMax, max(DefaultRetryMax, c.RetryMin))
 	c.JoinWindow = cmp.Or(c.JoinWindow, DefaultJoinWindow)
+	c.ProposalPatience = cmp.Or(c.ProposalPatience, DefaultProposalPatience)
 	c.Remembered = cmp.Or(c.Remembered, DefaultRemembered)
 	c.KeyPackages = cmp.Or(c.KeyPackages, DefaultKeyPackages)
 	if c.RetryMin < time.Millisecond || c.RetryMax < c.RetryMin {

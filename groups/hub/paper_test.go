@@ -201,6 +201,61 @@ func TestMessageIsAcceptedOnce(t *testing.T) {
 	}
 }
 
+// A member's proposal whose membership_tag is wrong is refused by members, which the hub
+// can't see. It stops the room for a while, and what it asked for is done all the same.
+func TestWrongMembershipTag(t *testing.T) {
+	t.Parallel()
+	w := trio(t, nil)
+	alice, bob, cathy := w.client("alice/ClientA1"), w.client("bob/ClientB1"), w.client("cathy/ClientC1")
+	remove, list := mls.RemoveProposal(bob.group.OwnLeaf()), bob.participants("-bob")
+	forged := func(p *message.Proposal) message.Message {
+		return *must(message.Parse(bob.forge(message.Content{Type: message.ContentProposal, Proposal: p}), nil))
+	}
+	out, err := w.update("b.example", &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{
+		ProposalOrCommit: forged(&remove), MoreProposals: []message.Message{forged(&list)},
+	}})
+	updateCode(t, out, err, mimi.UpdateSuccess, "")
+	w.skip(t) // members take none of it
+
+	commit := func() (Output, error) { return w.commit(alice, mls.CommitOptions{Path: true}) }
+	out, err = commit()
+	updateCode(t, out, err, mimi.UpdateNotAllowed, "waits for one")
+	w.now = w.now.Add(DefaultProposalPatience - time.Second)
+	out, err = commit()
+	updateCode(t, out, err, mimi.UpdateNotAllowed, "waits for one")
+	w.now = w.now.Add(2 * time.Second)
+	out, err = commit()
+	updateCode(t, out, err, mimi.UpdateSuccess, "")
+	w.restore()
+	w.quiet(t)
+	if n := len(alice.group.Proposals()); n != 2 || len(cathy.group.Proposals()) != 2 {
+		t.Fatalf("%d proposals of the hub, want the removal of Bob and of his client", n)
+	}
+	out, err = commit()
+	updateCode(t, out, err, mimi.UpdateSuccess, "")
+	w.quiet(t)
+	if !bob.group.Removed() {
+		t.Error("Bob is still there")
+	}
+	w.agree(t)
+	if _, listed := alice.state().Find(bob.user.String()); listed {
+		t.Error("Bob is still a participant")
+	}
+}
+
+// A proposal of the hub has no membership_tag, so that nobody may leave it out.
+func TestProposalOfTheHubIsRequired(t *testing.T) {
+	t.Parallel()
+	w := trio(t, nil)
+	alice, bob := w.client("alice/ClientA1"), w.client("bob/ClientB1")
+	if _, err := w.step(Propose{Room: clubhouse, Proposals: []message.Proposal{mls.RemoveProposal(bob.group.OwnLeaf()), bob.participants("-bob")}}); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	out, err := w.commit(alice, mls.CommitOptions{Path: true}) // who has not heard of it
+	updateCode(t, out, err, mimi.UpdateNotAllowed, "waits for one")
+}
+
 // "A hub provider which observes that an active participant has been removed or
 // banned from the room, MUST prevent any of its clients from sending or receiving any
 // additional application messages in the corresponding MLS group; MUST prevent any of

@@ -1,9 +1,13 @@
 package hub
 
 import (
+	"slices"
+
+	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // This file is about the proposals that wait for a Commit: "The next time a client
@@ -49,11 +53,10 @@ func required(list []mls.Committed, committer *message.Sender) []mls.Committed {
 	return out
 }
 
-// covers returns the first of the required proposals that a Commit lacks, nil if
-// there is none. A leaf may be removed by another proposal than the one that was
+// lacking returns the required proposals that a Commit lacks. A leaf may be removed by another proposal than the one that was
 // required; an external Commit can hold no other reference than to a SelfRemove
 // (draft-ietf-mls-extensions-10, SelfRemove).
-func covers(s *mls.Staged, list []mls.Committed) *mls.Committed {
+func lacking(s *mls.Staged, list []mls.Committed) (out []mls.Committed) {
 	committer := s.Committer()
 	external := committer.Type == message.SenderNewMemberCommit
 	has := make(map[string]bool)
@@ -72,10 +75,70 @@ func covers(s *mls.Staged, list []mls.Committed) *mls.Committed {
 		case ok && !removes && replaced(s, leaf):
 		case external && !self:
 		default:
-			return &p
+			out = append(out, p)
 		}
 	}
-	return nil
+	return out
+}
+
+// stale reports whether a proposal has waited for so long that a Commit may do without.
+// The membership_tag of a member's proposal (RFC 9420, Section 6.2) can be verified by
+// members alone: if it is wrong, they have not taken what the hub has, and the room would
+// stand still for as long as the hub required it.
+func (u *update) stale(p *mls.Committed) bool {
+	if p.Sender.Type != message.SenderMember {
+		return false // it has no such tag
+	}
+	for i, waiting := range u.room.group.Proposals() {
+		if string(waiting.Ref) == string(p.Ref) {
+			return u.now.UnixMilli() >= int64(u.room.pending[i].time)+u.h.cfg.ProposalPatience.Milliseconds()
+		}
+	}
+	return false
+}
+
+// removals returns what proposals that a Commit left out would have removed and is still
+// there, as the hub can propose it: leaves, and participants by their names, since the
+// Commit may have moved their places.
+func (h *Hub) removals(r *chatRoom, before *room.State, leftOut []mls.Committed) []message.Proposal {
+	var out []message.Proposal
+	var names []string
+	list := slices.Collect(before.All())
+	for i := range leftOut {
+		p := &leftOut[i]
+		if leaf, removes, ok := changed(p); ok && removes && r.members[leaf] != nil {
+			out = append(out, mls.RemoveProposal(leaf))
+		}
+		b, ok := p.Proposal.Body.(*message.AppDataUpdate)
+		if !ok || b.Component != h.cfg.Points.ParticipantList || b.Op == message.AppDataRemove {
+			continue
+		}
+		var u room.ParticipantListUpdate
+		if wire.Unmarshal(b.Update, &u) != nil {
+			continue
+		}
+		for _, at := range u.Removed {
+			if int64(at) >= int64(len(list)) {
+				continue
+			}
+			name := list[at].User
+			if _, listed := r.state.epoch.Find(name); listed && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return out
+	}
+	update, err := r.state.epoch.ListUpdate(nil, names, nil)
+	if err != nil {
+		return out
+	}
+	b, err := wire.Marshal(update)
+	if err != nil {
+		return out
+	}
+	return append(out, h.groups.AppDataProposal(h.cfg.Points.ParticipantList, b))
 }
 
 // replaced reports whether a Commit covers another Update of a leaf than the one
