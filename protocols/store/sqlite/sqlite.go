@@ -4,7 +4,8 @@
 // The file belongs to one process at a time. It is written through a write-ahead
 // log that is synced at every commit (journal_mode=WAL, synchronous=FULL), so that
 // a commit that has returned survives the loss of power if the disk does what it
-// says. The format is SQLite's (https://www.sqlite.org/fileformat2.html) with the
+// says. It is made for its owner alone, and not opened if others may read it: what it
+// holds is not encrypted, keys among it. The format is SQLite's (https://www.sqlite.org/fileformat2.html) with the
 // tables that [migrations] makes.
 package sqlite
 
@@ -12,6 +13,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"sync"
 
 	"zombiezen.com/go/sqlite"
@@ -46,6 +49,9 @@ var _ store.Store = (*Store)(nil)
 // tables up to date. It returns [store.ErrInUse] while another process has it open
 // and [store.ErrVersion] if a later version of this program has written it.
 func Open(path string) (*Store, error) {
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
+	}
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
@@ -54,6 +60,24 @@ func Open(path string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), conn.Close())
 	}
 	return &Store{path: path, conn: conn}, nil
+}
+
+// private makes the file if it does not exist, for its owner alone, and refuses one that
+// others may read or write: it holds keys that are not encrypted. SQLite gives the files
+// beside it the same permissions. A system without permissions has none to refuse.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
+	}
+	i, err := os.Stat(path)
+	if err != nil {
+		return nil // it is for SQLite to say what is wrong
+	}
+	if p := i.Mode().Perm(); i.Mode().IsRegular() && p&0o007 != 0 && runtime.GOOS != "windows" {
+		return fmt.Errorf("others may read or write it (its permissions are %#o), and it holds keys: take that from them by chmod o= %s", p, path)
+	}
+	return nil
 }
 
 // prepare takes the file for this process, checks whose it is and migrates it.

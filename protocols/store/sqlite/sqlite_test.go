@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -39,6 +40,51 @@ func script(t *testing.T, path, sql string) {
 	defer conn.Close()
 	if err := sqlitex.ExecuteScript(conn, sql, nil); err != nil {
 		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPrivate holds that a store, which has keys in it, is its owner's alone, with the
+// files that SQLite keeps beside it.
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such permissions")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store.db")
+	s, err := sqlite.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), []protocols.Record{{Key: "k", Value: []byte("v")}}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d files, %v, want the log beside the store", len(files), err)
+	}
+	for _, f := range files {
+		if i, err := f.Info(); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v, want 0600", f.Name(), i.Mode(), err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for mode, refused := range map[os.FileMode]bool{0o640: false, 0o644: true, 0o602: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := sqlite.Open(path)
+		if err == nil {
+			s.Close()
+		}
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "chmod o= "+path) {
+			t.Errorf("%o: got %v, want refused %t", mode, err, refused)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,16 @@ func TestConfiguration(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "a.db")); err != nil {
 		t.Error(err)
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if err := os.Chmod(filepath.Join(dir, "a.example.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := runServe(t.Context(), &serveOptions{Config: file, IO: &term.IO{Out: io.Discard, Err: io.Discard, Now: time.Now}})
+	if err == nil || !strings.Contains(err.Error(), "others may read or write it") {
+		t.Errorf("a key that all may read: got %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
@@ -79,6 +80,9 @@ func (s *settings) provider(at net.Addr) (serve.Config, error) {
 	}
 	cfg.Follower.NeedConsent, cfg.Follower.Hide = s.NeedConsent, s.Hide
 	var err error
+	if err = private(s.Key); err != nil {
+		return cfg, err
+	}
 	if cfg.Certificate, err = tls.LoadX509KeyPair(s.Certificate, s.Key); err != nil {
 		return cfg, exit.Usagef("", "certificate: %w", err)
 	}
@@ -104,6 +108,18 @@ func readRoots(file string) (*x509.CertPool, error) {
 		return nil, exit.Usagef("It holds certificates in PEM.", "roots: no certificate in %s", file)
 	}
 	return pool, nil
+}
+
+// private refuses a file with a key that others may read.
+func private(file string) error {
+	i, err := os.Stat(file)
+	if err != nil {
+		return exit.Usagef("", "key: %w", err)
+	}
+	if p := i.Mode().Perm(); p&0o007 != 0 && runtime.GOOS != "windows" {
+		return exit.Usagef("Take that from them: chmod o= "+file, "key %s: others may read or write it, its permissions are %#o", file, p)
+	}
+	return nil
 }
 
 // announce says where the provider is.
