@@ -134,8 +134,12 @@ func (c *Config) found(now time.Time, leaf *message.LeafNode, pair suite.KeyPair
 
 // enter makes secrets the group's, which has the epoch's public state already. It
 // overwrites what the secret tree and the exporter tree were made of, so that only
-// they say what is left (RFC 9420, Section 9.2).
+// they say what is left, and the private keys that the epoch before had alone (RFC 9420,
+// Section 9.2).
 func (g *Group) enter(s *secrets) {
+	if g.private != nil {
+		g.private.Erase(s.private)
+	}
 	g.own, g.signer, g.private, g.epoch = s.own, s.signer, s.private, s.epoch
 	g.keys = schedule.NewSecretTree(g.cfg.Suite, s.epoch.Encryption, g.now.tree.Width(), g.cfg.Limits)
 	g.exporter = schedule.NewExporterTree(g.cfg.Suite, s.epoch.ApplicationExport)
@@ -280,6 +284,7 @@ func (g *Group) leave(old pastEpoch) {
 	g.epoch.Resumption = nil // the list of them has it
 	g.epoch.Wipe()
 	g.dropUpdates()
+	g.private.Erase(nil)
 	g.signer, g.private, g.keys, g.exporter = nil, nil, nil, nil
 }
 

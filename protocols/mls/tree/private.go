@@ -26,8 +26,11 @@ type nodeKey struct {
 	pair suite.KeyPair
 }
 
-// NewPrivate returns what a member knows who was added: its leaf's key.
-func NewPrivate(i LeafIndex, leaf suite.KeyPair) *Private { return &Private{leaf: i, pair: leaf} }
+// NewPrivate returns what a member knows who was added: its leaf's key, a copy that is
+// its own, as a KeyPackage of last resort is used again.
+func NewPrivate(i LeafIndex, leaf suite.KeyPair) *Private {
+	return &Private{leaf: i, pair: suite.KeyPair{Private: bytes.Clone(leaf.Private), Public: leaf.Public}}
+}
 
 // Leaf returns which leaf the keys belong to.
 func (v *Private) Leaf() LeafIndex { return v.leaf }
