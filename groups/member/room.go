@@ -318,6 +318,10 @@ type Room struct {
 	// Section 8.7).
 	Authenticator []byte
 	Lost          bool // Join may enter it anew
+	// Tree is the group's, whose leaves are the members; nil while joining.
+	Tree *tree.Tree
+	// OwnLeaf is this client's place in it.
+	OwnLeaf tree.LeafIndex
 }
 
 // Room returns a room that this client is in or about to be. It is valid until the
@@ -330,6 +334,7 @@ func (m *Member) Room(uri ident.URI) (Room, bool) {
 	out := Room{URI: uri, Status: string(r.Status), Waiting: len(r.todo), Lost: r.Lost}
 	if r.group != nil {
 		out.Epoch, out.State, out.Pending, out.Authenticator = r.group.Epoch(), r.state, len(r.group.Proposals()), r.group.EpochAuthenticator()
+		out.Tree, out.OwnLeaf = r.group.Tree(), r.group.OwnLeaf()
 	}
 	return out, true
 }
