@@ -1,0 +1,76 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
+	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/member"
+	"github.com/mimi-lab/mimi-lab/groups/serve/device"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+)
+
+// explain gives an error of the device a hint what to do next. ctx is that of the
+// command, which tells an interruption from a wait that was too long; domain is another
+// provider that is asked, or "".
+func (s *Session) explain(ctx context.Context, err error, what, domain string) error {
+	var (
+		code    *member.Error
+		op      *net.OpError
+		refusal *follower.Refusal
+	)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, device.ErrReplaced):
+		return exit.Failuref("", "%s has connected from elsewhere", s.as)
+	case errors.Is(err, device.ErrRefused):
+		return exit.Failuref("", "%s: %w", what, err)
+	case what == connecting && errors.Is(err, context.DeadlineExceeded) || errors.As(err, &op) && op.Op == "dial":
+		why := strings.TrimPrefix(err.Error(), context.DeadlineExceeded.Error()+": ")
+		return exit.Failuref(howToServe(s.dev, s.User.Provider()), "no connection to %s within %v: %s", s.User.Provider(), s.timeout, why)
+	case errors.Is(err, context.DeadlineExceeded):
+		hint := "It is not forgotten: the device goes on with it in its next command. --timeout waits longer."
+		if domain != "" && domain != s.User.Provider() {
+			if _, e := provider.ReadForClients(s.dev, domain); e != nil {
+				hint = howToServe(s.dev, domain) + " " + hint
+			}
+		}
+		return exit.Failuref(hint, "%s: no answer within %v", what, s.timeout)
+	case errors.As(err, &code):
+		return exit.Failuref(aboutCode(code.Code.String()), "%s: %s", what, strings.TrimPrefix(code.Error(), "member: "))
+	case errors.Is(err, member.ErrLeaving):
+		return exit.Failuref("The next Commit of another member takes it out.", "%s: %s is leaving the room", what, s.as)
+	case errors.As(err, &refusal):
+		return exit.Failuref("", "%s: %s", what, refusal.Reason)
+	case strings.Contains(err.Error(), "draft-ietf-mimi-room-policy"): // a room.Denial, also one that was kept
+		_, why, _ := strings.Cut(err.Error(), "room: ")
+		return exit.Failuref("mimi-lab room policy ROOM shows who may do what.", "%s: the room's policy does not allow it: %s", what, why)
+	}
+	return exit.Failuref("", "%s: %w", what, err)
+}
+
+// aboutCode says what to do about a code of the draft.
+func aboutCode(code string) string {
+	switch code {
+	case mimi.UserNoConsent.String(), mimi.UserNoConsentForThisRoom.String():
+		return "mimi-lab user consent USER --ask asks for it."
+	case mimi.UserUnknown.String():
+		return "A user of --dev exists once one of its devices has run a command, such as: mimi-lab room list --as USER@PROVIDER"
+	case mimi.GroupInfoNotAuthorized.String():
+		return "A user who is no participant needs a code, which mimi-lab room policy ROOM --new-code makes."
+	case mimi.GroupInfoNoSuchRoom.String():
+		return "A room is named with the provider that has it: clubhouse@a.example."
+	}
+	return ""
+}
+
+// howToServe says how a provider comes to run.
+func howToServe(dev, domain string) string {
+	return fmt.Sprintf("Run it in another terminal: mimi-lab provider serve --dev %s --domain %s", dev, domain)
+}
