@@ -24,10 +24,12 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/room"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/stanza"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/user"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/vectors"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/version"
 )
@@ -109,6 +111,8 @@ func New(t *term.IO) *cobra.Command {
 		mimi.New(t),
 		mls.New(t),
 		provider.New(t),
+		room.New(t),
+		user.New(t),
 		conformance.New(t),
 		scenario.New(t),
 		sim.New(t),

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -185,6 +186,9 @@ func TestExamples(t *testing.T) {
 				env = append(env, online(t, published, publishtest.Right).Env()...)
 				env = append(env, "MIMI_LAB_VECTORS="+published, "HOME="+dir, "XDG_CACHE_HOME="+filepath.Join(dir, ".cache"))
 			}
+			if domains := strings.Fields(c.Annotations["providers"]); len(domains) > 0 {
+				provide(t, dir, env, domains, c.Annotations["before"])
+			}
 			for _, line := range strings.Split(strings.ReplaceAll(c.Example, "\\\n", ""), "\n") {
 				if line = strings.TrimSpace(line); line == "" {
 					continue
@@ -200,6 +204,37 @@ func TestExamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// provide runs providers in a folder, and then the commands that examples want done
+// before.
+func provide(t *testing.T, dir string, env, domains []string, before string) {
+	t.Helper()
+	for _, domain := range domains {
+		server := exec.Command("mimi-lab", "provider", "serve", "--dev", "mimi-dev", "--domain", domain)
+		server.Dir, server.Env = dir, env
+		out, err := server.StdoutPipe()
+		if err == nil {
+			err = server.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = server.Process.Kill()
+			_ = server.Wait()
+		})
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatalf("%s: %v", domain, err)
+		}
+	}
+	for line := range strings.Lines(before) {
+		sh := exec.Command("sh", "-c", line)
+		sh.Dir, sh.Env = dir, env
+		if out, err := sh.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
 	}
 }
 
