@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,6 +59,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"publish": publish,
+			"provide": provideScript,
+			"capture": capture,
 		},
 	})
 }
@@ -207,27 +210,62 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// serve runs a provider in a folder until stop is called, and returns when it is there.
+func serve(dir string, env []string, domain string, flags ...string) (stop func(), err error) {
+	server := exec.Command("mimi-lab", append([]string{"provider", "serve", "--dev", "mimi-dev", "--domain", domain}, flags...)...)
+	server.Dir, server.Env = dir, env
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		stop()
+		return nil, fmt.Errorf("%s does not start: %w", domain, err)
+	}
+	return stop, nil
+}
+
+// provideScript runs a provider until the script ends: provide DOMAIN [FLAG...].
+func provideScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: provide DOMAIN [FLAG...]")
+	}
+	stop, err := serve(ts.MkAbs("."), os.Environ(), args[0], args[1:]...)
+	ts.Check(err)
+	ts.Defer(stop)
+}
+
+// capture sets a variable to what matches a part of the last output: capture ID '"id": "(.*)"'.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME REGEXP")
+	}
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	m := re.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("no part of the output matches %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
 // provide runs providers in a folder, and then the commands that examples want done
 // before.
 func provide(t *testing.T, dir string, env, domains []string, before string) {
 	t.Helper()
 	for _, domain := range domains {
-		server := exec.Command("mimi-lab", "provider", "serve", "--dev", "mimi-dev", "--domain", domain)
-		server.Dir, server.Env = dir, env
-		out, err := server.StdoutPipe()
-		if err == nil {
-			err = server.Start()
-		}
+		stop, err := serve(dir, env, domain)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			_ = server.Process.Kill()
-			_ = server.Wait()
-		})
-		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-			t.Fatalf("%s: %v", domain, err)
-		}
+		t.Cleanup(stop)
 	}
 	for line := range strings.Lines(before) {
 		sh := exec.Command("sh", "-c", line)

@@ -135,14 +135,14 @@ func (s *Session) arrive(ctx context.Context, ended chan error) error {
 	select {
 	case err := <-online:
 		if err != nil {
-			return s.explain(ctx, err, connecting, "")
+			return s.explain(ctx, err, connecting, ident.URI{})
 		}
 	case err := <-ended:
 		ended <- nil
-		return s.explain(ctx, err, connecting, "")
+		return s.explain(ctx, err, connecting, ident.URI{})
 	}
 	if err := s.Settled(bounded); err != nil {
-		return s.explain(ctx, err, "publishing KeyPackages", "")
+		return s.explain(ctx, err, "publishing KeyPackages", ident.URI{})
 	}
 	return s.CatchUp(ctx)
 }
@@ -186,20 +186,21 @@ func (s *Session) rest(ctx context.Context) error {
 
 // Act has the device do something and waits for its outcome.
 func (s *Session) Act(ctx context.Context, what string, in member.Input) (device.Event, error) {
-	return s.Ask(ctx, "", what, in)
+	return s.Ask(ctx, ident.URI{}, what, in)
 }
 
-// Ask is Act for what another provider has to answer.
-func (s *Session) Ask(ctx context.Context, domain, what string, in member.Input) (device.Event, error) {
+// Ask is Act for what another provider may have to answer: that of whom or what it is
+// about.
+func (s *Session) Ask(ctx context.Context, about ident.URI, what string, in member.Input) (device.Event, error) {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	id, err := s.Do(bounded, in)
 	if err != nil {
-		return device.Event{}, s.explain(ctx, err, what, domain)
+		return device.Event{}, s.explain(ctx, err, what, about)
 	}
 	e, err := s.Wait(bounded, id)
 	if err != nil {
-		return e, s.explain(ctx, err, what, domain)
+		return e, s.explain(ctx, err, what, about)
 	}
 	return e, nil
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/groups/serve/device"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
 // explain gives an error of the device a hint what to do next. ctx is that of the
-// command, which tells an interruption from a wait that was too long; domain is another
-// provider that is asked, or "".
-func (s *Session) explain(ctx context.Context, err error, what, domain string) error {
+// command, which tells an interruption from a wait that was too long; about is whom
+// or what it is about at another provider, or zero.
+func (s *Session) explain(ctx context.Context, err error, what string, about ident.URI) error {
 	var (
 		code    *member.Error
 		op      *net.OpError
@@ -36,14 +37,14 @@ func (s *Session) explain(ctx context.Context, err error, what, domain string) e
 		return exit.Failuref(howToServe(s.dev, s.User.Provider()), "no connection to %s within %v: %s", s.User.Provider(), s.timeout, why)
 	case errors.Is(err, context.DeadlineExceeded):
 		hint := "It is not forgotten: the device goes on with it in its next command. --timeout waits longer."
-		if domain != "" && domain != s.User.Provider() {
+		if domain := about.Provider(); !about.IsZero() && domain != s.User.Provider() {
 			if _, e := provider.ReadForClients(s.dev, domain); e != nil {
 				hint = howToServe(s.dev, domain) + " " + hint
 			}
 		}
 		return exit.Failuref(hint, "%s: no answer within %v", what, s.timeout)
 	case errors.As(err, &code):
-		return exit.Failuref(aboutCode(code.Code.String()), "%s: %s", what, strings.TrimPrefix(code.Error(), "member: "))
+		return exit.Failuref(s.aboutCode(code.Code.String(), about), "%s: %s", what, strings.TrimPrefix(code.Error(), "member: "))
 	case errors.Is(err, member.ErrLeaving):
 		return exit.Failuref("The next Commit of another member takes it out.", "%s: %s is leaving the room", what, s.as)
 	case errors.As(err, &refusal):
@@ -56,12 +57,12 @@ func (s *Session) explain(ctx context.Context, err error, what, domain string) e
 }
 
 // aboutCode says what to do about a code of the draft.
-func aboutCode(code string) string {
+func (s *Session) aboutCode(code string, about ident.URI) string {
 	switch code {
 	case mimi.UserNoConsent.String(), mimi.UserNoConsentForThisRoom.String():
-		return "mimi-lab user consent USER --ask asks for it."
+		return "To ask for it: mimi-lab user consent " + Short(about) + " --ask --as " + s.as
 	case mimi.UserUnknown.String():
-		return "A user of --dev exists once one of its devices has run a command, such as: mimi-lab room list --as USER@PROVIDER"
+		return "A user of --dev exists once one of its devices has run a command, such as: mimi-lab room list --as " + Short(about)
 	case mimi.GroupInfoNotAuthorized.String():
 		return "A user who is no participant needs a code, which mimi-lab room policy ROOM --new-code makes."
 	case mimi.GroupInfoNoSuchRoom.String():

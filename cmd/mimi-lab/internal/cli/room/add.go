@@ -81,7 +81,7 @@ func (o *addOptions) run(ctx context.Context, s *client.Session) error {
 		} else if role, err = firstRole(r.State, s.User.String(), u.String()); err != nil {
 			return err
 		}
-		e, err := s.Ask(ctx, u.Provider(), "add "+client.Short(u), member.AddUser{Room: r.URI, User: u, Role: role})
+		e, err := s.Ask(ctx, u, "add "+client.Short(u), member.AddUser{Room: r.URI, User: u, Role: role})
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (o *addOptions) run(ctx context.Context, s *client.Session) error {
 		if c.Epoch == 0 {
 			err = s.Say("%s is in %s already, with all devices", client.Short(users[i]), client.Short(r.URI))
 		} else {
-			err = s.Say("epoch %d of %s: %s", c.Epoch, client.Short(r.URI), describe(r.State, c.Changes))
+			err = s.Say("epoch %d of %s: %s", c.Epoch, client.Short(r.URI), describe(r.State, s.User.String(), c.Changes))
 		}
 		if err != nil {
 			return err

@@ -26,10 +26,10 @@ func changeOf(s *client.Session, uri ident.URI, e member.Event) change {
 	return change{Room: uri, Changes: []member.Change{}}
 }
 
-// describe says what a Commit or proposals change: "added bob@b.example as
+// describe says what a user's Commit or proposals change: "added bob@b.example as
 // ordinary_user with 2 devices". A user's clients are counted if the user comes or goes
 // with them, else named.
-func describe(s *room.State, list []member.Change) string {
+func describe(s *room.State, by string, list []member.Change) string {
 	moved := make(map[ident.URI]int) // devices of users who come or go
 	for _, c := range list {
 		if c.Kind == member.UserAdded || c.Kind == member.UserRemoved {
@@ -48,15 +48,25 @@ func describe(s *room.State, list []member.Change) string {
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	for _, c := range list {
 		who := client.Short(c.User)
+		self := c.User.String() == by
 		switch c.Kind {
 		case member.UserAdded:
+			if self {
+				say("came in as %s with %s", roleName(s, c.Role), term.Plural(moved[c.User], "device"))
+				break
+			}
 			say("added %s as %s with %s", who, roleName(s, c.Role), term.Plural(moved[c.User], "device"))
 		case member.UserRemoved:
 			say("removed %s with %s", who, term.Plural(moved[c.User], "device"))
 		case member.RoleChanged:
 			say("made %s %s", who, roleName(s, c.Role))
 		case member.ClientAdded, member.ClientRemoved:
-			if _, ok := moved[c.User]; !ok {
+			if _, ok := moved[c.User]; ok {
+				break
+			}
+			if self && c.Kind == member.ClientAdded {
+				say("came in with %s", client.Short(c.Client))
+			} else {
 				say("%s %s", map[member.ChangeKind]string{member.ClientAdded: "added", member.ClientRemoved: "removed"}[c.Kind], client.Short(c.Client))
 			}
 		case member.MetadataChanged:

@@ -149,7 +149,11 @@ func (o *historyOptions) follow(ctx context.Context, s *client.Session, h *histo
 		defer cancel()
 	}
 	if !o.JSON {
-		s.Tell("following %s, until interrupted", client.Short(h.room))
+		until := "until interrupted"
+		if o.For > 0 {
+			until = "for " + o.For.String()
+		}
+		s.Tell("following %s, %s", client.Short(h.room), until)
 	}
 	enc := json.NewEncoder(o.IO.Out)
 	for after := h.last; ; {
@@ -349,12 +353,12 @@ func (p *printer) happened(h *history, i item, who string) string {
 		}
 		return fmt.Sprintf("this device is in the room, from epoch %d on, added by %s", *i.Epoch, who)
 	case "changed":
-		return who + " " + describe(h.state, i.Changes)
+		return who + " " + describe(h.state, i.By, i.Changes)
 	case "proposed":
 		if leaves(i) {
 			return who + " leaves, with the next Commit of another"
 		}
-		return who + " proposes, for the next Commit: " + describe(h.state, i.Changes)
+		return who + " proposes, for the next Commit: " + describe(h.state, i.By, i.Changes)
 	case "leaving":
 		return who + " leaves, with the next Commit of another"
 	case "removed":

@@ -59,7 +59,7 @@ func (o *joinOptions) run(ctx context.Context, s *client.Session) error {
 	if r, ok := s.Room(uri); ok && r.State != nil && !r.Lost {
 		return exit.Failuref("", "%s is in %s already", o.As, client.Short(uri))
 	}
-	e, err := s.Ask(ctx, uri.Provider(), "join "+client.Short(uri), member.Join{Room: uri, Code: code})
+	e, err := s.Ask(ctx, uri, "join "+client.Short(uri), member.Join{Room: uri, Code: code})
 	if err != nil {
 		return err
 	}

@@ -74,5 +74,5 @@ func (o *removeOptions) run(ctx context.Context, s *client.Session) error {
 	if done.Epoch == 0 {
 		return s.Say("%s was out of %s already", client.Short(u), client.Short(r.URI))
 	}
-	return s.Say("epoch %d of %s: %s", done.Epoch, client.Short(r.URI), describe(r.State, done.Changes))
+	return s.Say("epoch %d of %s: %s", done.Epoch, client.Short(r.URI), describe(r.State, s.User.String(), done.Changes))
 }

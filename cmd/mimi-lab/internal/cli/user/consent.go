@@ -116,7 +116,7 @@ func (o *consentOptions) say(ctx context.Context, s *client.Session) error {
 			return err
 		}
 	}
-	if _, err := s.Ask(ctx, u.Provider(), o.Operation.String()+" consent", in); err != nil {
+	if _, err := s.Ask(ctx, u, o.Operation.String()+" consent", in); err != nil {
 		return err
 	}
 	e := own(s, in)
@@ -215,7 +215,7 @@ func (o *consentOptions) list(ctx context.Context, s *client.Session) error {
 		return s.Say("Nobody has asked %s for consent or given it.", client.Short(s.User))
 	}
 	for _, e := range all {
-		if err := s.Say("%s  %s", e.At.Local().Format("2006-01-02 15:04"), e.sentence()); err != nil {
+		if err := s.Say("%s %s", e.At.Local().Format("2006-01-02 15:04"), e.sentence()); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ func (o *findOptions) find(ctx context.Context) error {
 	if len(query) == 0 {
 		return exit.Usagef(`"mimi-lab user find --help" lists the fields.`, "user find: whom? --nick, for example, says it")
 	}
-	return o.Run(ctx, func(ctx context.Context, s *client.Session) error { return o.run(ctx, s, u.Provider(), query) })
+	return o.Run(ctx, func(ctx context.Context, s *client.Session) error { return o.run(ctx, s, u, query) })
 }
 
 // found is a user, as JSON.
@@ -93,8 +93,9 @@ type field struct {
 	Value  string `json:"value"`
 }
 
-func (o *findOptions) run(ctx context.Context, s *client.Session, domain string, query []mimi.QueryElement) error {
-	e, err := s.Ask(ctx, domain, "find users of "+domain, member.FindUsers{Domain: domain, Query: query})
+func (o *findOptions) run(ctx context.Context, s *client.Session, at ident.URI, query []mimi.QueryElement) error {
+	domain := at.Provider()
+	e, err := s.Ask(ctx, at, "find users of "+domain, member.FindUsers{Domain: domain, Query: query})
 	if err != nil {
 		return err
 	}
