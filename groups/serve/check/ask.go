@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,10 +121,26 @@ func (r *run) url(e mimi.EndpointName, subject string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := r.ownHost(t); err != nil {
+		return "", err
+	}
 	if t.Variable().Subject == mimi.SubjectDomain && strings.HasPrefix(subject, "mimi:") {
 		return t.ExpandFor(mimi.IdentifierURI(subject))
 	}
 	return t.Expand(subject), nil
+}
+
+// ownHost says why an endpoint is not the provider's (deviation 29 of protocols/mimi).
+func (r *run) ownHost(t *mimi.Template) error {
+	host, err := mimi.ParseHost(t.Host())
+	if err != nil {
+		return err
+	}
+	own := func(s string) bool { return strings.EqualFold(s, host) }
+	if !own(r.cfg.Domain) && !slices.ContainsFunc(r.cfg.Hosts, own) {
+		return fmt.Errorf("the directory names the host %s, which nobody else says is the provider's", host)
+	}
+	return nil
 }
 
 // ask makes a request of a peer at an endpoint, changed by the functions.

@@ -41,7 +41,7 @@ var transportChecks = []Check{
 var directoryChecks = []Check{
 	{"directory.document", "5.1", "GET /.well-known/mimi-protocol-directory", "200 and a JSON object"},
 	{"directory.endpoints", "5.1", "-", "a template for each of the ten endpoints"},
-	{"directory.hosts", "5.1", "-", "https, and hosts that the certificate is for"},
+	{"directory.hosts", "5.1", "-", "https, and hosts that are known for the provider's"},
 	{"directory.method", "5.1", "the same by POST", "405"},
 }
 
@@ -108,6 +108,7 @@ var endpointChecks = map[mimi.EndpointName][]Check{
 		{"batch", "", "two FanoutMessages in one request", "201"},
 		{"commit", "", "the Commit that removes the user", "201"},
 		{"other-hub", "", "an event of a room whose hub is another provider", "4xx"},
+		{"body", "", "-", "what the provider sends to notify can be read, and keeps the rules of its body"},
 		{"order", "", "three messages to a room of the provider's hub", "they come in that order"},
 		{"once", "", "-", "each comes once"},
 		{"retry", "", "503 to the first of them", "it comes again"},

@@ -26,6 +26,9 @@ type Config struct {
 	Domain string
 	// Port is where it is reached, if not at 443.
 	Port string
+	// Hosts are those besides the domain that its directory may name. What is at others
+	// is not asked: nobody but the directory says that they are the provider's.
+	Hosts []string
 	// Dial makes connections to the checked provider in place of the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Roots are the authorities that sign its certificate, and those of the Peers; nil

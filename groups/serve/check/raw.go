@@ -292,7 +292,7 @@ func (d *raw) take(f *mimi.FanoutMessage) error {
 		return nil
 	}
 	for _, m := range slices.Concat([]message.Message{f.Message}, f.MoreProposals, f.ExternalProposals) {
-		if m.Public.Content.Epoch < d.group.Epoch() || bytes.Equal(m.Public.Content.GroupID, nil) {
+		if m.Public == nil || m.Public.Content.Epoch < d.group.Epoch() {
 			continue
 		}
 		e, err := d.group.ProcessMessage(d.p.r.now(), &m)

@@ -103,9 +103,33 @@ func (r *run) stages(ctx context.Context) {
 		r.cfg.Progress(s.name, i, len(list))
 		s.run(ctx)
 	}
+	r.checkInboxes()
 	if r.verdict("transport.calls-from") == "" {
 		r.skip("the provider has asked the checker for nothing", "transport.calls-certificate", "transport.calls-from", "transport.calls-host")
 	}
+}
+
+// checkInboxes looks at all that came to notify.
+func (r *run) checkInboxes() {
+	came := 0
+	for _, p := range []*peer{r.b, r.c} {
+		if p == nil {
+			continue
+		}
+		p.mu.Lock()
+		for i := range p.inbox {
+			n := &p.inbox[i]
+			if came++; n.err != nil {
+				r.fail("notify.body", "%v", n.err)
+			}
+		}
+		p.mu.Unlock()
+	}
+	if came == 0 {
+		r.skip("nothing came", "notify.body")
+		return
+	}
+	r.pass("notify.body", "%d requests", came)
 }
 
 // unreached is why a check has no verdict.

@@ -19,6 +19,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check/own"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 )
 
 // The actors: a.example is checked, b.example and c.example are the checker's.
@@ -36,6 +37,8 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+func uri(s string) ident.URI { return must(ident.ParseURI(s)) }
 
 // authority makes certificates, for servers and clients.
 type authority struct {

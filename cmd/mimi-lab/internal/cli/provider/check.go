@@ -37,6 +37,7 @@ type checkOptions struct {
 	CA       string
 	Listen   []string
 	Bases    []string
+	Hosts    []string
 	Address  string
 	User     string
 	Refusing string
@@ -115,6 +116,7 @@ sent, want, verdict and seen.`,
 	f.StringVar(&o.CA, "ca", "", "`file` with who signs certificates (default: the system's)")
 	f.StringArrayVar(&o.Listen, "listen", nil, "`address` to be reached at; as many (default: any port of 127.0.0.1)")
 	f.StringArrayVar(&o.Bases, "base", nil, "`URL` to be reached by; as many (default: https, domain and port)")
+	f.StringArrayVar(&o.Hosts, "host", nil, "`name` of a host besides the URL's that the directory may name; may be repeated")
 	f.StringVar(&o.Address, "address", "", "`address` of the provider (default: that of the URL)")
 	f.StringVar(&o.User, "user", "", "`URI` of a user whom the checker may add")
 	f.StringVar(&o.Refusing, "refusing", "", "`URI` of a user whom it may not add")
@@ -204,7 +206,7 @@ func (o *checkOptions) config(at string) (cfg check.Config, err error) {
 		return cfg, exit.Usagef("", "--timeout and --for want more than 0")
 	}
 	cfg = check.Config{
-		Domain: p.Provider(), Port: u.Port(), Name: o.Name, Code: []byte(o.Code), Asset: o.Asset, Timeout: o.Timeout, Deadline: o.Deadline,
+		Domain: p.Provider(), Port: u.Port(), Hosts: o.Hosts, Name: o.Name, Code: []byte(o.Code), Asset: o.Asset, Timeout: o.Timeout, Deadline: o.Deadline,
 	}
 	for _, f := range []struct {
 		flag, value string
