@@ -93,7 +93,7 @@ func (r *run) says(id string, m *mimi.KeyMaterialResponse, a *answer, codes ...m
 // checkKeyMaterial is Fetch Key Material (5.2), of a user for a room of the checker's
 // hub.
 func (r *run) checkKeyMaterial(ctx context.Context) {
-	_, id, err := r.b.newClient("claimer")
+	_, id, err := r.b.newClient(r.cfg.Name, "claimer")
 	if err != nil {
 		r.stopped = err.Error()
 		return

@@ -147,7 +147,7 @@ func (p *peer) newMachines() (err error) {
 	if err != nil {
 		return err
 	}
-	client, id, err := p.newClient("member")
+	client, id, err := p.newClient(p.r.cfg.Name, "member")
 	if err != nil {
 		return err
 	}
@@ -165,8 +165,8 @@ func (p *peer) newMachines() (err error) {
 }
 
 // newClient returns the name and the identity of a client of the peer's user.
-func (p *peer) newClient(device string) (ident.URI, *mls.Identity, error) {
-	u, err := ident.NewURI(ident.KindClient, p.domain, p.r.cfg.Name, device)
+func (p *peer) newClient(user, device string) (ident.URI, *mls.Identity, error) {
+	u, err := ident.NewURI(ident.KindClient, p.domain, user, device)
 	if err != nil {
 		return u, nil, err
 	}

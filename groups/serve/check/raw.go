@@ -56,8 +56,9 @@ func (r *run) groups() *mls.Config {
 	return &mls.Config{Suite: r.suite, PublicHandshake: true, PastEpochs: 4, Components: c}
 }
 
-func newRaw(p *peer, where ident.URI) (*raw, error) {
-	uri, id, err := p.newClient("raw")
+// newRaw returns a client of a peer's user, or of another user that is named.
+func newRaw(p *peer, where ident.URI, user string) (*raw, error) {
+	uri, id, err := p.newClient(user, "raw")
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +134,10 @@ func (d *raw) info(ctx context.Context) (*mimi.GroupInfoRatchetTreeTBE, *mimi.Gr
 
 // join makes an external Commit. Pending SelfRemoves, which an earlier run may have
 // left, are committed along.
-func (d *raw) join(info *mimi.GroupInfoRatchetTreeTBE) (*mls.ExternalCommit, *mimi.UpdateRequest, error) {
-	o := mls.ExternalOptions{RatchetTree: info.RatchetTreeOption.RatchetTree, GroupInfo: true, Info: mls.GroupInfoOptions{External: true, NoTree: true}}
+func (d *raw) join(info *mimi.GroupInfoRatchetTreeTBE, proposals ...message.Proposal) (*mls.ExternalCommit, *mimi.UpdateRequest, error) {
+	o := mls.ExternalOptions{
+		RatchetTree: info.RatchetTreeOption.RatchetTree, Proposals: proposals, GroupInfo: true, Info: mls.GroupInfoOptions{External: true, NoTree: true},
+	}
 	for i := range info.PendingProposals {
 		m := info.PendingProposals[i].Proposal.Public
 		if m != nil && m.Content.Proposal != nil && m.Content.Proposal.Type == mimi.DefaultCodePoints.MLS.SelfRemove {

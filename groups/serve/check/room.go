@@ -41,7 +41,7 @@ func (r *run) checkRoom(ctx context.Context) {
 		r.skip("no room was given", roomIDs()...)
 		return
 	}
-	d, err := newRaw(r.b, r.cfg.Room)
+	d, err := newRaw(r.b, r.cfg.Room, r.cfg.Name)
 	if err != nil {
 		r.skip(err.Error(), roomIDs()...)
 		return
@@ -90,7 +90,7 @@ func (r *run) unknownRoom(ctx context.Context) {
 		r.skip(err.Error(), "groupInfo.unknown-room")
 		return
 	}
-	d, err := newRaw(r.b, u)
+	d, err := newRaw(r.b, u, r.cfg.Name)
 	if err != nil {
 		r.skip(err.Error(), "groupInfo.unknown-room")
 		return
@@ -198,21 +198,51 @@ func (in *inRoom) join(ctx context.Context, info *mimi.GroupInfoRatchetTreeTBE) 
 	}
 	stranger := in.nobody(in.b.domain)
 	if in.letsIn(string(stranger)) {
-		in.skip("the room's policy lets anybody in", "groupInfo.stranger")
+		in.skip("the room's policy lets anybody in", "groupInfo.stranger", "update.stranger")
 		return true
 	}
-	resp, _, a := d.groupInfo(ctx, groupInfo{change: func(m *mimi.GroupInfoRequest) {
-		m.RequestingCredential = message.BasicCredential([]byte("mimi://" + in.b.domain + "/d/nobody-checker/none"))
-	}})
-	in.hides("groupInfo.stranger", resp, a)
+	in.stranger(ctx)
 	return true
+}
+
+// stranger tries to get into the room as one whom its policy does not let in: with a
+// GroupInfo, which somebody else may have passed on.
+func (in *inRoom) stranger(ctx context.Context) {
+	s, err := newRaw(in.b, in.where, "nobody-"+in.cfg.Name)
+	if err != nil {
+		in.skip(err.Error(), "groupInfo.stranger", "update.stranger")
+		return
+	}
+	resp, _, a := s.groupInfo(ctx, groupInfo{})
+	in.hides("groupInfo.stranger", resp, a)
+	info, _, _, err := in.d.info(ctx)
+	if err != nil {
+		in.skip(err.Error(), "update.stranger")
+		return
+	}
+	role, ok := in.roleFor(string(in.nobody(in.b.domain))) // one that members may give
+	if !ok {
+		role = in.state.Roles().Roles[len(in.state.Roles().Roles)-1].Index
+	}
+	list, err := in.d.participants(nil, nil, []room.UserRolePair{{User: "mimi://" + in.b.domain + "/u/nobody-" + in.cfg.Name, Role: role}})
+	if err != nil {
+		in.skip("making the Commit: "+err.Error(), "update.stranger")
+		return
+	}
+	_, update, err := s.join(info, list)
+	if err != nil {
+		in.skip("making the Commit: "+err.Error(), "update.stranger")
+		return
+	}
+	m, a := s.update(ctx, in.b, update)
+	in.refusesUpdate("update.stranger", m, a, mimi.UpdateNotAllowed)
 }
 
 // letsIn reports whether one who is no participant may join, in some role.
 func (in *inRoom) letsIn(user string) bool {
 	roles := in.state.Roles()
-	if roles == nil {
-		return false
+	if roles == nil || len(roles.Roles) == 0 {
+		return true // there is no policy to break
 	}
 	a := &room.Actor{User: user, Origin: room.FromNewMemberCommit}
 	for i := range roles.Roles {
@@ -281,6 +311,10 @@ func (in *inRoom) refusedCommits(ctx context.Context) {
 		in.refusesUpdate("update.signature", m, a)
 	}
 	try("update.group-info", func(b *mimi.HandshakeBundle) { b.GroupInfoOption.Full.Signature[0] ^= 1 })
+	if tree, err := d.group.Tree().Marshal(); err == nil {
+		try("update.tree", func(b *mimi.HandshakeBundle) { b.RatchetTreeOption.RatchetTree = tree })
+	}
+	in.badProposals(ctx)
 	if in.c == nil {
 		in.skip("there is no second peer", "update.other-provider")
 	} else {
@@ -288,6 +322,67 @@ func (in *inRoom) refusedCommits(ctx context.Context) {
 		in.refusesUpdate("update.other-provider", m, a, mimi.UpdateNotAllowed)
 	}
 	in.policy(ctx)
+}
+
+// badProposals are a proposal that is not what it says, and a Commit of one that nobody
+// has sent to the hub.
+func (in *inRoom) badProposals(ctx context.Context) {
+	d := in.d
+	defer d.group.ClearProposals()
+	if in.state == nil || in.state.Metadata() == nil {
+		in.skip("the room has no metadata", "update.forged-proposal", "update.unknown-proposal")
+		return
+	}
+	p := d.cfg.AppDataProposal(mimi.DefaultCodePoints.RoomMetadata, encode(in.state.Metadata()))
+	propose := func() (*message.Message, message.ProposalRef, error) {
+		b, err := d.group.Propose(in.now(), p, mls.SendOptions{})
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := message.Parse(b, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		ref, err := m.Public.Authenticated().Ref(in.suite)
+		return m, ref, err
+	}
+	forged, ref, err := propose()
+	d.group.ClearProposals()
+	if err == nil {
+		forged.Public.Auth.Signature[0] ^= 1
+		ref, err = forged.Public.Authenticated().Ref(in.suite)
+	}
+	if err != nil {
+		in.skip("making a proposal: "+err.Error(), "update.forged-proposal")
+	} else {
+		m, a := d.update(ctx, in.b, &mimi.UpdateRequest{Bundle: mimi.HandshakeBundle{ProposalOrCommit: *forged}})
+		in.refusesProposal("update.forged-proposal", m, a, ref)
+	}
+	_, ref, err = propose()
+	if err != nil {
+		in.skip("making a proposal: "+err.Error(), "update.unknown-proposal")
+		return
+	}
+	_, update, err := d.commit([]message.ProposalRef{ref})
+	if err != nil {
+		in.skip("making a Commit: "+err.Error(), "update.unknown-proposal")
+		return
+	}
+	m, a := d.update(ctx, in.b, update)
+	in.refusesProposal("update.unknown-proposal", m, a, ref)
+}
+
+// refusesProposal is a check of what has to be refused for a proposal.
+func (in *inRoom) refusesProposal(id string, m *mimi.UpdateRoomResponse, a *answer, ref message.ProposalRef) {
+	if m == nil || m.ResponseCode != mimi.UpdateInvalidProposal {
+		in.refusesUpdate(id, m, a)
+		if m != nil && m.ResponseCode == mimi.UpdateNotAllowed {
+			in.warn(id, "%s, where the draft has invalidProposal", updateSeen(m, a))
+		}
+		return
+	}
+	named := slices.ContainsFunc(m.InvalidProposals, func(r message.ProposalRef) bool { return bytes.Equal(r, ref) })
+	in.holds(id, named, "%s; its reference among %d: %t", updateSeen(m, a), len(m.InvalidProposals), named)
 }
 
 // policy sends a Commit that the room's policy forbids, by what groups/room makes of the

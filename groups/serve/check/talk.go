@@ -81,7 +81,7 @@ func (in *inRoom) outsider(ctx context.Context, listed bool) {
 		in.skip(in.c.user.String()+" is a participant", "keyMaterial.via-hub-outsider")
 		return
 	}
-	_, id, err := in.c.newClient("claimer")
+	_, id, err := in.c.newClient(in.cfg.Name, "claimer")
 	if err != nil {
 		in.skip(err.Error(), "keyMaterial.via-hub-outsider")
 		return
