@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
@@ -21,11 +22,15 @@ type Device struct {
 	// Events are what its user was told, in that order.
 	Events []Event
 
+	node
 	provider *Provider
 	member   *member.Member
 	config   member.Config
 	store    store
 	calls    map[uint64]call // those that wait for a reply
+	session  *session
+	// connecting says that it is about to connect again.
+	connecting bool
 }
 
 // call is where a device's call stands.
@@ -45,6 +50,11 @@ type Event struct {
 // AddDevice gives a user of a provider a client. The user is made if there is none of
 // that name. It publishes KeyPackages, which go out with the next step of time.
 func (w *World) AddDevice(domain, user, client string) (*Device, error) {
+	return w.addDevice(domain, user, client, member.PublishKeyPackages{N: 4, LastResort: true})
+}
+
+// addDevice is AddDevice with the KeyPackages that it publishes.
+func (w *World) addDevice(domain, user, client string, keys member.PublishKeyPackages) (*Device, error) {
 	p, err := w.provider(domain)
 	if err != nil {
 		return nil, err
@@ -58,24 +68,27 @@ func (w *World) AddDevice(domain, user, client string) (*Device, error) {
 		return nil, err
 	}
 	d := &Device{
-		Name: name, URI: uri(ident.KindClient, domain, user, client), User: uri(ident.KindUser, domain, user),
+		Name: name, node: node{name: name}, URI: uri(ident.KindClient, domain, user, client), User: uri(ident.KindUser, domain, user),
 		provider: p, store: store{}, calls: make(map[uint64]call),
 	}
 	id, err := mls.NewIdentity(s, []byte(d.URI.String()))
 	if err != nil {
 		return nil, err
 	}
-	d.config = member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}}
+	d.config = member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}, CommitDelay: w.cfg.CommitDelay}
 	if d.member, err = member.New(d.config); err != nil {
 		return nil, err
 	}
-	for _, in := range []follower.Input{follower.AddUser{User: d.User}, follower.AddClient{Client: d.URI}, follower.Connect{Client: d.URI}} {
-		if _, err := w.stepFollower(p, in); err != nil {
-			return nil, err
-		}
-	}
 	w.devices[name] = d
-	_, err = w.Do(d, member.PublishKeyPackages{N: 4, LastResort: true})
+	for _, in := range []follower.Input{follower.AddUser{User: d.User}, follower.AddClient{Client: d.URI}} {
+		w.stepFollower(p, in, w.must("account"))
+	}
+	d.session = &session{device: d, open: true, lives: [2]int{0, p.lives}}
+	w.stepFollower(p, follower.Connect{Client: d.URI}, w.must("connect"))
+	if w.err != nil {
+		return nil, w.err
+	}
+	_, err = w.Do(d, keys)
 	return d, err
 }
 
@@ -95,30 +108,50 @@ func (d *Device) Room(room ident.URI) (member.Room, bool) { return d.member.Room
 // Do tells a device what its user wants. What becomes of it is among its Events, those
 // of this intention with the number that Do returns.
 func (w *World) Do(d *Device, in member.Input) (id uint64, err error) {
+	if d.down {
+		return 0, fmt.Errorf("rooms: %s is down", d.Name)
+	}
 	out, err := d.member.Step(w.Time(), in)
 	if err != nil {
 		return 0, fmt.Errorf("rooms: %s: %w", d.Name, err)
 	}
-	d.store.apply(out.Persist)
-	for _, e := range out.Events {
-		d.Events = append(d.Events, Event{At: w.Now(), Frames: len(w.frames), Event: e})
+	e := entry{store: d.store, records: out.Persist}
+	if w.cfg.Forgetful {
+		e.store = nil
+	}
+	// The application stores its events together with the records.
+	if len(out.Events) > 0 || w.watch.device != nil {
+		said, frames := out, w.counts.Frames
+		said.Events, said.Calls = slices.Clone(out.Events), slices.Clone(out.Calls)
+		e.told = func() {
+			for _, v := range said.Events {
+				d.Events = append(d.Events, Event{At: w.Now(), Frames: frames, Event: v})
+			}
+			if w.watch.device != nil {
+				w.watch.device(d, in, &said)
+			}
+		}
 	}
 	for _, in := range out.Publish {
-		w.publish(d, in)
+		e.leave = append(e.leave, func() { w.publish(d, in) })
 	}
 	for _, c := range out.Creations {
-		w.create(d, c)
+		e.leave = append(e.leave, func() { w.create(d, c) })
 	}
 	for _, c := range out.Calls {
-		w.call(d, c)
+		if w.plant.call != nil {
+			w.plant.call(d, &c)
+		}
+		e.leave = append(e.leave, func() { w.call(d, c) })
 	}
 	for _, in := range out.Acks {
-		w.up(d, Frame{Kind: Ack, Subject: in.Room.String()}, in)
+		e.leave = append(e.leave, func() { w.up(d, Frame{Kind: Ack, Subject: in.Room.String(), Seq: in.Seq}, in) })
 	}
 	for _, in := range out.Leaves {
-		w.up(d, Frame{Kind: Leave, Subject: in.Room.String()}, in)
+		e.leave = append(e.leave, func() { w.up(d, Frame{Kind: Leave, Subject: in.Room.String(), Seq: in.Seq}, in) })
 	}
 	w.wakeAt("device "+d.Name, out.WakeAt, func() { w.stepDevice(d, member.Wake{}) })
+	w.commit(&d.node, e)
 	return out.ID, nil
 }
 
@@ -129,16 +162,12 @@ func (w *World) stepDevice(d *Device, in member.Input) {
 	}
 }
 
-// up sends a frame to the device's provider, whose follower gets the input. Acks and
-// leaves that get lost do no harm: what comes again is known.
+// up sends a frame to the device's provider, whose follower gets the input.
 func (w *World) up(d *Device, f Frame, in follower.Input) {
 	f.From, f.To = d.Name, d.provider.Domain
-	w.send(f, func(_ *Frame, forget bool) {
-		if forget {
-			return
-		}
-		if _, err := w.stepFollower(d.provider, in); err != nil {
-			w.fail(fmt.Errorf("%s: %T: %w", d.Name, in, err))
+	w.send(d.session, f, func(_ *Frame, forget bool) {
+		if !forget {
+			w.stepFollower(d.provider, in, w.must(fmt.Sprintf("%s: %T", d.Name, in)))
 		}
 	}, nil)
 }
@@ -159,7 +188,8 @@ func (w *World) publish(d *Device, in follower.Publish) {
 	w.up(d, f, in)
 }
 
-// create has the provider's hub take a room over (Alice Creates a Room).
+// create has the provider's hub take a room over (Alice Creates a Room). If its answer is
+// lost, the device asks again when it has a connection.
 func (w *World) create(d *Device, c member.Creation) {
 	body, err := wire.Marshal(c.GroupInfo)
 	if err != nil {
@@ -167,21 +197,25 @@ func (w *World) create(d *Device, c member.Creation) {
 		return
 	}
 	p := d.provider
-	// A broken connection says nothing of what the hub has done: the device asks again
-	// for what had no answer.
-	lost := func() { w.at(w.Now().Add(des.Second), func() { w.stepDevice(d, member.Resume{}) }) }
 	f := Frame{From: d.Name, To: p.Domain, Kind: Creation, Subject: c.Room.String(), Struct: "GroupInfo", First: len(body), Body: append(body, c.RatchetTree...)}
-	w.send(f, func(f *Frame, _ bool) {
-		_, err := w.stepHub(p, hub.CreateRoom{Room: c.Room, GroupInfo: c.GroupInfo, RatchetTree: c.RatchetTree})
-		if err == nil {
-			_, err = w.stepFollower(p, follower.Join{Client: d.URI, Room: c.Room})
+	w.send(d.session, f, func(f *Frame, _ bool) {
+		answer := func(err error) {
+			r := Frame{From: p.Domain, To: d.Name, Kind: Created, Subject: f.Subject, Answers: f.Number}
+			if err != nil {
+				r.Reason = err.Error()
+			}
+			w.send(d.session, r, func(*Frame, bool) { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: err}) }, nil)
 		}
-		r := Frame{From: p.Domain, To: d.Name, Kind: Created, Subject: f.Subject, Answers: f.Number}
-		if err != nil {
-			r.Reason = err.Error()
-		}
-		w.send(r, func(*Frame, bool) { w.stepDevice(d, member.RoomCreated{Room: c.Room, Err: err}) }, lost)
-	}, lost)
+		w.stepHub(p, hub.CreateRoom{Room: c.Room, GroupInfo: c.GroupInfo, RatchetTree: c.RatchetTree}, func(_ hub.Output, err error) {
+			if err != nil {
+				answer(err)
+				return
+			}
+			w.within(&p.node, func() {
+				w.stepFollower(p, follower.Join{Client: d.URI, Room: c.Room}, func(_ follower.Body, err error) { answer(err) })
+			})
+		})
+	}, nil)
 }
 
 // call sends a request that the provider is to make.
@@ -192,25 +226,30 @@ func (w *World) call(d *Device, c follower.Call) {
 		w.fail(err)
 		return
 	}
-	f := Frame{From: d.Name, To: d.provider.Domain, Kind: Call, Endpoint: c.Endpoint, Subject: c.Room.String(), Struct: e.Request, Body: body}
-	n := w.send(f, func(f *Frame, forget bool) {
+	p := d.provider
+	f := Frame{From: d.Name, To: p.Domain, Kind: Call, Endpoint: c.Endpoint, Subject: c.Room.String(), Struct: e.Request, Body: body}
+	n := w.send(d.session, f, func(f *Frame, forget bool) {
 		if forget {
 			return
 		}
-		in := c
+		p.calls[callID{d.URI, c.ID}] = call{c.Endpoint, f.Number}
+		refuse := func(err error) { w.reply(p, follower.Reply{Client: d.URI, ID: c.ID, Err: err}) }
 		v, err := e.ParseRequest(f.Body, nil)
-		if err == nil {
-			in.Body = v.(follower.Body)
-			_, err = w.stepFollower(d.provider, in)
-		}
 		if err != nil {
-			w.reply(d.provider, follower.Reply{Client: d.URI, ID: c.ID, Err: err})
+			refuse(err)
+			return
 		}
-	}, func() {
-		delete(d.calls, c.ID)
-		w.stepDevice(d, member.Replied{ID: c.ID, Err: errBroken})
-	})
-	d.calls[c.ID] = call{c.Endpoint, n}
+		in := c
+		in.Body = v.(follower.Body)
+		w.stepFollower(p, in, func(_ follower.Body, err error) {
+			if err != nil {
+				refuse(err)
+			}
+		})
+	}, nil)
+	if n > 0 {
+		d.calls[c.ID] = call{c.Endpoint, n}
+	}
 }
 
 // Find returns the last event of a type that a device's user was told.

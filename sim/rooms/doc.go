@@ -19,7 +19,9 @@
 //
 // [Play] acts out the draft's "Example protocol flow" and judges what came of it.
 //
+// From [World.Trouble] to [World.Heal] links lose, providers and devices are cut off, and
+// nodes stop in the middle of a step and start again from their records.
+//
 // What it does not do: HTTP and TLS, whose place a Frame's status and a link's
-// handshake take; and crashes of a node while something is under way. All state is in
-// records, though, and [World.Restart] makes the machines again from them.
+// handshake take.
 package rooms

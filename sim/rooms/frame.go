@@ -52,6 +52,8 @@ type Frame struct {
 	// First is how long the Struct is if more follows it in the body, else 0: further
 	// KeyPackages of a Publish, the ratchet tree of a Creation.
 	First int
+	// Seq is the number of a delivery, an acknowledgement or a leave.
+	Seq uint64
 }
 
 // Fault is what a Config.Fault does to a frame at its arrival.
@@ -66,28 +68,51 @@ const (
 	Forget
 )
 
-// send puts a frame on its way. arrive gets it at the other end; lost is told if its
-// connection breaks instead, and may be nil.
-func (w *World) send(f Frame, arrive func(f *Frame, forget bool), lost func()) int {
+// send puts a frame on its way, on a connection of a device if one is given. arrive gets
+// it at the other end; lost is told if it never gets there, and may be nil. It returns
+// the frame's number, or 0 if the connection has broken before.
+func (w *World) send(s *session, f Frame, arrive func(f *Frame, forget bool), lost func()) int {
+	if s != nil && !s.open {
+		return 0
+	}
 	l, err := w.link(f.From, f.To)
 	if err != nil {
 		w.fail(err)
 		return 0
 	}
 	now := w.kernel.Now()
-	f.Number, f.Sent, f.Arrived = len(w.frames)+1, now, -1
+	w.counts.Frames++
+	f.Number, f.Sent, f.Arrived = w.counts.Frames, now, -1
+	switch f.Kind {
+	case Request:
+		w.counts.RequestBytes += len(f.Body)
+	case Response:
+		w.counts.ResponseBytes += len(f.Body)
+	}
 	kept := new(f)
-	w.frames = append(w.frames, kept)
+	if w.watch.frame != nil {
+		w.watch.frame(kept)
+	}
+	if !w.cfg.Forgetful {
+		w.frames = append(w.frames, kept)
+	}
 	a := l.Send(now, len(f.Body))
-	if a.N == 0 {
+	if a.N == 0 && (s != nil || lost != nil) && (a.Broken > 0 || w.faults == nil) {
 		w.at(max(a.Broken, now), func() {
+			if s != nil {
+				w.breakSession(s)
+			}
 			if lost != nil {
 				lost()
 			}
 		})
 	}
+	up := s != nil && f.From == s.device.Name
 	for _, at := range a.At[:a.N] {
 		w.at(at, func() {
+			if s != nil && !s.arrives(w.kernel.Now(), up) {
+				return
+			}
 			kept.Arrived = w.kernel.Now()
 			fault := NoFault
 			if w.cfg.Fault != nil {

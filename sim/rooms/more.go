@@ -74,9 +74,7 @@ func (s *Story) findUsers() error {
 			{Type: mimi.SearchHandle, Value: "im:zach@x.example"},
 		}}},
 	} {
-		if _, err := w.stepFollower(x, u); err != nil {
-			return err
-		}
+		w.stepFollower(x, u, w.must("account"))
 	}
 	if err := s.rest(); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
-	"github.com/mimi-lab/mimi-lab/groups/hub"
 	"github.com/mimi-lab/mimi-lab/groups/member"
 )
 
@@ -23,28 +22,13 @@ func (w *World) Restart() error {
 		}
 	}
 	for _, d := range w.Devices() {
-		m, err := member.Restore(d.config, d.store.records())
-		if err != nil {
+		if err := w.restartDevice(d); err != nil {
 			return fmt.Errorf("rooms: restart of %s: %w", d.Name, err)
 		}
-		d.member = m
 		if _, err := w.Do(d, member.Resume{}); err != nil {
 			return err
 		}
-		if _, err := w.stepFollower(d.provider, follower.Connect{Client: d.URI}); err != nil {
-			return err
-		}
+		w.stepFollower(d.provider, follower.Connect{Client: d.URI}, w.must("connect"))
 	}
-	return nil
-}
-
-func (w *World) restartProvider(p *Provider) (err error) {
-	if p.hub, err = hub.Restore(p.hubConfig, p.hubStore.records()); err != nil {
-		return err
-	}
-	if p.follower, err = follower.Restore(p.followerConfig, p.followerStore.records()); err != nil {
-		return err
-	}
-	_, err = w.stepHub(p, hub.Resume{})
-	return err
+	return w.err
 }

@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
+	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -37,12 +39,17 @@ type Config struct {
 	Access, Backbone *link.Config
 	// NeedConsent lets providers give out key material only to those who have consent.
 	NeedConsent bool
+	// CommitDelay is that of all members, see [member.Config]; nil goes by the room.
+	CommitDelay func(leaf uint32) time.Duration
 	// Restart has [Play] restart all nodes whenever all has come to rest, see
 	// [World.Restart].
 	Restart bool
 	// Fault, if it is not nil, is asked of every frame that arrives. It must not change
 	// the frame.
 	Fault func(*Frame) Fault
+	// Forgetful has the world keep no frames, which [World.Frames] then lacks, and devices
+	// no records: they cannot be restarted. It is for large rooms.
+	Forgetful bool
 }
 
 // The links of a Config that says nothing: connections that are open, without loss.
@@ -62,7 +69,39 @@ type World struct {
 	busy      int // what is under way
 	wakes     map[string]wake
 	err       error // the first that none of the machines may have caused
+
+	faults *Faults
+	luck   *des.Rand // what faults are drawn from
+	healed bool
+	counts Counts
+	watch  watch
+	// plant changes what machines say, for tests of what the checks find.
+	plant plant
 }
+
+// watch is told what machines do; nil functions are not.
+type watch struct {
+	hub    func(p *Provider, in hub.Input, out *hub.Output)
+	record func(p *Provider, list []protocols.Record)
+	device func(d *Device, in member.Input, out *member.Output)
+	frame  func(f *Frame)
+}
+
+// plant are bugs that can be planted; nil functions are none.
+type plant struct {
+	// hub and follower change an output before it is taken.
+	hub      func(p *Provider, in hub.Input, out *hub.Output)
+	follower func(p *Provider, in follower.Input, out *follower.Output)
+	// early says that what leaves need not wait for its records.
+	early func(n *node) bool
+	// restored changes the records of a provider that starts again.
+	restored func(p *Provider)
+	// call changes what a device asks for.
+	call func(d *Device, c *follower.Call)
+}
+
+// Counts returns how often what has happened.
+func (w *World) Counts() Counts { return w.counts }
 
 // wake is when a machine is to be woken.
 type wake struct {
@@ -78,7 +117,7 @@ func (s store) apply(list []protocols.Record) {
 		if r.Value == nil {
 			delete(s, r.Key)
 		} else {
-			s[r.Key] = slices.Clone(r.Value)
+			s[r.Key] = bytes.Clone(r.Value)
 		}
 	}
 }
@@ -109,6 +148,7 @@ func New(cfg Config) (*World, error) {
 	return &World{
 		cfg: cfg, kernel: des.New(cfg.Seed), providers: make(map[string]*Provider), devices: make(map[string]*Device),
 		links: make(map[[2]string]*link.Link), wakes: make(map[string]wake),
+		luck: des.NewStream(cfg.Seed, "faults"),
 	}, nil
 }
 
@@ -145,7 +185,7 @@ func (w *World) addProvider(domain string, needConsent bool) (*Provider, error) 
 		return nil, err
 	}
 	p := &Provider{
-		Domain: domain, hubStore: store{}, followerStore: store{},
+		Domain: domain, node: node{name: domain}, hubStore: store{}, followerStore: store{}, calls: make(map[callID]call),
 		hubConfig: hub.Config{
 			Domain: domain, Groups: &mls.Config{Suite: s}, Identity: identity, Franking: franking, FrankKeys: []mimi.HubKey{key},
 			EpochTolerance: 1,
@@ -199,13 +239,24 @@ func (w *World) Pass(d des.Time) error {
 
 // at runs a task when its time has come.
 func (w *World) at(t des.Time, task func()) {
+	w.timer(t, task)
+}
+
+// timer is at with an ID, for cancelTimer.
+func (w *World) timer(t des.Time, task func()) des.ID {
 	w.busy++
-	w.kernel.Schedule(t, 0, des.HandlerFunc(func(*des.Kernel, des.Event) {
+	return w.kernel.Schedule(t, 0, des.HandlerFunc(func(*des.Kernel, des.Event) {
 		w.busy--
 		if w.err == nil {
 			task()
 		}
 	}), des.Event{})
+}
+
+func (w *World) cancelTimer(id des.ID) {
+	if w.kernel.Cancel(id) {
+		w.busy--
+	}
 }
 
 // soon runs a task within a provider: at once, but not before the step that asks for
@@ -214,10 +265,7 @@ func (w *World) soon(task func()) { w.at(w.kernel.Now(), task) }
 
 // wakeAt notes when a machine wants to be woken; zero means not at all.
 func (w *World) wakeAt(machine string, at time.Time, task func()) {
-	if old, ok := w.wakes[machine]; ok {
-		w.kernel.Cancel(old.id)
-		delete(w.wakes, machine)
-	}
+	w.cancelWake(machine)
 	if at.IsZero() {
 		return
 	}
@@ -229,6 +277,13 @@ func (w *World) wakeAt(machine string, at time.Time, task func()) {
 		}
 	}), des.Event{})
 	w.wakes[machine] = wake{t, id}
+}
+
+func (w *World) cancelWake(machine string) {
+	if old, ok := w.wakes[machine]; ok {
+		w.kernel.Cancel(old.id)
+		delete(w.wakes, machine)
+	}
 }
 
 func (w *World) nextWake() des.Time {
@@ -262,6 +317,9 @@ func (w *World) link(from, to string) (*link.Link, error) {
 		cfg = w.cfg.Backbone
 	}
 	l := new(link.New(cfg, des.NewStream(w.cfg.Seed, "link/"+from+">"+to)))
+	if down := w.outages(from, to); len(down) > 0 {
+		l.Cut(down)
+	}
 	w.links[key] = l
 	return l, nil
 }
