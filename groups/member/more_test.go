@@ -307,6 +307,27 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
+// TestLostLeave: a client that was removed stops before it can say that it leaves. Its
+// provider sends the event again that it has not acknowledged, and then learns it.
+func TestLostLeave(t *testing.T) {
+	w := trio(t, nil)
+	cathy := w.device("cathy/ClientC1")
+	p := w.followers["c.example"]
+	cursor := "cursor|" + cathy.cfg.Client.String() + "|" + clubhouse.String()
+	w.stopped = func(d *device) bool { return d == cathy }
+	w.do(w.device("alice/ClientA1"), RemoveUser{Room: clubhouse, User: userURI("cathy")})
+	w.quiet()
+	if _, removed := find[Removed](cathy); !removed || p.store[cursor] == nil {
+		t.Fatalf("removed %v, place in the room %v, want both\n%s", removed, p.store[cursor], w.log)
+	}
+	w.stopped = nil
+	w.reboot(cathy)
+	w.quiet()
+	if p.store[cursor] != nil {
+		t.Errorf("cathy still has a place in the room\n%s", w.log)
+	}
+}
+
 // TestWelcomeWhileJoining: a client joins from outside and learns only then that it
 // was added before.
 func TestWelcomeWhileJoining(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 )
 
 // delivered takes an event. Whatever comes is acknowledged: an event that is not
-// valid is told of once, and no more of it would come by asking again.
+// valid is told of once, and no more of it would come by asking again. What removes this
+// client is not: that it leaves says so, and if that gets lost, the event comes again.
 func (m *Member) delivered(now time.Time, in Delivered) error {
 	if in.Seq == 0 {
 		return fmt.Errorf("member: delivery without a number")
@@ -29,7 +30,10 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 	}
 	r := m.rooms[in.Room]
 	if r == nil {
-		return nil // what is not acknowledged comes again if this client is ever in
+		// The provider has not heard that this client is out. If it is in again by a Welcome
+		// that has not come yet, it stays: that is of after this event.
+		m.leaveRoom(in.Room, in.Seq)
+		return nil
 	}
 	if len(r.held) >= maxHeld {
 		return nil // until it is known what becomes of what is at the hub
@@ -42,7 +46,9 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 		m.putRoom(r)
 		m.take(now, r, held{in.Seq, in.Body})
 	}
-	m.out.Acks = append(m.out.Acks, follower.Ack{Client: m.cfg.Client, Room: in.Room, Seq: in.Seq})
+	if m.rooms[in.Room] != nil {
+		m.out.Acks = append(m.out.Acks, follower.Ack{Client: m.cfg.Client, Room: in.Room, Seq: in.Seq})
+	}
 	return nil
 }
 

@@ -68,8 +68,10 @@ type world struct {
 	submitted func(epoch, at uint64)
 	committed func(epoch uint64)
 	lose      func() bool
-	log       *strings.Builder
-	wakes     map[string]time.Time
+	// stopped says whether a device has stopped before it could say that it leaves.
+	stopped func(*device) bool
+	log     *strings.Builder
+	wakes   map[string]time.Time
 }
 
 type store map[string][]byte
@@ -434,7 +436,9 @@ func (w *world) step(d *device, in Input) (Output, error) {
 		up(in)
 	}
 	for _, in := range out.Leaves {
-		up(in)
+		if w.stopped == nil || !w.stopped(d) {
+			up(in)
+		}
 	}
 	w.wakeAt(d.name, out.WakeAt)
 	if w.restart["member"] {
