@@ -24,7 +24,9 @@ type Config struct {
 	Identity *mls.Identity
 	// Groups is the configuration of its groups; required. Components and
 	// PublicHandshake are this package's to set. PastEpochs of 0 means
-	// [DefaultPastEpochs], since messages may overtake Commits at the hub.
+	// [DefaultPastEpochs]: messages may overtake Commits at the hub, and the hub's
+	// answers to a client's own Commits overtake the events of before. More Commits of
+	// its own than that, while its provider gets no events, cost it messages.
 	Groups *mls.Config
 	// Points are the numbers of what the drafts define; nil means
 	// [mimi.DefaultCodePoints]. RoomPoints are those of a room's components; nil means
@@ -55,7 +57,7 @@ type Config struct {
 // Defaults of Config; all are choices of this implementation.
 const (
 	DefaultTries      = 8
-	DefaultPastEpochs = 4
+	DefaultPastEpochs = 32
 	DefaultRetryMin   = time.Second
 	DefaultRetryMax   = 5 * time.Minute
 	DefaultPatience   = 2 * time.Minute

@@ -328,6 +328,28 @@ func TestLostLeave(t *testing.T) {
 	}
 }
 
+// TestAheadOfEvents: a client that commits again and again, while the requests by which
+// its provider gets the room's events fail, is told of a message that the hub had
+// accepted before all that.
+func TestAheadOfEvents(t *testing.T) {
+	w := trio(t, nil)
+	bob := w.device("bob/ClientB1")
+	const way = "hub>b.example"
+	w.do(w.device("alice/ClientA1"), Send{Room: clubhouse, Message: text("before")})
+	events := w.withhold(way)
+	for range 20 {
+		w.do(bob, CommitPending{Room: clubhouse})
+		events = append(events, w.withhold(way)...)
+	}
+	for _, f := range events {
+		f()
+	}
+	w.quiet()
+	if got := bob.texts(); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("bob read %q\n%s", got, w.log)
+	}
+}
+
 // TestWelcomeWhileJoining: a client joins from outside and learns only then that it
 // was added before.
 func TestWelcomeWhileJoining(t *testing.T) {
