@@ -20,19 +20,27 @@ import "fmt"
 type Role uint8
 
 // The roles. A network observer sees the encrypted connections of all devices, as
-// a provider of internet access does.
+// a provider of internet access does. A gateway's server is one that translates between
+// two end-to-end encryptions (package groups/gateway).
 const (
 	Gatekeeper Role = iota
 	PartnerServer
 	Proxy
 	Network
+	Hub
+	Follower
+	GatewayServer
 	roles
 )
 
-// Roles lists all roles.
-var Roles = []Role{Gatekeeper, PartnerServer, Proxy, Network}
+// Roles lists the roles of a world without rooms, RoomRoles those of one in which a
+// gateway connects rooms of MIMI to a gatekeeper.
+var (
+	Roles     = []Role{Gatekeeper, PartnerServer, Proxy, Network}
+	RoomRoles = []Role{Gatekeeper, GatewayServer, Proxy, Follower, Hub}
+)
 
-var roleNames = [...]string{"gatekeeper", "partner server", "proxy", "network"}
+var roleNames = [...]string{"gatekeeper", "partner server", "proxy", "network", "hub", "follower", "gateway"}
 
 // String returns the role's name.
 func (r Role) String() string {
@@ -52,13 +60,19 @@ const (
 	Timestamp             // when a message was sent
 	Address               // the IP address a device connects from
 	Size                  // how large a message is, to within its framing
+	Content               // what a message says
+	Alias                 // that two names are of one user
 	facts
 )
 
-// Facts lists all kinds of facts.
-var Facts = []Fact{Identity, Contact, Timestamp, Address, Size}
+// Facts lists what metadata tells; RoomFacts what there is to know of a room with a
+// gateway.
+var (
+	Facts     = []Fact{Identity, Contact, Timestamp, Address, Size}
+	RoomFacts = []Fact{Content, Size, Timestamp, Contact, Identity, Alias}
+)
 
-var factNames = [...]string{"identities", "contacts", "timestamps", "addresses", "sizes"}
+var factNames = [...]string{"identities", "contacts", "timestamps", "addresses", "sizes", "contents", "aliases"}
 
 // String returns the name of the kind, in the plural.
 func (f Fact) String() string {
