@@ -47,7 +47,7 @@ tests	protocols/vectors/vectorstest protocols/store/storetest
 7	sim/scenario/... sim/ledger
 7	sim/workload sim/report
 7	sim/check
-7	sim/world sim/rooms
+7	sim/world sim/rooms sim/bridge
 7	sim/findings
 
 8	bench
