@@ -42,8 +42,8 @@ func (l Loss) String() string {
 	return lossNames[l]
 }
 
-// byTerms reports whether the terms tell of all losses of the kind at once.
-func (l Loss) byTerms() bool {
+// ByTerms reports whether the terms tell of all losses of the kind at once.
+func (l Loss) ByTerms() bool {
 	switch l {
 	case LossMarkup, LossTopic, LossDetail, LossThumbnail, LossReceipt, LossTyping:
 		return true

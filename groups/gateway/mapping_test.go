@@ -172,7 +172,7 @@ func TestMapping(t *testing.T) {
 					t.Errorf("fate %v, remarks %q", row.Fate, u.remarks)
 				}
 				for _, l := range losses {
-					if !l.byTerms() && len(u.remarks) == 0 {
+					if !l.ByTerms() && len(u.remarks) == 0 {
 						t.Errorf("%v is neither told nor in the terms", l)
 					}
 				}
