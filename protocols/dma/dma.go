@@ -23,9 +23,9 @@
 // How to start: [NewGatekeeper], then feed it [Enlist] and [Connect]; see the
 // package example.
 //
-// It does not do enlistment over HTTPS, ownership proofs by JWT, the Noise
-// handshake or media transfer: a shell has authenticated whom it connects, and
-// media are known by reference and size.
+// It does not do enlistment over HTTPS (package enlist), ownership proofs by JWT
+// (package token), the Noise handshake (package noise) or media transfer: a shell
+// has authenticated whom it connects, and media are known by reference and size.
 package dma
 
 import (

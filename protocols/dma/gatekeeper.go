@@ -69,37 +69,22 @@ const (
 // way.
 const seenWindow = 256
 
-// Inputs of a [Gatekeeper] that do not come over a chat connection. They change
-// accounts and agreements; the chat channel serves who is registered.
-type (
-	// Agree starts or ends a partner's agreement. Ending one closes the partner's
-	// connections and drops what is in mailboxes between its users and others.
-	Agree struct {
-		Integrator uint16 // 1 and up
-		Active     bool
-	}
-	// Register makes an account for a native user; Output.Account is its address.
-	Register struct {
-		User     string // the user part of the address: a phone number, say
-		Eligible bool   // is and remains in the EEA (Reference Offer 7.5.1)
-	}
-	// Enlist makes an account for a partner's user; Output.Account is its address.
-	// The caller has verified that the user owns the identifier.
-	Enlist struct {
-		Integrator uint16
-		Visible    string // user-visible identifier
-	}
-)
+// Agree starts or ends a partner's agreement. Ending one closes the partner's connections
+// and drops what is in mailboxes between its users and others. It is an input of a
+// [Gatekeeper] that comes over no chat connection, as are [Register] and [Enlist].
+type Agree struct {
+	Integrator uint16 // 1 and up
+	Active     bool
+}
 
-func (Agree) input()    {}
-func (Register) input() {}
-func (Enlist) input()   {}
+func (Agree) input() {}
 
 // Gatekeeper is the chat server of a gatekeeper service: accounts, prekeys,
 // consent, routing and the offline mailbox.
 type Gatekeeper struct {
 	cfg         GatekeeperConfig
 	accounts    map[ident.Address]*account
+	enlisted    map[identity]*account // partners' users whose devices have an auth key
 	conns       map[ConnID]*account
 	agreements  map[uint16]bool
 	nextAccount uint64
@@ -115,6 +100,7 @@ type account struct {
 	addr     ident.Address
 	visible  string
 	eligible bool
+	authKey  []byte // of the device's chat channel; nil if a shell tells devices apart otherwise
 	conn     ConnID
 	ip       netip.Addr
 
@@ -151,6 +137,7 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 	return &Gatekeeper{
 		cfg:         cfg,
 		accounts:    make(map[ident.Address]*account),
+		enlisted:    make(map[identity]*account),
 		conns:       make(map[ConnID]*account),
 		agreements:  make(map[uint16]bool),
 		nextAccount: firstAccount,
@@ -216,36 +203,6 @@ func (g *Gatekeeper) agree(in Agree) error {
 			g.sendTo(a, &stanza.Notification{ID: "revoked", Event: stanza.RevokedAgreement{Integrator: in.Integrator}}, true)
 		}
 	}
-	return nil
-}
-
-func (g *Gatekeeper) register(in Register) error {
-	addr := ident.Address{User: in.User, Server: g.cfg.Native}
-	if _, err := ident.ParseAddress(addr.String()); err != nil {
-		return fmt.Errorf("dma: register: %w", err)
-	}
-	return g.add(&account{addr: addr, visible: in.User, eligible: in.Eligible})
-}
-
-func (g *Gatekeeper) enlist(in Enlist) error {
-	if !g.agreements[in.Integrator] {
-		return fmt.Errorf("dma: enlist %q: %w", in.Visible, stanza.AgreementRevoked)
-	}
-	addr := ident.Address{User: strconv.FormatUint(g.nextAccount, 10), Server: ident.Interop, Integrator: in.Integrator}
-	if err := g.add(&account{addr: addr, visible: in.Visible}); err != nil {
-		return err
-	}
-	g.nextAccount++
-	return nil
-}
-
-func (g *Gatekeeper) add(a *account) error {
-	if g.accounts[a.addr] != nil {
-		return fmt.Errorf("dma: account %v exists already", a.addr)
-	}
-	g.accounts[a.addr] = a
-	g.saveAccount(a)
-	g.out.Account = a.addr
 	return nil
 }
 

@@ -44,6 +44,7 @@ func (r *recorder) delete(key string) { r.put(key, nil) }
 type accountRecord struct {
 	Visible  string            `json:"visible"`
 	Eligible bool              `json:"eligible,omitempty"`
+	AuthKey  []byte            `json:"auth_key,omitempty"`
 	Static   []byte            `json:"static,omitempty"`
 	Form     KeyForm           `json:"form,omitempty"`
 	Apps     map[uint16]Choice `json:"apps,omitempty"`
@@ -59,7 +60,7 @@ func (g *Gatekeeper) saveAccount(a *account) {
 	}
 	r := accountRecord{
 		Visible: a.visible, Eligible: a.eligible, Static: a.keys.static, Form: a.keys.form, Apps: a.apps, Pings: a.pings,
-		Inbox: a.inbox,
+		Inbox: a.inbox, AuthKey: a.authKey,
 	}
 	for addr, c := range a.contacts {
 		if r.Contacts == nil {
@@ -217,7 +218,7 @@ func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return err
 	}
-	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, keys: keyStore{form: r.Form, static: r.Static}}
+	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, authKey: r.AuthKey, keys: keyStore{form: r.Form, static: r.Static}}
 	if r.Static != nil {
 		if _, err := signal.ParseStatic(r.Static); r.Form > OpaqueKeys || r.Form == SignalKeys && err != nil {
 			return fmt.Errorf("key material of form %d: %v", r.Form, err)
@@ -243,7 +244,11 @@ func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
 		}
 		a.blocked[p] = true
 	}
+	if len(a.authKey) != 0 && len(a.authKey) != authKeySize {
+		return fmt.Errorf("auth key of %d bytes, want %d", len(a.authKey), authKeySize)
+	}
 	g.accounts[addr] = a
+	g.index(a)
 	if addr.Server == ident.Interop {
 		n, err := strconv.ParseUint(addr.User, 10, 64)
 		if err != nil {
