@@ -145,7 +145,7 @@ func (d *Device) Step(now time.Time, in Input) (Output, error) {
 		d.pump(now)
 		if !d.cfg.Volatile {
 			for _, r := range d.cfg.Client.Changes() {
-				r.Key = clientPrefix + r.Key
+				r.Key = ClientPrefix + r.Key
 				d.records.list = append(d.records.list, r)
 			}
 		}

@@ -20,7 +20,10 @@ import (
 //	out/<seq>      a stanza in the outbox, or a message without delivery receipt: JSON
 //	seen/<slot>    the key of a message shown to the user
 //	e2e/<key>      the records of the end-to-end client
-const clientPrefix = "e2e/"
+
+// ClientPrefix is what the keys of the end-to-end client's records begin with among a
+// device's.
+const ClientPrefix = "e2e/"
 
 type selfRecord struct {
 	Published bool         `json:"published"`
@@ -88,7 +91,7 @@ func (d *Device) saveSeen() {
 func ClientRecords(records []protocols.Record) []protocols.Record {
 	var out []protocols.Record
 	for _, r := range records {
-		if key, ok := strings.CutPrefix(r.Key, clientPrefix); ok {
+		if key, ok := strings.CutPrefix(r.Key, ClientPrefix); ok {
 			out = append(out, protocols.Record{Key: key, Value: r.Value})
 		}
 	}
