@@ -1,0 +1,269 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+// ServeChat takes chat connections of l until the gatekeeper stops, and returns why. It
+// closes l.
+func (g *Gatekeeper) ServeChat(l net.Listener) error {
+	defer func() { _ = l.Close() }()
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return ErrStopped
+	}
+	g.listeners[l] = struct{}{}
+	g.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			g.mu.Lock()
+			delete(g.listeners, l)
+			closed := g.closed
+			g.mu.Unlock()
+			if closed {
+				<-g.ctx.Done()
+				return g.Err()
+			}
+			return fmt.Errorf("serve: accepting: %w", err)
+		}
+		if !g.enter(nc) {
+			_ = nc.Close()
+			continue
+		}
+		go func() {
+			defer g.leave(nc)
+			g.serveChat(nc)
+		}()
+	}
+}
+
+// enter counts a connection, if there is room for it.
+func (g *Gatekeeper) enter(nc net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.open) >= g.cfg.Limits.Connections {
+		return false
+	}
+	g.open[nc] = struct{}{}
+	g.running.Add(1)
+	return true
+}
+
+func (g *Gatekeeper) leave(nc net.Conn) {
+	_ = nc.Close()
+	g.mu.Lock()
+	delete(g.open, nc)
+	g.mu.Unlock()
+	g.running.Done()
+}
+
+// serveChat serves one connection to its end.
+func (g *Gatekeeper) serveChat(nc net.Conn) {
+	select {
+	case g.handshakes <- struct{}{}:
+	default:
+		g.stats.refused.Add(1)
+		g.log.Warn("too many handshakes at once", "peer", nc.RemoteAddr())
+		return
+	}
+	c, err := g.handshake(nc)
+	<-g.handshakes
+	if err != nil {
+		g.stats.refused.Add(1)
+		g.log.Info("connection refused", "peer", nc.RemoteAddr(), "error", err)
+		return
+	}
+	err = c.run()
+	g.log.Info("connection ended", "account", c.account, "error", err)
+}
+
+// readFrame reads the body of a frame of at most limit bytes. began, if not nil, is called
+// when its header has come. io.EOF is the end between two frames.
+func readFrame(r io.Reader, limit int, began func()) ([]byte, error) {
+	var head [noise.HeaderSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	n, err := noise.FrameLength(head, limit)
+	if err != nil {
+		return nil, err
+	}
+	if began != nil {
+		began()
+	}
+	// A stanza keeps slices of its frame: each has bytes of its own.
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	return b, nil
+}
+
+// readSize is the room of a connection for what has come and was not looked at.
+const readSize = 4 << 10
+
+func newReader(nc net.Conn) *bufio.Reader { return bufio.NewReaderSize(nc, readSize) }
+
+// handshake learns who the peer is. Until then it gets little room and time.
+func (g *Gatekeeper) handshake(nc net.Conn) (*conn, error) {
+	deadline := time.Now().Add(g.cfg.Limits.HandshakeTimeout)
+	if err := nc.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	s, err := noise.NewServer(g.cfg.Noise)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(nc)
+	prologue := make([]byte, s.PrologueSize())
+	if _, err := io.ReadFull(r, prologue); err != nil {
+		return nil, err
+	}
+	if err := s.Prologue(prologue); err != nil {
+		return nil, err
+	}
+	body, err := readFrame(r, noise.MaxClientHello, nil)
+	if err != nil {
+		return nil, err
+	}
+	hello, err := s.Hello(body)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := nc.Write(hello); err != nil {
+		return nil, err
+	}
+	if body, err = readFrame(r, noise.MaxClientFinish, nil); err != nil {
+		return nil, err
+	}
+	peer, channel, err := s.Finish(body)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(g, nc, r, channel)
+	ctx, cancel := context.WithDeadline(g.ctx, deadline)
+	defer cancel()
+	if c.account, err = g.authenticate(ctx, peer); err != nil {
+		_ = c.farewell(condition(err))
+		return nil, err
+	}
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Why a client with a good handshake is not let in.
+var (
+	errNotEnlisted = fmt.Errorf("serve: no such account: %w", stanza.NotEnlisted)
+	errAuthKey     = fmt.Errorf("serve: not the static key that was enlisted: %w", stanza.NotAuthorized)
+	errIssuer      = fmt.Errorf("serve: the token is of nobody with an agreement: %w", stanza.NotAuthorized)
+)
+
+// authenticate returns whose account a client may use: that of the key which was enlisted,
+// and of a partner's user also the token that the partner signed.
+func (g *Gatekeeper) authenticate(ctx context.Context, peer *noise.Peer) (ident.Address, error) {
+	p := peer.Payload
+	addr := ident.Address{User: strconv.FormatUint(p.Username, 10), Server: g.cfg.Machine.Native}
+	var by *Partner
+	if p.Product.Interop() {
+		h, err := token.Peek(string(p.Token))
+		if err != nil {
+			return ident.Address{}, err
+		}
+		if by = g.cfg.partner(h.Issuer); by == nil {
+			return ident.Address{}, errIssuer
+		}
+		addr = ident.Address{User: strconv.FormatUint(p.AccountID, 10), Server: ident.Interop, Integrator: by.Integrator}
+	}
+	g.machine.mu.Lock()
+	account, ok := g.machine.gk.Account(addr)
+	g.machine.mu.Unlock()
+	if !ok {
+		return addr, errNotEnlisted
+	}
+	if subtle.ConstantTimeCompare(account.AuthKey, peer.Static[:]) != 1 {
+		return addr, errAuthKey
+	}
+	if by != nil {
+		if _, err := by.Tokens.Verify(ctx, string(p.Token), account.Visible); err != nil {
+			return addr, err
+		}
+	}
+	return addr, nil
+}
+
+// condition returns what a client is told of an error.
+func condition(err error) *stanza.Error {
+	var (
+		told  *stanza.Error
+		code  stanza.Code
+		frame *noise.Error
+		proof *token.Error
+	)
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &code):
+		return &stanza.Error{Code: code}
+	case errors.Is(err, jwks.ErrUnavailable), errors.Is(err, ErrStopped):
+		return &stanza.Error{Code: stanza.ServiceUnavailable, Text: "try again later"}
+	case errors.As(err, &proof):
+		return &stanza.Error{Code: stanza.NotAuthorized, Text: proof.Kind.Error()}
+	case errors.As(err, &frame) && frame.Kind == noise.ErrFrame:
+		return &stanza.Error{Code: stanza.ResourceLimit, Text: "frame length"}
+	}
+	return &stanza.Error{Code: stanza.BadRequest}
+}
+
+// peerIP returns the address of the client's end.
+func peerIP(nc net.Conn) netip.Addr {
+	a, err := netip.ParseAddrPort(nc.RemoteAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
+// open makes c the connection of its account. The one before ends.
+func (g *Gatekeeper) openConn(c *conn) error {
+	g.machine.mu.Lock()
+	defer g.machine.mu.Unlock()
+	g.machine.last++
+	c.id = g.machine.last
+	g.machine.conns[c.id] = c
+	err := g.stepLocked(dma.Connect{Conn: c.id, Account: c.account, IP: peerIP(c.nc)}, nil)
+	if err != nil {
+		delete(g.machine.conns, c.id)
+	}
+	return err
+}
+
+// closeConn says that a connection has ended.
+func (g *Gatekeeper) closeConn(c *conn) {
+	g.machine.mu.Lock()
+	defer g.machine.mu.Unlock()
+	delete(g.machine.conns, c.id)
+	_ = g.stepLocked(dma.Disconnect{Conn: c.id}, nil)
+}
