@@ -54,7 +54,8 @@ type rounds []round
 // round seals messages, submits them to the hub, checks what came of it, and sends the
 // same to the empty handler.
 func (w *world) round(n, underWay int) (r round, err error) {
-	list, err := w.seal(n)
+	var list []submit
+	part("members", func() { list, err = w.seal(n) })
 	if err != nil {
 		return r, err
 	}
@@ -65,7 +66,7 @@ func (w *world) round(n, underWay int) (r round, err error) {
 	if r.hub, err = w.load(ctx, list, underWay); err != nil {
 		return r, err
 	}
-	if err := w.verify(list); err != nil {
+	if part("members", func() { err = w.verify(list) }); err != nil {
 		return r, err
 	}
 	after := w.hub.Stats()

@@ -103,7 +103,7 @@ func (w *world) build(rooms int) error {
 	if err != nil {
 		return err
 	}
-	if err := w.populate(rooms); err != nil {
+	if part("members", func() { err = w.populate(rooms) }); err != nil {
 		return err
 	}
 	part("client", w.receive)
