@@ -56,9 +56,11 @@ type Provider struct {
 // hubMachine is the hub with what is guarded by its lock. A goroutine that holds both
 // machines' locks has taken the follower's first.
 type hubMachine struct {
-	mu   sync.Mutex
-	hub  *hub.Hub
-	wake *time.Timer
+	mu    sync.Mutex
+	hub   *hub.Hub
+	wake  *time.Timer
+	steps *journal.Queue[hubStep]
+	ended chan struct{} // closed when no step is taken any more
 }
 
 // followerMachine is the follower with what is guarded by its lock.
@@ -113,6 +115,7 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 	if p.hub.hub, err = hub.Restore(cfg.Hub, records); err != nil {
 		return nil, err
 	}
+	p.hub.steps, p.hub.ended = journal.NewQueue[hubStep](), make(chan struct{})
 	if records, err = load(ctx, s, followerPrefix); err != nil {
 		return nil, err
 	}
@@ -159,6 +162,10 @@ func (p *Provider) start() {
 	go func() {
 		defer close(p.written)
 		p.journal.Run()
+	}()
+	go func() {
+		defer close(p.hub.ended)
+		p.runHub()
 	}()
 	p.stepHub(hub.Resume{}, nil)
 	p.stepHub(hub.Wake{}, nil)
@@ -241,6 +248,8 @@ func (p *Provider) Close() error {
 	p.hub.wake.Stop()
 	p.follower.wake.Stop()
 	p.running.Wait()
+	p.hub.steps.End()
+	<-p.hub.ended
 	p.journal.End()
 	<-p.written
 	p.peers.close()

@@ -12,21 +12,44 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
 
+// hubStep is an input that waits for the hub.
+type hubStep struct {
+	in   hub.Input
+	then func(hub.Output, error)
+}
+
 // stepHub has the hub take an input, and calls then, if it isn't nil, once the output is
 // durable, before anything is sent. Also an error waits for that: it may be about what
 // another step did. then must not block.
 func (p *Provider) stepHub(in hub.Input, then func(hub.Output, error)) {
-	p.hub.mu.Lock()
-	defer p.hub.mu.Unlock()
-	e, _ := p.hubEntry(in, then)
-	p.journal.Add(e)
-}
-
-// hubEntry is stepHub without the journal. The caller holds the hub's lock.
-func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (journal.Entry, error) {
 	if then == nil {
 		then = func(hub.Output, error) {}
 	}
+	if !p.hub.steps.Add(hubStep{in, then}) {
+		then(hub.Output{}, ErrStopped)
+	}
+}
+
+// runHub takes the steps of the hub. They have a goroutine of their own for its stack,
+// which has grown once for signatures; that of a request would grow for each.
+func (p *Provider) runHub() {
+	for {
+		steps := p.hub.steps.Take()
+		if steps == nil {
+			return
+		}
+		for _, s := range steps {
+			p.hub.mu.Lock()
+			e, _ := p.hubEntry(s.in, s.then)
+			p.journal.Add(e)
+			p.hub.mu.Unlock()
+		}
+	}
+}
+
+// hubEntry steps the hub and returns what is for the journal. The caller holds the hub's
+// lock.
+func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (journal.Entry, error) {
 	out, err := p.tryHub(in)
 	if err != nil {
 		return journal.Entry{Then: func(lost error) { then(hub.Output{}, orLost(err, lost)) }}, err

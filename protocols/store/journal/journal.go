@@ -11,7 +11,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -25,10 +24,7 @@ type Journal struct {
 	stopped error       // what an entry gets that is not durable, or nobody knows
 	fail    func(error) // is told, once, why the store failed
 
-	mu     sync.Mutex // guards queue and closed
-	queue  []Entry
-	closed bool
-	more   chan struct{} // holds a token if the queue may not be empty
+	queue *Queue[Entry]
 
 	commits, records atomic.Uint64
 }
@@ -45,7 +41,7 @@ type Entry struct {
 // reason, and that entry and all that follow get the error stopped. So do those that are
 // added after the end.
 func New(s store.Store, stopped error, fail func(error)) *Journal {
-	return &Journal{store: s, stopped: stopped, fail: fail, more: make(chan struct{}, 1)}
+	return &Journal{store: s, stopped: stopped, fail: fail, queue: NewQueue[Entry]()}
 }
 
 // Counts returns how many transactions were made and how many records are in them.
@@ -54,19 +50,8 @@ func (j *Journal) Counts() (commits, records uint64) { return j.commits.Load(), 
 // Add appends a step. The caller holds the lock of the machine that made it, so that
 // the steps of a machine are in order.
 func (j *Journal) Add(e Entry) {
-	j.mu.Lock()
-	closed := j.closed
-	if !closed {
-		j.queue = append(j.queue, e)
-	}
-	j.mu.Unlock()
-	if closed {
+	if !j.queue.Add(e) {
 		e.Then(j.stopped)
-		return
-	}
-	select {
-	case j.more <- struct{}{}:
-	default:
 	}
 }
 
@@ -75,7 +60,7 @@ func (j *Journal) Add(e Entry) {
 func (j *Journal) Run() {
 	var records []protocols.Record
 	for {
-		batch := j.take()
+		batch := j.queue.Take()
 		if batch == nil {
 			return
 		}
@@ -91,20 +76,6 @@ func (j *Journal) Run() {
 			return
 		}
 		clear(records)
-	}
-}
-
-// take waits for the next batch. It returns nil if there won't be any.
-func (j *Journal) take() []Entry {
-	for {
-		j.mu.Lock()
-		batch, closed := j.queue, j.closed
-		j.queue = nil
-		j.mu.Unlock()
-		if len(batch) > 0 || closed {
-			return batch
-		}
-		<-j.more
 	}
 }
 
@@ -124,29 +95,11 @@ func (j *Journal) write(records []protocols.Record) error {
 		return nil
 	}
 	j.fail(fmt.Errorf("store: %w", err))
-	for _, e := range j.close() {
+	for _, e := range j.queue.Close() {
 		e.Then(j.stopped)
 	}
 	return j.stopped
 }
 
-// close lets nothing be added any more, and returns what was not written and won't be.
-func (j *Journal) close() []Entry {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.closed = true
-	rest := j.queue
-	j.queue = nil
-	return rest
-}
-
 // End lets nothing be added any more, and Run return when it has written the rest.
-func (j *Journal) End() {
-	j.mu.Lock()
-	j.closed = true
-	j.mu.Unlock()
-	select {
-	case j.more <- struct{}{}:
-	default:
-	}
-}
+func (j *Journal) End() { j.queue.End() }
