@@ -205,7 +205,7 @@ func (p *Provider) Serve(l net.Listener) error {
 func (p *Provider) Handler() http.Handler { return p.handler }
 
 // TLS returns the configuration of connections for [Provider.Handler].
-func (p *Provider) TLS() *tls.Config { return p.http.TLSConfig.Clone() }
+func (p *Provider) TLS() *tls.Config { return serverTLS(&p.cfg) }
 
 // Done is closed when the provider has stopped working.
 func (p *Provider) Done() <-chan struct{} { return p.ctx.Done() }
