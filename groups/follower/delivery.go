@@ -250,8 +250,8 @@ func (f *Follower) leaveRoom(c *client, name ident.URI) {
 	if len(r.in) > 0 {
 		return
 	}
-	for slot := range r.order {
-		f.remove(seenKey(name, slot))
+	for page := range seenPages(r) {
+		f.remove(seenKey(name, page))
 	}
 	f.remove(turnKey(name))
 	f.remove(roomKey(name))

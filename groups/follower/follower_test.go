@@ -176,8 +176,8 @@ func state(f *Follower) map[string]string {
 		for _, e := range r.log {
 			out[logKey(r.uri, e.seq)] = string(stamped(e.at, e.body))
 		}
-		for i, d := range r.order {
-			out[seenKey(r.uri, i)] = string(d[:])
+		for page := range seenPages(r) {
+			out[seenKey(r.uri, page)] = string(seenRecord(r, page))
 		}
 		if r.turn > 0 {
 			out[turnKey(r.uri)] = string(number(uint64(r.turn)))

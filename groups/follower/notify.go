@@ -31,6 +31,7 @@ type room struct {
 	seen  map[digest]bool
 	order []digest // of seen, a ring whose oldest is at turn
 	turn  int
+	fresh []int     // the slots of order that this Step has written
 	in    []*cursor // in the order of the clients' URIs
 }
 
@@ -77,6 +78,10 @@ func (f *Follower) notify(now time.Time, in Notify) error {
 	}
 	for i, body := range bodies {
 		f.event(now, in.Room, &in.Messages[i], body)
+	}
+	if r := f.rooms[in.Room]; r != nil && len(r.fresh) > 0 {
+		f.put(roomKey(r.uri), number(r.last))
+		f.saveSeen(r)
 	}
 	return nil
 }
@@ -160,7 +165,6 @@ func (f *Follower) log(now time.Time, r *room, body []byte) {
 	}
 	f.dropLog(r, n) // what a client has not fetched is not to grow without end
 	f.put(logKey(r.uri, e.seq), stamped(now, body))
-	f.put(roomKey(r.uri), number(r.last))
 	for _, at := range r.in {
 		f.deliver(at.client, Delivery{Client: at.client.uri, Room: r.uri, Seq: e.seq, Body: body})
 	}
@@ -173,23 +177,40 @@ func (f *Follower) append(r *room, e entry) {
 	f.logged[r.uri.Provider()] += e.size()
 }
 
-// remember notes an event among the last ones.
+// remember notes an event among the last ones. [Follower.saveSeen] writes it.
 func (f *Follower) remember(r *room, sum digest) {
+	slot := r.turn
 	if len(r.order) < f.limits.Remembered {
-		f.put(seenKey(r.uri, len(r.order)), sum[:])
+		slot = len(r.order)
 		r.order = append(r.order, sum)
 	} else {
-		delete(r.seen, r.order[r.turn])
-		f.put(seenKey(r.uri, r.turn), sum[:])
-		r.order[r.turn] = sum
+		delete(r.seen, r.order[slot])
+		r.order[slot] = sum
 		r.turn = (r.turn + 1) % len(r.order)
-		if r.turn > 0 {
-			f.put(turnKey(r.uri), number(uint64(r.turn)))
-		} else {
-			f.remove(turnKey(r.uri))
-		}
 	}
 	r.seen[sum] = true
+	r.fresh = append(r.fresh, slot)
+}
+
+// saveSeen writes the pages of what this Step has noted: under load one for many
+// events.
+func (f *Follower) saveSeen(r *room) {
+	last := -1
+	for _, slot := range r.fresh {
+		if page := slot / seenPage; page != last {
+			f.put(seenKey(r.uri, page), seenRecord(r, page))
+			last = page
+		}
+	}
+	r.fresh = r.fresh[:0]
+	if len(r.order) < f.limits.Remembered {
+		return // it has not come to the end yet
+	}
+	if r.turn > 0 {
+		f.put(turnKey(r.uri), number(uint64(r.turn)))
+	} else {
+		f.remove(turnKey(r.uri))
+	}
 }
 
 // acknowledge moves a client's cursor and drops the events that nobody waits for any

@@ -2,6 +2,7 @@ package follower
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -52,6 +53,41 @@ func TestDuplicates(t *testing.T) {
 	l.step(Connect{clientB1})
 	wantDeliveries(t, l.notify(m(3), m(4), m(5)), "")
 	wantDeliveries(t, l.notify(m(1)), "ClientB1 clubhouse 6") // longer ago than is remembered
+}
+
+// What is remembered is written in pages of many events, and comes back from them as
+// it was, also when the ring has turned.
+func TestSeenPages(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.Limits.Remembered = 2*seenPage + 5 })
+	l.bring(clientB1)
+	sent := 0
+	for _, n := range []int{1, seenPage - 1, 1, seenPage + 3, 2, 40, 3*seenPage + 1, 5} {
+		var list []mimi.FanoutMessage
+		for range n {
+			sent++
+			list = append(list, l.application(uint64(sent)))
+		}
+		out := l.step(Notify{"a.example", clubhouse, list})
+		pages := 0
+		for _, r := range out.Persist {
+			if strings.HasPrefix(r.Key, "seen|") {
+				pages++
+			}
+		}
+		if most := n/seenPage + 3; pages > most {
+			t.Errorf("%d events write %d pages, want at most %d", n, pages, most)
+		}
+		l.restart()
+		remembered := list[max(0, len(list)-l.f.limits.Remembered):]
+		if out := l.step(Notify{"a.example", clubhouse, remembered}); len(out.Persist) > 0 {
+			t.Errorf("after %d events the last %d are news: %d records", sent, len(remembered), len(out.Persist))
+		}
+	}
+	r := l.f.rooms[clubhouse]
+	if len(r.log) != sent || len(r.order) != l.f.limits.Remembered || len(r.seen) != len(r.order) {
+		t.Errorf("%d events, of which %d are remembered, want %d and %d", len(r.log), len(r.seen), sent, l.f.limits.Remembered)
+	}
 }
 
 // A client that was away gets what it has not acknowledged, in order, and the log

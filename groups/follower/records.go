@@ -30,7 +30,7 @@ import (
 //	last                      last number in any log that was forgotten: 8 bytes
 //	room|ROOM                 last number in its log: 8 bytes
 //	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessage
-//	seen|ROOM|SLOT            SHA-256 of a FanoutMessage that came
+//	seen|ROOM|PAGE            SHA-256 of FanoutMessages that came, in up to 16 slots
 //	turn|ROOM                 the slot that is overwritten next: 8 bytes
 //	cursor|CLIENT|ROOM        last number acknowledged, first after a Welcome: 16 bytes
 //	box|CLIENT|SEQ            time (8 bytes), the room's last event then (8 bytes),
@@ -49,7 +49,7 @@ const lastKey = "last"
 
 func roomKey(r ident.URI) string            { return key("room", r.String()) }
 func logKey(r ident.URI, seq uint64) string { return key("log", r.String(), digits(seq)) }
-func seenKey(r ident.URI, slot int) string  { return key("seen", r.String(), digits(uint64(slot))) }
+func seenKey(r ident.URI, page int) string  { return key("seen", r.String(), digits(uint64(page))) }
 func turnKey(r ident.URI) string            { return key("turn", r.String()) }
 func cursorKey(c, r ident.URI) string       { return key("cursor", c.String(), r.String()) }
 func boxKey(c ident.URI, seq uint64) string { return key("box", c.String(), digits(seq)) }
@@ -78,6 +78,21 @@ func cursorRecord(at *cursor) []byte { return append(number(at.acked), number(at
 // stamped is a time and what happened then.
 func stamped(at time.Time, body []byte) []byte {
 	return append(number(uint64(at.UnixMilli())), body...)
+}
+
+// seenPage is how many slots are in one record.
+const seenPage = 16
+
+// seenPages returns how many records a room's slots are in.
+func seenPages(r *room) int { return (len(r.order) + seenPage - 1) / seenPage }
+
+func seenRecord(r *room, page int) []byte {
+	slots := r.order[page*seenPage : min(len(r.order), (page+1)*seenPage)]
+	b := make([]byte, 0, len(slots)*len(digest{}))
+	for i := range slots {
+		b = append(b, slots[i][:]...)
+	}
+	return b
 }
 
 func boxRecord(b boxed) []byte {
@@ -273,13 +288,22 @@ func (f *Follower) readSeen(parts []string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	var d digest
-	if len(value) != len(d) {
-		return fmt.Errorf("value of %d bytes, want %d", len(value), len(d))
+	page, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return err
 	}
-	copy(d[:], value)
-	r.order = append(r.order, d)
-	r.seen[d] = true
+	var d digest
+	if n := len(value) / len(d); len(value)%len(d) != 0 || n < 1 || n > seenPage {
+		return fmt.Errorf("value of %d bytes, want 1 to %d times %d", len(value), seenPage, len(d))
+	}
+	if want := page * seenPage; len(r.order) != want {
+		return fmt.Errorf("page %d follows %d slots, want %d", page, len(r.order), want)
+	}
+	for b := range slices.Chunk(value, len(d)) {
+		d = digest(b)
+		r.order = append(r.order, d)
+		r.seen[d] = true
+	}
 	return nil
 }
 
