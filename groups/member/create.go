@@ -225,9 +225,11 @@ func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if old != nil { // lost, or about to be joined from outside
+	if old != nil {
 		r.Seq = old.Seq
-		m.forget(old, errAdded)
+		if old = m.settled(now, old); old != nil { // lost, or about to be joined from outside
+			m.forget(old, errAdded)
+		}
 	}
 	m.rooms[uri] = r
 	m.enter(r)

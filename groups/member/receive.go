@@ -140,6 +140,17 @@ func (m *Member) settle(now time.Time, r *chatRoom) {
 	}
 }
 
+// settled takes the events that wait for the hub's answer about our Commit, when a Welcome
+// says that there are no more of that stay: they tell it themselves. It returns the room,
+// or nil if this client was removed from it.
+func (m *Member) settled(now time.Time, r *chatRoom) *chatRoom {
+	if r.own != nil && r.own.Kind == ownCommit && len(r.held) > 0 {
+		r.own.Stale = true
+		m.settle(now, r)
+	}
+	return m.rooms[r.uri]
+}
+
 // proves reports whether an event is of the epoch that our Commit begins. It looks at
 // a copy of the group.
 func (m *Member) proves(now time.Time, r *chatRoom, f *mimi.FanoutMessage) bool {
