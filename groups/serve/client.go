@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -179,15 +180,19 @@ func (c *Client) ask(ctx context.Context, in follower.Input) error {
 }
 
 // Call makes a request to a room's hub or another provider and returns the body of its
-// answer. Client and ID of the call are set.
+// answer. Client and ID of the call are set. While Limits.Calls of the client are under
+// way it is refused; one whose context has ended counts until its answer has come.
 func (c *Client) Call(ctx context.Context, call follower.Call) (follower.Body, error) {
 	reply := make(chan follower.Reply, 1)
 	refused := make(chan error, 1)
-	id := c.p.call(c.uri, call, reply, func(_ follower.Body, err error) {
+	id, err := c.p.call(c.uri, call, reply, func(_ follower.Body, err error) {
 		if err != nil {
 			refused <- err
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case r := <-reply:
 		if e, ok := call.Body.(*mimi.ConsentEntry); ok && r.Err == nil {
@@ -204,26 +209,76 @@ func (c *Client) Call(ctx context.Context, call follower.Call) (follower.Body, e
 	}
 }
 
-// call steps the follower with a call, of which the reply goes to a channel.
-func (p *Provider) call(client ident.URI, call follower.Call, reply chan<- follower.Reply, then func(follower.Body, error)) uint64 {
-	p.follower.mu.Lock()
-	defer p.follower.mu.Unlock()
-	p.follower.lastCall++
-	call.Client, call.ID = client, p.follower.lastCall
-	p.follower.calls[call.ID] = reply
-	e, err := p.followerEntry(call, then)
-	if err != nil {
-		delete(p.follower.calls, call.ID)
-	}
-	p.journal.Add(e)
-	return call.ID
+// waiting is a call whose reply has not come.
+type waiting struct {
+	client ident.URI
+	reply  chan<- follower.Reply // nil if nobody waits for it any more
 }
 
-// forget waits for a reply no longer.
+// call steps the follower with a call, of which the reply goes to a channel.
+func (p *Provider) call(client ident.URI, call follower.Call, reply chan<- follower.Reply, then func(follower.Body, error)) (uint64, error) {
+	p.follower.mu.Lock()
+	defer p.follower.mu.Unlock()
+	if err := p.begin(client); err != nil {
+		return 0, err
+	}
+	p.follower.lastCall++
+	call.Client, call.ID = client, p.follower.lastCall
+	p.follower.calls[call.ID] = waiting{client, reply}
+	e, err := p.followerEntry(call, then)
+	if err != nil {
+		p.answered(call.ID)
+	}
+	p.journal.Add(e)
+	return call.ID, nil
+}
+
+// answered ends a call. It returns who waits for the reply, nil if nobody does. The
+// caller holds the follower's lock.
+func (p *Provider) answered(call uint64) chan<- follower.Reply {
+	w, ok := p.follower.calls[call]
+	if ok {
+		delete(p.follower.calls, call)
+		p.finish(w.client)
+	}
+	return w.reply
+}
+
+// forget waits for a reply no longer. The request is under way all the same.
 func (p *Provider) forget(call uint64) {
 	p.follower.mu.Lock()
 	defer p.follower.mu.Unlock()
-	delete(p.follower.calls, call)
+	if w, ok := p.follower.calls[call]; ok {
+		w.reply = nil
+		p.follower.calls[call] = w
+	}
+}
+
+// begin counts what a client wants among what is under way for it, unless there is too
+// much. The caller of begin and finish holds the follower's lock.
+func (p *Provider) begin(client ident.URI) error {
+	if n := p.follower.underWay[client]; n >= p.cfg.Limits.Calls {
+		return retryLater(http.StatusTooManyRequests, time.Second, "%d requests of %v are under way, want fewer", n, client)
+	}
+	p.follower.underWay[client]++
+	return nil
+}
+
+func (p *Provider) finish(client ident.URI) {
+	if p.follower.underWay[client]--; p.follower.underWay[client] == 0 {
+		delete(p.follower.underWay, client)
+	}
+}
+
+// begin counts a request of the client that is no call, until done is called.
+func (c *Client) begin() (done func(), err error) {
+	c.p.follower.mu.Lock()
+	defer c.p.follower.mu.Unlock()
+	return sync.OnceFunc(func() {
+		c.p.follower.mu.Lock()
+		defer c.p.follower.mu.Unlock()
+		c.p.finish(c.uri)
+	}), c.p.begin(c.uri)
 }
 
 // CreateRoom gives a room that the client has made a group for to this provider's hub
@@ -305,6 +360,11 @@ func (p *Provider) disconnect(removed func(client ident.URI) bool) {
 		if removed(uri) {
 			delete(p.follower.sessions, uri)
 			c.end(ErrDisconnected)
+		}
+	}
+	for id, w := range p.follower.calls { // which get no reply
+		if removed(w.client) {
+			p.answered(id)
 		}
 	}
 }

@@ -87,6 +87,7 @@ type Limits struct {
 	Requests     int           // under way from all peers; default 1024
 	PeerRequests int           // under way from one peer; default 256
 	Notifies     int           // under way to one peer; default 16
+	Calls        int           // under way for one own client, downloads among them; default 64
 	Deliveries   int           // that wait for a client which is connected; default 4096
 	Timeout      time.Duration // of a request to a peer; default 30 s
 	Download     time.Duration // of the download of an asset; default 5 min
@@ -99,6 +100,7 @@ func (l Limits) orDefault() Limits {
 	l.Requests = cmp.Or(l.Requests, 1024)
 	l.PeerRequests = cmp.Or(l.PeerRequests, 256)
 	l.Notifies = cmp.Or(l.Notifies, 16)
+	l.Calls = cmp.Or(l.Calls, 64)
 	l.Deliveries = cmp.Or(l.Deliveries, 4096)
 	l.Timeout = cmp.Or(l.Timeout, 30*time.Second)
 	l.Download = cmp.Or(l.Download, 5*time.Minute)

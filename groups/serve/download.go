@@ -77,19 +77,25 @@ func (p *Provider) proxyDownload(w http.ResponseWriter, r *http.Request, from, u
 
 // Download fetches an asset through the hub of a room, so that neither the hub nor the
 // asset server sees the client's address. What is read of the body is bounded; the
-// caller closes it.
+// caller closes it, and until then it counts towards Limits.Calls.
 func (c *Client) Download(ctx context.Context, hubDomain, url string) (io.ReadCloser, error) {
 	p := c.p
 	if _, err := mimi.DownloadURL(url); err != nil {
 		return nil, refuse(http.StatusBadRequest, "%v", err)
 	}
+	done, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Limits.Download)
+	context.AfterFunc(ctx, done)
+	end := func() { cancel(); done() }
 	resp, err := p.download(ctx, hubDomain, url)
 	if err != nil {
-		cancel()
+		end()
 		return nil, refusal(err)
 	}
-	return &bounded{resp.Body, p.cfg.Limits.Asset, cancel}, nil
+	return &bounded{resp.Body, p.cfg.Limits.Asset, end}, nil
 }
 
 func (p *Provider) download(ctx context.Context, hubDomain, url string) (*http.Response, error) {
@@ -119,8 +125,8 @@ var errAsset = errors.New("serve: the asset is too long")
 // bounded is a body of which no more than left bytes are read.
 type bounded struct {
 	io.ReadCloser
-	left   int64
-	cancel context.CancelFunc
+	left int64
+	end  func()
 }
 
 // Read implements [io.Reader].
@@ -134,6 +140,6 @@ func (b *bounded) Read(buf []byte) (int, error) {
 
 // Close implements [io.Closer].
 func (b *bounded) Close() error {
-	b.cancel()
+	b.end()
 	return b.ReadCloser.Close()
 }

@@ -105,6 +105,19 @@ func TestProxyDownload(t *testing.T) {
 	if err == nil {
 		t.Error("an asset that is too long was taken")
 	}
+	// A download is under way until it is closed.
+	underWay := func() int {
+		f := &w.providers["b.example"].follower
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.underWay[b1.uri]
+	}
+	body = must(b1.conn.Download(t.Context(), "a.example", "https://assets.c.example/photo"))
+	before := underWay()
+	body.Close()
+	if after := underWay(); before != 1 || after != 0 {
+		t.Errorf("%d downloads under way before it is closed and %d after, want 1 and 0", before, after)
+	}
 }
 
 // TestOblivious is Download using Oblivious HTTP: through b.example as the relay and

@@ -181,6 +181,62 @@ func TestCreateAgain(t *testing.T) {
 	a1.until(1)
 }
 
+// TestCalls holds that a client can have no more under way than its bound, also if it
+// gives up waiting, and that others are not hindered.
+func TestCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOn(newNetwork(), t, func(c *Config) { c.Limits.Calls = 2 }, "b.example")
+		w.net.listen("a.example") // where nobody accepts
+		p, b1, b2 := w.providers["b.example"], w.device("bob/B1"), w.device("bob/B2")
+		call := func(ctx context.Context, d *device) error {
+			_, err := d.conn.Call(ctx, follower.Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: &mimi.GroupInfoRequest{
+				RequestingCredential: message.BasicCredential([]byte(d.uri.String())),
+			}})
+			return err
+		}
+		brief := func() context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		const busy = "2 requests of mimi://b.example/d/bob/B1 are under way"
+		if err := call(brief(), b1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("first call: got error %v, want that its time is over", err)
+		}
+		var second error
+		go func() { second = call(t.Context(), b1) }()
+		synctest.Wait()
+		refusedWith(t, call(t.Context(), b1), 429, busy)
+		_, err := b1.conn.Download(t.Context(), "a.example", "https://assets.a.example/photo")
+		refusedWith(t, err, 429, busy)
+		_, err = b1.conn.Oblivious(t.Context(), "a.example", nil)
+		refusedWith(t, err, 429, busy)
+		_, err = b1.conn.GatewayKeys(t.Context(), "a.example")
+		refusedWith(t, err, 429, busy)
+		if err := call(brief(), b2); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("another client: got error %v, want that its time is over", err)
+		}
+		time.Sleep(p.cfg.Limits.Timeout)
+		synctest.Wait()
+		if second == nil || len(p.follower.underWay) > 0 || len(p.follower.calls) > 0 {
+			t.Errorf("after the timeout: error %v, and under way are %v", second, p.follower.underWay)
+		}
+		// What is no call ends with its context.
+		for range 2 {
+			if _, err := b1.conn.GatewayKeys(brief(), "a.example"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("keys: got error %v, want that its time is over", err)
+			}
+		}
+		if err := call(brief(), b1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got error %v, want that its time is over", err)
+		}
+		w.check(p.RemoveClient(t.Context(), b1.uri))
+		if len(p.follower.underWay) > 0 {
+			t.Errorf("under way for a client that was removed: %v", p.follower.underWay)
+		}
+	})
+}
+
 // TestSlowClient holds that a client that does not fetch its deliveries is disconnected,
 // and gets all of them when it connects again.
 func TestSlowClient(t *testing.T) {

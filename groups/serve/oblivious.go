@@ -136,6 +136,11 @@ func (c *Client) GatewayKeys(ctx context.Context, hubDomain string) ([]byte, err
 	if hubDomain == c.p.cfg.Domain {
 		return c.p.gateway.document, nil
 	}
+	done, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return c.p.relay(ctx, hubDomain, http.MethodGet, ohttp.MediaTypeKeys, nil)
 }
 
@@ -143,6 +148,11 @@ func (c *Client) GatewayKeys(ctx context.Context, hubDomain string) ([]byte, err
 // 9458, Section 6.2): the gateway sees this provider and not the client, and this
 // provider sees neither the request nor the response.
 func (c *Client) Oblivious(ctx context.Context, hubDomain string, encapsulated []byte) ([]byte, error) {
+	done, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if hubDomain == c.p.cfg.Domain {
 		answer, err := c.p.open(ctx, hubDomain, encapsulated)
 		return answer, refusal(err)

@@ -68,8 +68,9 @@ type followerMachine struct {
 	mu       sync.Mutex
 	follower *follower.Follower
 	wake     *time.Timer
-	sessions map[ident.URI]*Client            // of connected clients
-	calls    map[uint64]chan<- follower.Reply // that wait for their reply
+	sessions map[ident.URI]*Client // of connected clients
+	calls    map[uint64]waiting    // for their reply
+	underWay map[ident.URI]int     // by the clients: calls, and other requests for them
 	lastCall uint64
 }
 
@@ -123,7 +124,7 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 		return nil, err
 	}
 	p.follower.sessions = make(map[ident.URI]*Client)
-	p.follower.calls = make(map[uint64]chan<- follower.Reply)
+	p.follower.calls, p.follower.underWay = make(map[uint64]waiting), make(map[ident.URI]int)
 	p.peers = newPeers(&p.cfg)
 	p.fetcher = p.peers.assets()
 	p.gateway.config = p.gateway.AddKey(1, cfg.Suite, k.Gateway.keys())

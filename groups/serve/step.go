@@ -112,8 +112,7 @@ func (p *Provider) leaving(out *follower.Output) func() {
 	}
 	var replies []reply
 	for _, r := range out.Replies {
-		if to := p.follower.calls[r.ID]; to != nil { // else nobody waits any more
-			delete(p.follower.calls, r.ID)
+		if to := p.answered(r.ID); to != nil { // else nobody waits any more
 			replies = append(replies, reply{to, r})
 		}
 	}
