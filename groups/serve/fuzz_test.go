@@ -25,7 +25,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/ohttp"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
-	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -118,7 +117,7 @@ func newTarget(t testing.TB) *target {
 func (s *target) settle() {
 	for range 3 { // the request, its events for clients here, and that they have them
 		done := make(chan struct{})
-		s.p.journal.Add(journal.Entry{Then: func(error) { close(done) }})
+		s.p.stepHub(hub.Wake{}, func(hub.Output, error) { close(done) })
 		<-done
 		s.p.running.Wait()
 	}
