@@ -48,7 +48,11 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
-	if want := []string{"rooms-rate-by-followers", "rooms-time-by-followers", "rooms-rate-by-clients", "rooms-time-by-clients"}; !slices.Equal(names, want) {
+	want := []string{
+		"rooms-rate-by-followers", "rooms-ratio-by-followers", "rooms-time-by-followers",
+		"rooms-rate-by-clients", "rooms-ratio-by-clients", "rooms-time-by-clients",
+	}
+	if !slices.Equal(names, want) {
 		t.Errorf("figures %q, want %q", names, want)
 	}
 }

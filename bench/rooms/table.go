@@ -52,28 +52,21 @@ func (r Result) Figures() (list []*report.Figure) {
 		x                 func(Row) (float64, bool)
 		log               bool
 	}{
-		{"followers", "followers", fmt.Sprintf("Each follower has %s, and one client who sends.", plural(r.first().Clients, "client")), followers, false},
-		{"clients", "clients of each follower", fmt.Sprintf("With %s.", plural(usual, "follower")), clients, true},
+		{"followers", "followers", fmt.Sprintf("Each follower has %s, and one who sends.", plural(r.first().Clients, "client")), followers, false},
+		{"clients", "clients of each follower", fmt.Sprintf("%s.", plural(usual, "follower")), clients, true},
 	} {
 		if !r.varies(by.x) {
 			continue
 		}
-		chart := func(y report.Axis, series []series) *report.LineCI {
-			return &report.LineCI{
-				X: report.Axis{Label: by.label, Log: by.log}, Y: y, Series: r.series(series, by.x),
-				Remark: r.load() + ", " + r.machine() + ". " + by.also,
-			}
+		for _, f := range figures {
+			list = append(list, &report.Figure{
+				Name: f.name + "-by-" + by.name, Title: f.title + " by the " + by.label, Caption: f.says,
+				Chart: &report.LineCI{
+					X: report.Axis{Label: by.label, Log: by.log}, Y: f.y, Series: r.series(f.series, by.x),
+					Remark: f.says + " " + r.load() + ", " + r.machine() + ". " + by.also,
+				},
+			})
 		}
-		list = append(list, &report.Figure{
-			Name: "rooms-rate-by-" + by.name, Title: "What a MIMI hub accepts and delivers by the " + by.label,
-			Chart: chart(report.Axis{Label: "rate", Unit: "1/s"}, rates),
-			Caption: "Accepted: until the last response. Delivered: until the last client of all followers has the last message. " +
-				"The empty handler answers the same requests on the same stack, in turns with the hub.",
-		}, &report.Figure{
-			Name: "rooms-time-by-" + by.name, Title: "How long a message takes by the " + by.label,
-			Chart:   chart(report.Axis{Label: "time", Unit: "s", Log: true}, times),
-			Caption: fmt.Sprintf("From the request until its response (accepted), and until the last client has the message (delivered). Store: %s.", r.first().Store),
-		})
 	}
 	return list
 }
@@ -85,21 +78,46 @@ type series struct {
 	y     func(*Row) float64
 }
 
-var rates = []series{
-	{"empty handler", "", func(r *Row) float64 { return r.Empty }},
-	{"accepted, SQLite", SQLite, func(r *Row) float64 { return r.Accepted }},
-	{"delivered, SQLite", SQLite, func(r *Row) float64 { return r.Delivered }},
-	{"accepted, memory", Memory, func(r *Row) float64 { return r.Accepted }},
-	{"delivered, memory", Memory, func(r *Row) float64 { return r.Delivered }},
-}
-
-var times = []series{
-	{"empty handler, p50", "", func(r *Row) float64 { return r.EmptyTimes.P50 / 1000 }},
-	{"empty handler, p99", "", func(r *Row) float64 { return r.EmptyTimes.P99 / 1000 }},
-	{"accepted, p50", "", func(r *Row) float64 { return r.AcceptedTimes.P50 / 1000 }},
-	{"accepted, p99", "", func(r *Row) float64 { return r.AcceptedTimes.P99 / 1000 }},
-	{"delivered, p50", "", func(r *Row) float64 { return r.DeliveredTimes.P50 / 1000 }},
-	{"delivered, p99", "", func(r *Row) float64 { return r.DeliveredTimes.P99 / 1000 }},
+// figures are what is drawn of each sweep.
+var figures = []struct {
+	name, title string
+	says        string
+	y           report.Axis
+	series      []series
+}{
+	{
+		"rooms-rate", "What a MIMI hub accepts and delivers",
+		"Accepted: until the last response of a round. Delivered: until the last client of all followers has the last message.",
+		report.Axis{Label: "messages", Unit: "1/s"}, []series{
+			{"empty handler", "", func(r *Row) float64 { return r.Empty }},
+			{"accepted, SQLite", SQLite, func(r *Row) float64 { return r.Accepted }},
+			{"delivered, SQLite", SQLite, func(r *Row) float64 { return r.Delivered }},
+			{"accepted, memory", Memory, func(r *Row) float64 { return r.Accepted }},
+			{"delivered, memory", Memory, func(r *Row) float64 { return r.Delivered }},
+		},
+	},
+	{
+		"rooms-ratio", "A MIMI hub against an empty handler",
+		"Delivered messages to requests of the empty handler, in turns; and CPU time for a request of that to CPU time for a message.",
+		report.Axis{Label: "ratio"}, []series{
+			{"delivered, SQLite", SQLite, func(r *Row) float64 { return r.RatioDelivered }},
+			{"CPU, SQLite", SQLite, func(r *Row) float64 { return r.RatioCPU }},
+			{"delivered, memory", Memory, func(r *Row) float64 { return r.RatioDelivered }},
+			{"CPU, memory", Memory, func(r *Row) float64 { return r.RatioCPU }},
+		},
+	},
+	{
+		"rooms-time", "How long a message takes",
+		"From the request until its response (accepted, empty handler), and until the last client of all followers has the message (delivered).",
+		report.Axis{Label: "time", Unit: "s", Log: true}, []series{
+			{"empty handler, p50", "", func(r *Row) float64 { return r.EmptyTimes.P50 / 1000 }},
+			{"empty handler, p99", "", func(r *Row) float64 { return r.EmptyTimes.P99 / 1000 }},
+			{"accepted, p50", "", func(r *Row) float64 { return r.AcceptedTimes.P50 / 1000 }},
+			{"accepted, p99", "", func(r *Row) float64 { return r.AcceptedTimes.P99 / 1000 }},
+			{"delivered, p50", "", func(r *Row) float64 { return r.DeliveredTimes.P50 / 1000 }},
+			{"delivered, p99", "", func(r *Row) float64 { return r.DeliveredTimes.P99 / 1000 }},
+		},
+	},
 }
 
 // series returns those curves that have points.
