@@ -46,6 +46,10 @@ The ratio of the rates is what can be compared between machines:
   accepted   until the hub has answered the last message of a round
   delivered  until the last client of all followers has the last message
   empty      until the empty handler has answered the last request
+  µs CPU     of the process for a message, and for a request to the empty
+             handler; on a machine that does other things, trust these most
+  batch      messages in a request to notify
+  sync       how long a transaction of the hub's store takes
 
 All parts are in one process and share its cores, so that the hub alone would
 take more. Rates and ratios are medians of the rounds. Followers are swept with
