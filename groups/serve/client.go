@@ -109,11 +109,11 @@ func (c *Client) bound(n int) {
 
 // deliver queues a delivery. A client that does not fetch its deliveries is
 // disconnected: they are in the store, and not to fill the memory as well.
-func (c *Client) deliver(d follower.Delivery) {
+func (c *Client) deliver(d *follower.Delivery) {
 	c.mu.Lock()
 	full := len(c.queue) >= c.most
 	if !full && c.ended == nil {
-		c.queue = append(c.queue, d)
+		c.queue = append(c.queue, *d)
 	}
 	c.mu.Unlock()
 	if full {
