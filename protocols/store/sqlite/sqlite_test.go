@@ -1,9 +1,7 @@
 package sqlite_test
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -137,33 +135,6 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), row.says) {
 				t.Errorf("got error %q, want it to say %q", err, row.says)
-			}
-		})
-	}
-}
-
-// BenchmarkCommit measures a durable commit of n records of 1 KiB, which are new each
-// time: SQLite writes nothing of a value that stays as it is.
-func BenchmarkCommit(b *testing.B) {
-	for _, n := range []int{1, 10, 100} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s, err := sqlite.Open(filepath.Join(b.TempDir(), "store.db"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer s.Close()
-			records := make([]protocols.Record, n)
-			for i := range records {
-				records[i] = protocols.Record{Key: fmt.Sprintf("room/%d", i), Value: make([]byte, 1024)}
-			}
-			b.ReportAllocs()
-			for i := uint64(0); b.Loop(); i++ {
-				for _, r := range records {
-					binary.BigEndian.PutUint64(r.Value, i)
-				}
-				if err := s.Commit(b.Context(), records); err != nil {
-					b.Fatal(err)
-				}
 			}
 		})
 	}
