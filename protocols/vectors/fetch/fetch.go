@@ -174,7 +174,7 @@ func (f *fetcher) file(ctx context.Context, s vectors.Source, file vectors.File)
 
 // right reports whether the file at path is as it was published.
 func right(path string, file vectors.File) bool {
-	src, err := os.Open(path)
+	src, err := regular(path)
 	if err != nil {
 		return false
 	}

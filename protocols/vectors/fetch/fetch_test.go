@@ -296,7 +296,7 @@ func TestFolder(t *testing.T) {
 	}{
 		{"right", func(string) error { return nil }, ""},
 		{"missing", os.Remove, "2.json: no such file or directory"},
-		{"folder", func(path string) error { return os.Mkdir(path, 0o700) }, "2.json: is a directory"},
+		{"folder", func(path string) error { return os.Mkdir(path, 0o700) }, "2.json: it is no regular file"},
 		{"changed", func(path string) error { return errors.Join(os.Remove(path), os.WriteFile(path, []byte("[2]"), 0o600)) },
 			"2.json: a/2.json has 3 bytes, want the pinned 70000"},
 	} {

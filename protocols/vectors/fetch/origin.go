@@ -79,8 +79,7 @@ func (o Origin) place(s vectors.Source, f vectors.File) string {
 // again.
 func (o Origin) open(ctx context.Context, client *http.Client, s vectors.Source, f vectors.File) (io.ReadCloser, error) {
 	if !o.remote() {
-		file, err := os.Open(o.place(s, f))
-		return file, reason(err)
+		return regular(o.place(s, f))
 	}
 	u, err := o.url(s, f)
 	if err != nil {
@@ -102,6 +101,23 @@ func (o Origin) open(ctx context.Context, client *http.Client, s vectors.Source,
 	}
 	resp.Body.Close()
 	return nil, status(resp)
+}
+
+// regular opens a file that is one. Another, such as a pipe, could keep whoever opens it
+// waiting without end.
+func regular(path string) (io.ReadCloser, error) {
+	i, err := os.Stat(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !i.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	return file, nil
 }
 
 // laterError is an error that may have passed at the next try.
