@@ -278,9 +278,7 @@ var listRows = []row{
 
 // sameIdentity takes leaves with one identity for one client.
 func sameIdentity(c *Config) {
-	c.SameClient = func(a, b *message.LeafNode) bool {
-		return string(a.Credential.Identity) == string(b.Credential.Identity)
-	}
+	c.ClientOf = func(l *message.LeafNode) string { return string(l.Credential.Identity) }
 }
 
 // outside lets "9" commit from outside with more proposals.

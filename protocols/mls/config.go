@@ -23,9 +23,10 @@ type Config struct {
 	// Authorize says whether the application allows a list of proposals
 	// (Section 12.2). Nil allows all.
 	Authorize func(*Proposed) error
-	// SameClient says whether two leaves represent the same client, for
-	// Section 12.2. Nil compares signature keys, which is checked in any case.
-	SameClient func(a, b *message.LeafNode) bool
+	// ClientOf names the client that a leaf represents, for Section 12.2: leaves with
+	// the same name are of the same client. Nil compares signature keys, which is
+	// checked in any case.
+	ClientOf func(*message.LeafNode) string
 	// PSK returns external and application pre-shared keys, and the resumption
 	// keys of other groups. Nil has none.
 	PSK func(*message.PreSharedKeyID) (secret []byte, ok bool)

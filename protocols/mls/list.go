@@ -262,19 +262,24 @@ func (g *PublicGroup) checkAdds(l *list, e *tree.Edit) error {
 			return fail(CheckListAddMember, "add of the client at %s", leafName(i))
 		}
 	}
-	if g.cfg.SameClient == nil {
+	if g.cfg.ClientOf == nil || len(l.adds) == 0 {
 		return nil
 	}
-	for n, k := range l.adds {
-		for _, o := range l.adds[:n] {
-			if g.cfg.SameClient(&k.LeafNode, &o.LeafNode) { // 12.2-4
-				return fail(CheckListAddTwice, "two adds of one client")
-			}
+	clear(seen)
+	for _, k := range l.adds {
+		name := g.cfg.ClientOf(&k.LeafNode)
+		if seen[name] { // 12.2-4
+			return fail(CheckListAddTwice, "two adds of one client")
 		}
-		for i, leaf := range g.now.tree.All() {
-			if !slices.Contains(l.removes, i) && g.cfg.SameClient(&k.LeafNode, leaf) { // 12.2-5
-				return fail(CheckListAddMember, "add of the client at %s", leafName(i))
-			}
+		seen[name] = true
+	}
+	removed := make(map[tree.LeafIndex]bool, len(l.removes))
+	for _, i := range l.removes {
+		removed[i] = true
+	}
+	for i, leaf := range g.now.tree.All() {
+		if !removed[i] && seen[g.cfg.ClientOf(leaf)] { // 12.2-5
+			return fail(CheckListAddMember, "add of the client at %s", leafName(i))
 		}
 	}
 	return nil

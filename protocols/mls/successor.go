@@ -128,28 +128,22 @@ func checkBranch(snap *snapshot, old *Group) error {
 }
 
 // missing returns a member of a that has no equal in b, by credential or as the
-// application compares them.
+// application names them.
 func missing(a, b *tree.Tree, cfg *Config) (tree.LeafIndex, bool) {
-	known := make(map[string]bool)
+	known, named := make(map[string]bool), make(map[string]bool)
 	for _, leaf := range b.All() {
 		known[credentialKey(leaf)] = true
+		if cfg.ClientOf != nil {
+			named[cfg.ClientOf(leaf)] = true
+		}
 	}
 	for i, leaf := range a.All() {
-		if known[credentialKey(leaf)] || cfg.SameClient != nil && anyLeaf(b, leaf, cfg) {
+		if known[credentialKey(leaf)] || cfg.ClientOf != nil && named[cfg.ClientOf(leaf)] {
 			continue
 		}
 		return i, true
 	}
 	return 0, false
-}
-
-func anyLeaf(t *tree.Tree, leaf *message.LeafNode, cfg *Config) bool {
-	for _, o := range t.All() {
-		if cfg.SameClient(leaf, o) {
-			return true
-		}
-	}
-	return false
 }
 
 func credentialKey(l *message.LeafNode) string {

@@ -128,9 +128,7 @@ func newClient(cfg protocols.Config) (*client, error) {
 		Suite:        cfg.Suite,
 		Components:   map[message.ComponentID]mls.Component{}, // for last-resort KeyPackages
 		Authenticate: authenticate,
-		SameClient: func(a, b *message.LeafNode) bool {
-			return string(a.Credential.Identity) == string(b.Credential.Identity)
-		},
+		ClientOf:     func(l *message.LeafNode) string { return string(l.Credential.Identity) },
 		// Who joins does not say when; who adds checks lifetimes.
 		IgnoreLifetime: true,
 		PastEpochs:     groupEpochs,
