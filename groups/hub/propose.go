@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
-	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // propose sends proposals of the hub: "The hub provider also fans out any messages
@@ -60,26 +60,9 @@ func (h *Hub) propose(now time.Time, in Propose) error {
 	return nil
 }
 
-// external returns a proposal of the hub in the current epoch, with no items in its
-// authenticated data where the group frames that.
+// external returns a proposal of the hub in the current epoch.
 func (h *Hub) external(r *chatRoom, p message.Proposal) (*message.PublicMessage, error) {
-	index, err := h.ownSender(r.group.Context())
-	if err != nil {
-		return nil, err
-	}
-	a := &message.AuthenticatedContent{WireFormat: message.WirePublicMessage, Content: message.FramedContent{
-		GroupID: r.group.GroupID(), Epoch: r.group.Epoch(), Sender: message.Sender{Type: message.SenderExternal, Index: index},
-		Content: message.Content{Type: message.ContentProposal, Proposal: &p},
-	}}
-	if h.messages(r).framed {
-		if a.Content.AuthenticatedData, err = wire.Marshal(message.SafeAAD(nil)); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.Sign(h.groups.Suite, h.cfg.Identity.Signer.Private, nil); err != nil {
-		return nil, err
-	}
-	return a.Public(h.groups.Suite, nil, nil)
+	return r.group.FrameExternal(h.cfg.Identity, p, mls.SendOptions{})
 }
 
 // repropose proposes again what an external Commit left in the air. What the Commit

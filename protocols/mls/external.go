@@ -3,7 +3,6 @@ package mls
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -185,15 +184,49 @@ func (g *PublicGroup) ProposeJoin(now time.Time, k *KeyPackage, o SendOptions) (
 // external_senders (Section 12.1.8.1), such as a hub, and keeps it as if it had been
 // received.
 func (g *PublicGroup) ProposeExternal(now time.Time, id *Identity, p message.Proposal, o SendOptions) ([]byte, error) {
-	senders, err := externalSenders(g.now.context.Extensions)
+	sender, err := g.senderOf(id)
 	if err != nil {
 		return nil, err
 	}
-	index := slices.IndexFunc(senders, func(e message.ExternalSender) bool { return bytes.Equal(e.SignatureKey, id.Signer.Public) })
-	if index < 0 { // 12.1.8-2
-		return nil, fail(CheckExternalSender, "none of %d external_senders has the identity's signature key", len(senders))
+	return g.proposeOutside(now, sender, p, id.Signer.Private, o)
+}
+
+// FrameExternal returns the message of ProposeExternal, and neither checks nor keeps it:
+// for who checks several together first, by [PublicGroup.CheckProposal].
+func (g *PublicGroup) FrameExternal(id *Identity, p message.Proposal, o SendOptions) (*message.PublicMessage, error) {
+	sender, err := g.senderOf(id)
+	if err != nil {
+		return nil, err
 	}
-	return g.proposeOutside(now, message.Sender{Type: message.SenderExternal, Index: uint32(index)}, p, id.Signer.Private, o)
+	aad, err := g.frameAAD(o.AAD, o.Items)
+	if err != nil {
+		return nil, err
+	}
+	a, err := g.cfg.signOutside(g.GroupID(), g.Epoch(), sender, &p, aad, id.Signer.Private)
+	if err != nil {
+		return nil, err
+	}
+	return a.Public(g.cfg.Suite, nil, nil)
+}
+
+// senderOf returns an identity as one of the group's external_senders. Another may
+// have its key with another name.
+func (g *PublicGroup) senderOf(id *Identity) (message.Sender, error) {
+	senders, err := externalSenders(g.now.context.Extensions)
+	if err != nil {
+		return message.Sender{}, err
+	}
+	want, err := wire.Marshal(&message.ExternalSender{SignatureKey: id.Signer.Public, Credential: id.Credential})
+	if err != nil {
+		return message.Sender{}, err
+	}
+	for i := range senders {
+		if b, err := wire.Marshal(&senders[i]); err == nil && bytes.Equal(b, want) {
+			return message.Sender{Type: message.SenderExternal, Index: uint32(i)}, nil
+		}
+	}
+	// 12.1.8-2
+	return message.Sender{}, fail(CheckExternalSender, "none of %d external_senders has the identity's signature key and credential", len(senders))
 }
 
 // proposeOutside sends a proposal of one who is no member.

@@ -117,6 +117,21 @@ func TestSafeAAD(t *testing.T) {
 	if len(hub.Proposals()) != 1 {
 		t.Errorf("the sender keeps %d proposals, want its own", len(hub.Proposals()))
 	}
+	framed, err := tracker().FrameExternal(server, appData(w.cfg, notes, false, "framed"), SendOptions{Items: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper := tracker()
+	if r, err := keeper.CheckProposal(now, framed); err != nil || len(keeper.Proposals()) != 0 {
+		t.Errorf("framed by itself: %v, and %d are kept", err, len(keeper.Proposals()))
+	} else {
+		check("framed by itself", r.Items)
+	}
+	renamed := *server
+	renamed.Credential = message.BasicCredential([]byte("another name for the server's key"))
+	if _, err := hub.FrameExternal(&renamed, RemoveProposal(1), SendOptions{}); !errors.Is(err, CheckExternalSender) {
+		t.Errorf("by another credential with the key: error %v, want CheckExternalSender", err)
+	}
 	if _, err := hub.ProposeExternal(now, w.identity("9"), RemoveProposal(1), SendOptions{}); !errors.Is(err, CheckExternalSender) {
 		t.Errorf("proposal of one who is no external sender: error %v, want CheckExternalSender", err)
 	}
