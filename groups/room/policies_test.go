@@ -95,6 +95,20 @@ func TestPolicyRooms(t *testing.T) {
 	}
 }
 
+// TestMultiOrgBegins: a room whose policy wants active administrators of three
+// organizations is made by the client of one of them (deviation 32). Those who are
+// listed come later, and then the last of them stays.
+func TestMultiOrgBegins(t *testing.T) {
+	t.Parallel()
+	alone := house{policy: "multi-org", clients: map[string]int{u("sue"): 1}}
+	if err := alone.build(t).Check(); err != nil {
+		t.Error(err)
+	}
+	if den := denied(t, house{policy: "multi-org", users: people("multi-org")[:3], clients: alone.clients}.build(t).Check(), RuleMinParticipants); den.To != 6 {
+		t.Errorf("%v, want it to be about the administrators of the second organization", den)
+	}
+}
+
 // TestDictionaryRefuses: what cannot be written makes no room.
 func TestDictionaryRefuses(t *testing.T) {
 	t.Parallel()

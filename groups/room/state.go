@@ -399,14 +399,15 @@ func (s *State) coherent() error {
 
 // limits returns a Denial if the numbers that follow others break a constraint of the
 // role: a minimum that is lost and a maximum that is gained, or, if all is set, one
-// at all.
+// at all, but for the minimum of active ones, which a group of one member can't have
+// (deviation 32).
 func (o *Role) limits(before, after tally, all bool) *Denial {
 	var rule Rule
 	var limit, count uint32
 	switch {
 	case (all || after.participants < before.participants) && after.participants < o.Min:
 		rule, limit, count = RuleMinParticipants, o.Min, after.participants
-	case (all || after.active < before.active) && after.active < o.MinActive:
+	case after.active < before.active && after.active < o.MinActive:
 		rule, limit, count = RuleMinActive, o.MinActive, after.active
 	case o.Max != nil && (all || after.participants > before.participants) && after.participants > *o.Max:
 		rule, limit, count = RuleMaxParticipants, *o.Max, after.participants

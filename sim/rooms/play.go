@@ -77,8 +77,8 @@ var casts = map[string]cast{
 }
 
 // Policies returns the names of those of [room.Policies] that the example can be
-// played with. Of multi-org no room can be made: it wants active administrators of
-// three organisations from the start, and a new MLS group has one member.
+// played with. multi-org wants administrators of three organisations on the list from the
+// start, whom the example adds later.
 func Policies() (names []string) {
 	for _, p := range room.Policies() {
 		if _, ok := casts[p.Name]; ok {

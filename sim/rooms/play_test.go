@@ -53,8 +53,8 @@ func TestPlay(t *testing.T) {
 	}
 }
 
-// TestMultiOrg: that policy is left out because the room's own rules refuse it. If
-// they do not any more, it belongs among the others.
+// TestMultiOrg: a room of that policy is made with administrators of three organisations
+// on its list.
 func TestMultiOrg(t *testing.T) {
 	t.Parallel()
 	w, err := New(Config{})
@@ -73,8 +73,8 @@ func TestMultiOrg(t *testing.T) {
 		Room: Clubhouse, Policy: "multi-org", Role: 8, Hub: p.ExternalSender(),
 		Participants: []room.UserRolePair{{User: "mimi://b.example/u/bea", Role: 6}, {User: "mimi://c.example/u/carl", Role: 7}},
 	})
-	if err == nil || !strings.Contains(err.Error(), string(room.RuleMinActive)) {
-		t.Errorf("a room of the policy multi-org: %v, want %s", err, room.RuleMinActive)
+	if err != nil {
+		t.Errorf("a room of the policy multi-org: %v", err)
 	}
 }
 
