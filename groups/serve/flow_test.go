@@ -276,8 +276,12 @@ func TestNotifyRetries(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // of the bubble's clock
 		synctest.Wait()
-		if n := w.providers["a.example"].Stats().Failed; n < 4 || n > 8 {
+		s := w.providers["a.example"].Stats()
+		if n := s.Failed; n < 4 || n > 8 {
 			t.Errorf("%d attempts in a minute, want those of a back-off from 1 s that doubles", n)
+		}
+		if got := s.Waiting["b.example"]; len(s.Waiting) != 1 || got.Rooms != 1 || got.Events < 5 || got.Failures != int(s.Failed) {
+			t.Errorf("%+v wait after %d failures, want five events of a room for b.example", s.Waiting, s.Failed)
 		}
 		w.open("b.example")
 		b1.connect()

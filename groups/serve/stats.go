@@ -19,6 +19,29 @@ type Stats struct {
 	Reports    uint64 `json:"reports"`    // of abuse
 	Commits    uint64 `json:"commits"`    // transactions of the store
 	Records    uint64 `json:"records"`    // written in them
+	// Waiting is what followers have not accepted, by their domains. What waits for one
+	// that never does grows without end, and is for the operator to end.
+	Waiting map[string]Waiting `json:"waiting"`
+}
+
+// Waiting is what a follower has not accepted.
+type Waiting struct {
+	Rooms    int `json:"rooms"`
+	Events   int `json:"events"`
+	Failures int `json:"failures"` // one after the other, of the room that has most
+}
+
+// waiting adds up what the hub has for each follower.
+func (p *Provider) waiting() map[string]Waiting {
+	p.hub.mu.Lock()
+	list := p.hub.hub.Backlogs()
+	p.hub.mu.Unlock()
+	sum := make(map[string]Waiting)
+	for _, b := range list {
+		w := sum[b.To]
+		sum[b.To] = Waiting{w.Rooms + 1, w.Events + b.Messages, max(w.Failures, b.Failures)}
+	}
+	return sum
 }
 
 // counters are what Stats is made of.
@@ -35,7 +58,7 @@ func (p *Provider) Stats() Stats {
 	return Stats{
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Accepted: c.accepted.Load(), Notified: c.notified.Load(),
 		Notifies: c.notifies.Load(), Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
-		Commits: commits, Records: records,
+		Commits: commits, Records: records, Waiting: p.waiting(),
 	}
 }
 
