@@ -134,6 +134,14 @@ func (f *Follower) checkConsent(in Consent) (scope, error) {
 	if to.Provider() != f.cfg.Domain {
 		return scope{}, refuse(statusNotFound, "%v is no user of %s", to, f.cfg.Domain)
 	}
+	for i := range in.Entry.ClientKeyPackages {
+		// "a list of clientKeyPackages for the target user". What names nobody that is
+		// known here is for the requester to judge.
+		_, user, err := mimi.Client(&in.Entry.ClientKeyPackages[i].LeafNode.Credential)
+		if err == nil && user != s.target {
+			return scope{}, refuse(statusForbidden, "KeyPackage %d is of %v, want of %v", i+1, user, s.target)
+		}
+	}
 	return s, nil
 }
 

@@ -143,6 +143,8 @@ func TestConsentRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	request, update := mimi.EndpointRequestConsent, mimi.EndpointUpdateConsent
+	foreign := consentEntry(mimi.ConsentGrant, bob, alice, nil)
+	foreign.ClientKeyPackages = []message.KeyPackage{l.keyPackage(clientA1, mls.LeafOptions{}), l.keyPackage(clientX1, mls.LeafOptions{})}
 	for name, row := range map[string]struct {
 		in     Consent
 		status int
@@ -154,6 +156,7 @@ func TestConsentRefused(t *testing.T) {
 		"to another's user":         {Consent{"a.example", request, consentEntry(mimi.ConsentRequest, alice, alice, nil)}, 404, "no user of b.example"},
 		"a grant for another's":     {Consent{"c.example", update, consentEntry(mimi.ConsentGrant, bob, alice, nil)}, 403, "comes from c.example"},
 		"a grant to another's user": {Consent{"a.example", update, consentEntry(mimi.ConsentGrant, alice, alice, nil)}, 404, "no user of b.example"},
+		"others' KeyPackages":       {Consent{"a.example", update, foreign}, 403, "KeyPackage 2 is of mimi://b.example/u/bella"},
 		"to nobody":                 {Consent{"a.example", request, consentEntry(mimi.ConsentRequest, alice, uri("mimi://b.example/u/nobody"), nil)}, 404, "no user"},
 		"a client":                  {Consent{"a.example", request, consentEntry(mimi.ConsentRequest, clientA1, bob, nil)}, 400, "no user's URI"},
 		"a target that is a room":   {Consent{"a.example", request, consentEntry(mimi.ConsentRequest, alice, clubhouse, nil)}, 400, "no user's URI"},
