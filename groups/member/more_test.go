@@ -495,6 +495,42 @@ func TestHeldInOrder(t *testing.T) {
 	}
 }
 
+// TestReordered: a hub that swaps Commits makes a member lose the room, which it can enter
+// anew, and nothing is taken for what it is not.
+func TestReordered(t *testing.T) {
+	w := trio(t, nil)
+	alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+	var held []mimi.FanoutMessage
+	w.wire = func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage {
+		if to != "b.example" {
+			return list
+		}
+		if held = append(held, list...); len(held) < 2 {
+			return nil
+		}
+		slices.Reverse(held)
+		return held
+	}
+	before, _ := bob.m.Room(clubhouse)
+	for _, name := range []string{"one", "two"} {
+		w.do(alice, SetMetadata{Room: clubhouse, Metadata: room.RoomMetaData{Name: name}})
+		w.quiet()
+	}
+	w.wire = nil
+	if len(held) != 2 {
+		t.Fatalf("%d events, want two", len(held))
+	}
+	if g, ok := find[Gap](bob); !ok {
+		t.Errorf("no gap was told: %+v\n%s", g, w.log)
+	}
+	if r, _ := bob.m.Room(clubhouse); !r.Lost || r.Epoch > before.Epoch+1 || r.State.Metadata().Name == "two" {
+		t.Errorf("epoch %d after %d, lost %t\n%s", r.Epoch, before.Epoch, r.Lost, w.log)
+	}
+	w.do(bob, Join{Room: clubhouse})
+	w.quiet()
+	w.agree(t)
+}
+
 // TestTwoRooms: a client is in several rooms, which know nothing of each other.
 func TestTwoRooms(t *testing.T) {
 	for _, restart := range []bool{false, true} {
