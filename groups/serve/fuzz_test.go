@@ -108,9 +108,24 @@ func newTarget(t testing.TB) *target {
 	cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errNoNetwork }
 	s.p = must(New(w.ctx, cfg))
 	w.providers["a.example"] = s.p
-	s.settle() // what was under way is tried again in an hour
-	s.store.take()
+	s.deliver()
+	s.reset()
 	return s
+}
+
+// deliver has b.example accept what waits for it, so that nothing is sent later.
+func (s *target) deliver() {
+	h, later := must(hub.Restore(s.p.cfg.Hub, s.hub)), time.Now().Add(time.Hour)
+	var waiting []hub.Send
+	step := func(in hub.Input) {
+		out := must(h.Step(later, in))
+		s.hub = append(s.hub, out.Persist...)
+		waiting = append(waiting, out.Sends...)
+	}
+	step(hub.Resume{})
+	for step(hub.Wake{}); len(waiting) > 0; waiting = waiting[1:] {
+		step(hub.Delivered{Room: waiting[0].Room, To: waiting[0].To, Last: waiting[0].Last})
+	}
 }
 
 // settle waits until what a request has set going has ended.
@@ -412,14 +427,16 @@ func FuzzOwnClient(f *testing.F) {
 		if err != nil {
 			return
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), most)
+		defer cancel()
 		var answer follower.Body
 		switch in := q.Input.(type) {
 		case follower.Call:
-			answer, err = conn.Call(t.Context(), in)
+			answer, err = conn.Call(ctx, in)
 		case *chat.Create:
-			err = conn.CreateRoom(t.Context(), in.Room, in.GroupInfo, in.RatchetTree)
+			err = conn.CreateRoom(ctx, in.Room, in.GroupInfo, in.RatchetTree)
 		case follower.Input:
-			_, err = s.p.askFollower(t.Context(), in)
+			_, err = s.p.askFollower(ctx, in)
 		}
 		var refused *follower.Refusal
 		if s.p.Err() != nil || err != nil && !errors.As(err, &refused) && !errors.Is(err, errNoNetwork) {
