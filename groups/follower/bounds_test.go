@@ -92,6 +92,22 @@ func TestConsentFlood(t *testing.T) {
 	}
 }
 
+// TestFloodTellsNobodyWhoExists: a provider that hides its users does not say either that
+// one of them has been asked too often.
+func TestFloodTellsNobodyWhoExists(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.Hide = true; c.Limits.PeerRequests = 1 })
+	for i := range 3 {
+		sybil := uri(fmt.Sprintf("mimi://a.example/u/%d", i))
+		for _, target := range []ident.URI{bob, uri("mimi://b.example/u/nobody")} {
+			l.step(Consent{"a.example", mimi.EndpointRequestConsent, consentEntry(mimi.ConsentRequest, sybil, target, nil)})
+		}
+	}
+	if n := len(l.f.consent); n != 1 {
+		t.Errorf("%d requests are kept, want 1", n)
+	}
+}
+
 // TestOwnUsersFlood: a user of the same provider can't fill another's memory either.
 func TestOwnUsersFlood(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -109,7 +110,11 @@ func (f *Follower) takeConsent(now time.Time, in Consent) error {
 		}
 		return refuse(statusNotFound, "no user %v", local)
 	}
-	return f.applyConsent(now, u, s, in.Entry)
+	err = f.applyConsent(now, u, s, in.Entry)
+	if r := (*Refusal)(nil); f.cfg.Hide && errors.As(err, &r) {
+		return nil // only one who exists can be asked too often
+	}
+	return err
 }
 
 // checkConsent checks that the operation is one of the endpoint's and that both
