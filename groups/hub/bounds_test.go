@@ -2,8 +2,10 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
@@ -25,6 +27,30 @@ func TestBounds(t *testing.T) {
 	k := must(bob.cfg.NewKeyPackage(w.now, bob.id, mls.LeafOptions{}))
 	tooLarge(GrantedKeyPackages{"b.example", slices.Repeat([]message.KeyPackage{k.Public}, maxKeys+1)})
 	tooLarge(ReportAbuse{"b.example", clubhouse, marshal(&mimi.AbuseReport{Messages: make([]mimi.AbusiveMessage, maxReported+1)})})
+}
+
+// TestJoinersOfOneProvider holds that the users of one provider, which has as many as it
+// likes, can't keep those of others from joining by a code.
+func TestJoinersOfOneProvider(t *testing.T) {
+	t.Parallel()
+	w := trio(t, nil)
+	r := w.hub.rooms[clubhouse]
+	for i := range maxJoinsOf {
+		r.joins[uri(fmt.Sprintf("mimi://d.example/u/sybil%d", i))] = w.now.Add(time.Minute).UnixMilli()
+	}
+	ask := func(name string) mimi.GroupInfoCode {
+		_, out, err := w.groupInfo(w.client(name), "sesame")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Response.(*mimi.GroupInfoResponse).Status
+	}
+	if got := ask("dora/ClientD1"); got != mimi.GroupInfoNotAuthorized {
+		t.Errorf("one more of d.example: %v, want notAuthorized", got)
+	}
+	if got := ask("eve/ClientE1"); got != mimi.GroupInfoSuccess {
+		t.Errorf("one of e.example: %v, want success", got)
+	}
 }
 
 // TestProposalsOfOneSender holds that one user can't fill the room for what all may

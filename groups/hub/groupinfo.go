@@ -57,8 +57,12 @@ func (h *Hub) groupInfo(now time.Time, in GroupInfoRequest) error {
 	return nil
 }
 
-// maxJoins bounds the users of a room who may join by a code and have not yet.
-const maxJoins = 4096
+// maxJoins bounds the users of a room who may join by a code and have not yet, and
+// maxJoinsOf those of one provider, which has as many as it likes.
+const (
+	maxJoins   = 4096
+	maxJoinsOf = 256
+)
 
 // mayJoin returns the user who asks, and whether it is a joining code that lets it.
 func (h *Hub) mayJoin(now time.Time, r *chatRoom, from string, req *mimi.GroupInfoRequest) (u ident.URI, byCode bool, err error) {
@@ -85,14 +89,17 @@ func (h *Hub) mayJoin(now time.Time, r *chatRoom, from string, req *mimi.GroupIn
 	if err := r.state.mayJoin(a); err != nil {
 		return u, false, err
 	}
-	about := 0
-	for _, until := range r.joins {
-		if until >= now.UnixMilli() {
+	about, of := 0, 0
+	for other, until := range r.joins {
+		if until >= now.UnixMilli() && other != u {
 			about++
+			if other.Provider() == from {
+				of++
+			}
 		}
 	}
-	if about >= maxJoins {
-		return u, false, fmt.Errorf("%d users are about to join by a code, want at most %d", about, maxJoins)
+	if about >= maxJoins || of >= maxJoinsOf {
+		return u, false, fmt.Errorf("%d users are about to join by a code, %d of them of %s, want fewer than %d and %d", about, of, from, maxJoins, maxJoinsOf)
 	}
 	return u, true, nil
 }
