@@ -476,9 +476,19 @@ func TestHeldInOrder(t *testing.T) {
 	pass()
 	w.do(cathy, Send{Room: clubhouse, Message: text("hello")})
 	pass()
-	if r := alice.m.rooms[clubhouse]; r.group.Epoch() != 2 || len(r.held) != 4 {
-		t.Fatalf("alice is at epoch %d, and %d events wait\n%s", r.group.Epoch(), len(r.held), w.log)
+	r := alice.m.rooms[clubhouse]
+	size := 0
+	for _, h := range r.held {
+		size += len(h.body)
 	}
+	if r.group.Epoch() != 2 || len(r.held) != 4 || r.heldSize != size {
+		t.Fatalf("alice is at epoch %d, and %d events of %d bytes wait\n%s", r.group.Epoch(), len(r.held), r.heldSize, w.log)
+	}
+	r.heldSize += maxHeldSize // as if there were as many as there may be
+	if out := w.do(alice, Delivered{Room: clubhouse, Seq: r.Seq + 1, Body: r.held[0].body}); len(out.Acks) > 0 || len(r.held) != 4 {
+		t.Errorf("one more: %d acknowledged, and %d wait", len(out.Acks), len(r.held))
+	}
+	r.heldSize -= maxHeldSize
 	w.quiet()
 	w.agree(t)
 	for _, e := range alice.events {

@@ -35,7 +35,7 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 		m.leaveRoom(in.Room, in.Seq)
 		return nil
 	}
-	if len(r.held) >= maxHeld {
+	if len(r.held) >= maxHeld || r.heldSize >= maxHeldSize {
 		return nil // until it is known what becomes of what is at the hub
 	}
 	if in.Seq > r.Seq {
@@ -52,8 +52,11 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 	return nil
 }
 
-// maxHeld bounds the events of a room that wait.
-const maxHeld = 4096
+// maxHeld and maxHeldSize, in bytes, bound the events of a room that wait.
+const (
+	maxHeld     = 4096
+	maxHeldSize = 64 << 20
+)
 
 // take takes an event of a room, or holds it until it is known what becomes of what is
 // at the hub.
@@ -67,12 +70,18 @@ func (m *Member) take(now time.Time, r *chatRoom, h held) {
 		return
 	}
 	if len(r.held) > 0 || m.waits(r, f) {
-		r.held = append(r.held, held{h.seq, bytes.Clone(h.body)})
+		r.hold(held{h.seq, bytes.Clone(h.body)})
 		m.put(heldKey(r.uri, h.seq), h.body)
 		m.settle(now, r)
 		return
 	}
 	m.process(now, r, f)
+}
+
+// hold keeps an event that waits.
+func (r *chatRoom) hold(h held) {
+	r.held = append(r.held, h)
+	r.heldSize += len(h.body)
 }
 
 // parse reads one FanoutMessage.
@@ -191,6 +200,7 @@ func (m *Member) goOn(now time.Time, r *chatRoom) {
 
 func (m *Member) dropFirst(r *chatRoom) {
 	m.put(heldKey(r.uri, r.held[0].seq), nil)
+	r.heldSize -= len(r.held[0].body)
 	r.held = r.held[1:]
 }
 

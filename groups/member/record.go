@@ -250,7 +250,7 @@ func (s *restorer) inRoom(uri ident.URI, what, rest string, b []byte) error {
 		return nil
 	case "held":
 		seq, err := strconv.ParseUint(rest, 10, 64)
-		r.held = append(r.held, held{seq, b})
+		r.hold(held{seq, b})
 		return err
 	}
 	return fmt.Errorf("no such record")

@@ -34,7 +34,9 @@ type chatRoom struct {
 	todo  []*intention
 	own   *own   // what of ours is at the hub, nil if nothing is
 	held  []held // events that wait until it is known what becomes of own
-	seen  seen   // messages that were told to the application
+	// heldSize is the length of the bodies in held.
+	heldSize int
+	seen     seen // messages that were told to the application
 	// joined is the group that a Join has made, while it is at the hub.
 	joined *mls.Group
 	// welcome is one that came meanwhile, of an epoch before that.
