@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,36 @@ func TestShortBodies(t *testing.T) {
 			t.Errorf("%s of %d bytes: got 413", tt.name, tt.most)
 		}
 	}
+}
+
+// TestBytesOfOnePeer holds that the bodies of one peer that are under way are bounded
+// together, those that do not say their length by what they may have.
+func TestBytesOfOnePeer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits.Body, c.Limits.PeerBytes = 1000, 1500 }, "a.example")
+	s := w.providers["a.example"].handler
+	release := must(s.reserve("b.example", 1000))
+	ask := func(from string, length int64) int {
+		r := peerRequest(w.certificate(from), "POST", pathOf(mimi.EndpointNotify, lounge.String()), make([]byte, max(length, 1)))
+		r.ContentLength, r.Host = length, "a.example"
+		r.Header.Set("From", mimi.From(from))
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	if got := ask("b.example", 500); got == 429 {
+		t.Error("500 bytes beside 1000: got 429")
+	}
+	for _, length := range []int64{501, -1} {
+		if got := ask("b.example", length); got != 429 {
+			t.Errorf("%d bytes beside 1000: got %d, want 429", length, got)
+		}
+		if got := ask("c.example", length); got == 429 {
+			t.Errorf("another peer: %d bytes: got 429", length)
+		}
+	}
+	release()
+	w.idle("a.example")
 }
 
 // slowWorld is a hub in a bubble, whose clock passes when nothing else does.
@@ -119,7 +150,7 @@ func (w *world) idle(domain string) {
 	s := w.providers[domain].handler
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total != 0 || len(s.from) != 0 {
-		w.Errorf("%d requests are under way, of %v, want none", s.total, s.from)
+	if s.total != 0 || len(s.from) != 0 || len(s.bytes) != 0 {
+		w.Errorf("%d requests are under way, of %v, with %v bytes, want none", s.total, s.from, s.bytes)
 	}
 }

@@ -86,6 +86,7 @@ type Limits struct {
 	Asset        int64         // bytes of an asset that is fetched for others; default 100 MiB
 	Requests     int           // under way from all peers; default 1024
 	PeerRequests int           // under way from one peer; default 256
+	PeerBytes    int64         // in the bodies of those; default 128 MiB
 	Notifies     int           // under way to one peer; default 16
 	Calls        int           // under way for one own client, downloads among them; default 64
 	Deliveries   int           // that wait for a client which is connected; default 4096
@@ -99,6 +100,7 @@ func (l Limits) orDefault() Limits {
 	l.Asset = cmp.Or(l.Asset, 100<<20)
 	l.Requests = cmp.Or(l.Requests, 1024)
 	l.PeerRequests = cmp.Or(l.PeerRequests, 256)
+	l.PeerBytes = max(cmp.Or(l.PeerBytes, 128<<20), l.Body)
 	l.Notifies = cmp.Or(l.Notifies, 16)
 	l.Calls = cmp.Or(l.Calls, 64)
 	l.Deliveries = cmp.Or(l.Deliveries, 4096)

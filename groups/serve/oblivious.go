@@ -52,10 +52,11 @@ func (s *server) serveGateway(w http.ResponseWriter, r *http.Request) error {
 	if t := r.Header.Get("Content-Type"); !strings.EqualFold(t, ohttp.MediaTypeRequest) {
 		return refuse(http.StatusUnsupportedMediaType, "content type %q, want %s", clip(t), ohttp.MediaTypeRequest)
 	}
-	body, err := s.body(w, r, gatewayName)
+	body, release, err := s.body(w, r, from, gatewayName)
 	if err != nil {
 		return err
 	}
+	defer release()
 	s.hurry(w, s.p.cfg.Limits.Download+s.p.cfg.Limits.Timeout)
 	answer, err := s.p.open(r.Context(), from, body)
 	if errors.Is(err, ohttp.ErrKey) {

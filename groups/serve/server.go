@@ -23,9 +23,10 @@ type server struct {
 	directory []byte
 	endpoints []served
 
-	mu    sync.Mutex // guards total and from
+	mu    sync.Mutex // guards what follows
 	total int
-	from  map[string]int // requests under way, by the peer
+	from  map[string]int   // requests under way, by the peer
+	bytes map[string]int64 // in their bodies
 }
 
 // served is an endpoint with its place in the directory.
@@ -39,7 +40,7 @@ func newServer(p *Provider) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{p: p, from: make(map[string]int)}
+	s := &server{p: p, from: make(map[string]int), bytes: make(map[string]int64)}
 	if s.directory, err = json.Marshal(d); err != nil {
 		return nil, fmt.Errorf("serve: directory: %w", err)
 	}
@@ -120,10 +121,11 @@ func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served,
 		s.hurry(w, s.p.cfg.Limits.Download)
 		return from, s.p.proxyDownload(w, r, from, value)
 	}
-	body, err := s.body(w, r, e.endpoint.Name)
+	body, release, err := s.body(w, r, from, e.endpoint.Name)
 	if err != nil {
 		return from, err
 	}
+	defer release()
 	s.hurry(w, 2*s.p.cfg.Limits.Timeout) // another provider may be asked meanwhile
 	answer, err := s.p.serve(r.Context(), &request{endpoint: e.endpoint, from: from, subject: subject, body: body})
 	if err != nil {
@@ -240,24 +242,56 @@ var shortBodies = map[mimi.EndpointName]int64{
 // gatewayName stands for the Oblivious HTTP gateway, which has no name in the draft.
 const gatewayName mimi.EndpointName = "gateway"
 
-// body reads the body of a request, which it keeps to its bound.
-func (s *server) body(w http.ResponseWriter, r *http.Request, name mimi.EndpointName) ([]byte, error) {
+// reserve counts the bytes of a body that is to be read, unless there are too many of the
+// peer's.
+func (s *server) reserve(from string, n int64) (release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most := s.p.cfg.Limits.PeerBytes; s.bytes[from]+n > most {
+		return nil, retryLater(http.StatusTooManyRequests, time.Second, "%d bytes beside %d of %s, want at most %d under way", n, s.bytes[from], from, most)
+	}
+	s.bytes[from] += n
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.bytes[from] -= n; s.bytes[from] == 0 {
+			delete(s.bytes, from)
+		}
+	}, nil
+}
+
+// body reads the body of a request, which it keeps to its bound, and holds room for it
+// until release is called. One that does not say how long it is takes as much as it may.
+func (s *server) body(w http.ResponseWriter, r *http.Request, from string, name mimi.EndpointName) (body []byte, release func(), err error) {
 	most := s.p.cfg.Limits.Body
 	if short, ok := shortBodies[name]; ok {
 		most = min(most, short)
 	}
 	if r.ContentLength > most {
-		return nil, tooLarge(most)
+		return nil, nil, tooLarge(most)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	n := most
+	if r.ContentLength >= 0 {
+		n = r.ContentLength
+	}
+	free, err := s.reserve(from, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			free()
+		}
+	}()
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
-		return nil, tooLarge(most)
+		return nil, nil, tooLarge(most)
 	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "the body does not arrive")
+		return nil, nil, refuse(http.StatusBadRequest, "the body does not arrive")
 	}
-	return body, nil
+	return body, free, nil
 }
 
 func tooLarge(most int64) error {
