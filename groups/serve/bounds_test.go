@@ -72,6 +72,26 @@ func TestBytesOfOnePeer(t *testing.T) {
 	w.idle("a.example")
 }
 
+// TestStrangersAreForgotten holds that a provider which speaks to all does not remember
+// each domain that somebody has named.
+func TestStrangersAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.AnyPeer = true }, "a.example")
+	p := w.providers["a.example"].peers
+	busy := must(p.get("busy.example"))
+	busy.senders.active = 1
+	for i := range maxStrangers + 100 {
+		must(p.get(fmt.Sprintf("d%d.example", i)))
+	}
+	must(p.get("b.example")) // who is listed
+	if n := len(p.byDomain); n > maxStrangers+len(p.cfg.Peers)+1 {
+		t.Errorf("%d are remembered, want about %d", n, maxStrangers)
+	}
+	if must(p.get("busy.example")) != busy {
+		t.Error("one that something is sent to was forgotten")
+	}
+}
+
 // slowWorld is a hub in a bubble, whose clock passes when nothing else does.
 func slowWorld(t *testing.T) (*world, *tls.Conn) {
 	w := newWorldOn(newNetwork(), t, nil, "a.example", "b.example")

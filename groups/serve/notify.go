@@ -21,6 +21,13 @@ type sender struct {
 	active int
 }
 
+// idle reports whether nothing is to be sent, or on its way.
+func (q *sender) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.active == 0 && len(q.queue) == 0
+}
+
 // send gives a request to notify its way. It does not block.
 func (p *Provider) send(s hub.Send) {
 	if s.To == p.cfg.Domain {

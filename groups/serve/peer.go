@@ -76,8 +76,30 @@ func (p *peers) get(domain string) (*peer, error) {
 		ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: 32 << 10,
 		MaxIdleConnsPerHost: p.cfg.Limits.Notifies, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 	}}
+	if !ok {
+		p.forgetStrangers()
+	}
 	p.byDomain[domain] = made
 	return made, nil
+}
+
+// maxStrangers bounds the providers that are remembered and not in the configuration: a
+// peer or an own client may name any domain. A choice of this implementation.
+const maxStrangers = 1024
+
+// forgetStrangers makes room for one more. Those that nothing waits for are found again
+// as they were the first time.
+func (p *peers) forgetStrangers() {
+	if len(p.byDomain) < len(p.cfg.Peers)+maxStrangers {
+		return
+	}
+	for domain, peer := range p.byDomain {
+		if _, listed := p.cfg.Peers[domain]; !listed && peer.senders.idle() {
+			peer.http.CloseIdleConnections()
+			delete(p.byDomain, domain)
+			return
+		}
+	}
 }
 
 func (p *peers) close() {
