@@ -35,7 +35,8 @@ var (
 // The users of the test. All of them have one device, but for those who join from outside
 // while it runs.
 var (
-	senders = []string{"alice/A1", "alan/A1", "bob/B1", "beth/B1"}
+	senders = []string{"alice/A1", "alan/A1", "bob/B1", "beth/B1", "cathy/C1"} // Cathy's provider has no other
+
 	// comers are removed and added again all the time, and send when they can.
 	comers = []string{"carol/B1", "dave/A1"}
 	// joiners are further devices of users.
@@ -44,7 +45,10 @@ var (
 	reference = "bella/B1"
 )
 
-// siege is two providers that are processes of their own, with their clients.
+// domains are the hub's, and those of two followers.
+var domains = []string{"a.example", "b.example", "c.example"}
+
+// siege is three providers that are processes of their own, with their clients.
 type siege struct {
 	testing.TB
 	ca        *authority
@@ -59,7 +63,7 @@ type siege struct {
 	drops atomic.Int64   // connections that ended
 }
 
-// TestKill kills the hub and the follower (SIGKILL) at random moments, while devices of
+// TestKill kills the hub and its followers (SIGKILL) at random moments, while devices of
 // both send messages, and commits add and remove clients. Each accepted message has to be
 // told exactly once, in the hub's order, to each client that was in the room.
 //
@@ -95,7 +99,7 @@ func TestKill(t *testing.T) {
 		t.Error(problem)
 	}
 	s.agree()
-	t.Logf("%d kills of the hub and %d of the follower in %v: %d messages accepted, told %d times to %d devices; %d Commits; %d attempts to connect again, %d deliveries came again",
+	t.Logf("%d kills of the hub and %d of followers in %v: %d messages accepted, told %d times to %d devices; %d Commits; %d attempts to connect again, %d deliveries came again",
 		atHub, atFollower, took.Round(time.Second), v.accepted, v.told, len(s.witnesses), v.commits, s.drops.Load(), again)
 	if v.accepted < *kills || v.commits < *kills/10 {
 		t.Errorf("%d messages and %d Commits are too few to say anything", v.accepted, v.commits)
@@ -109,13 +113,18 @@ func newSiege(t testing.TB, random *rand.Rand) *siege {
 	}
 	dir := t.TempDir()
 	settings := make(map[string]*providerSettings)
-	for _, domain := range []string{"a.example", "b.example"} {
+	for _, domain := range domains {
 		settings[domain] = &providerSettings{
 			Domain: domain, Dir: dir, Listen: freeAddress(t), Clients: freeAddress(t), Peers: make(map[string]string), Tokens: make(map[string]string),
 		}
 	}
-	settings["a.example"].Peers["b.example"] = settings["b.example"].Listen
-	settings["b.example"].Peers["a.example"] = settings["a.example"].Listen
+	for _, domain := range domains {
+		for _, peer := range domains {
+			if peer != domain {
+				settings[domain].Peers[peer] = settings[peer].Listen
+			}
+		}
+	}
 	for _, name := range s.names() {
 		settings[domainOf(name)].Tokens[name] = "token of " + name
 	}
@@ -308,10 +317,9 @@ func (s *siege) killAll(n int) (atHub, atFollower int) {
 			}
 		}
 		time.Sleep(time.Duration(s.random.Int64N(int64(600 * time.Millisecond))))
-		targets := []string{"a.example", "b.example"}
-		if which := s.random.IntN(5); which < 4 && atHub+atFollower+1 < n || atHub+atFollower+1 == n {
-			targets = targets[which%2 : which%2+1] // else both
-		}
+		// The hub, a follower or the other one, or the hub and one of them.
+		targets := [][]string{{"a.example"}, {"a.example"}, {"b.example"}, {"c.example"}, {"a.example", "b.example"}, {"a.example", "c.example"}}[s.random.IntN(6)]
+		targets = targets[:min(len(targets), n-atHub-atFollower)]
 		for _, domain := range targets {
 			if err := s.processes[domain].kill(); err != nil {
 				s.Fatal(err)
