@@ -396,6 +396,29 @@ func TestAheadOfEvents(t *testing.T) {
 	}
 }
 
+// TestNoGapWhileJoining: a delivery from before the provider let the client out may come
+// after the answer for which it did.
+func TestNoGapWhileJoining(t *testing.T) {
+	w := trio(t, func(w *world) { w.device("cathy/ClientC2") })
+	var body []byte
+	w.wire = func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage {
+		body = must(wire.Marshal(&list[0]))
+		return list
+	}
+	w.do(w.device("alice/ClientA1"), Send{Room: clubhouse, Message: text("hello")})
+	w.quiet()
+	c3 := w.device("cathy/ClientC3")
+	w.quiet()
+	w.do(c3, Join{Room: clubhouse})
+	for _, seq := range []uint64{3, 9} {
+		w.do(c3, Delivered{Room: clubhouse, Seq: seq, Body: body})
+	}
+	w.withhold("cathy/ClientC3>c.example") // who knows no such numbers
+	if _, told := find[Gap](c3); told {
+		t.Errorf("told of a gap\n%s", w.log)
+	}
+}
+
 // TestWelcomeWhileJoining: a client joins from outside and learns only then that it
 // was added before.
 func TestWelcomeWhileJoining(t *testing.T) {

@@ -39,7 +39,9 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 		return nil // until it is known what becomes of what is at the hub
 	}
 	if in.Seq > r.Seq {
-		if r.Seq != 0 && in.Seq > r.Seq+1 {
+		// A provider that has let this client out, since the hub refused its Commit, and
+		// in again with the next, goes on elsewhere.
+		if r.Seq != 0 && in.Seq > r.Seq+1 && r.Status != joining {
 			m.event(Gap{Room: r.uri, From: r.Seq + 1, To: in.Seq - 1})
 		}
 		r.Seq = in.Seq
