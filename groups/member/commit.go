@@ -175,6 +175,13 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 	case mimi.UpdateSuccess:
 		m.accepted(now, r, resp.AcceptedTimestamp, nil)
 	case mimi.UpdateWrongEpoch:
+		if o.Kind == ownJoin && f.Tries > 0 && !o.Stale {
+			// It may have been accepted before, and its echo be on its way.
+			o.Stale = true
+			m.putOwn(r)
+			m.later(now, f)
+			return
+		}
 		if o.Kind == ownJoin {
 			// The provider has let this client out, and lets it in again with the next
 			// Commit, on a GroupInfo of the new epoch: what came until then is of before.

@@ -419,6 +419,40 @@ func TestNoGapWhileJoining(t *testing.T) {
 	}
 }
 
+// TestJoinAskedAgain is TestAskedAgain for an external Commit: a client that joined it is,
+// and does not join anew, which would lose what came in between.
+func TestJoinAskedAgain(t *testing.T) {
+	const way = "c.example>cathy/ClientC2"
+	w := trio(t, nil)
+	c2 := w.device("cathy/ClientC2")
+	w.quiet()
+	w.do(c2, Join{Room: clubhouse})
+	for len(w.ways[way]) == 0 { // until the answer with the GroupInfo
+		w.pass()
+	}
+	w.ways[way][0]()
+	w.drop(way)
+	commits := 0
+	w.committed = func(uint64) { commits++ }
+	w.lose = func() bool { return true }
+	deliveries := w.withhold(way)
+	w.lose = nil
+	alice := w.device("alice/ClientA1")
+	w.do(alice, Send{Room: clubhouse, Message: text("welcome")})
+	deliveries = append(deliveries, w.withhold(way)...)
+	w.do(alice, SetMetadata{Room: clubhouse, Metadata: room.RoomMetaData{Name: "New"}})
+	deliveries = append(deliveries, w.withhold(way)...)
+	w.do(c2, Resume{})
+	for _, f := range append(w.withhold(way), deliveries...) {
+		f()
+	}
+	w.quiet()
+	w.agree(t)
+	if got := c2.texts(); commits != 2 || !slices.Equal(got, []string{"welcome"}) {
+		t.Errorf("%d Commits, want 2, and told %q, want what was said after the first\n%s", commits, got, w.log)
+	}
+}
+
 // TestWelcomeWhileJoining: a client joins from outside and learns only then that it
 // was added before.
 func TestWelcomeWhileJoining(t *testing.T) {
