@@ -40,7 +40,7 @@ var (
 	// comers are removed and added again all the time, and send when they can.
 	comers = []string{"carol/B1", "dave/A1"}
 	// joiners are further devices of users.
-	joiners = []string{"alice/A2", "bob/B2"}
+	joiners = []string{"alice/A2", "bob/B2", "beth/B2", "alan/A2", "bob/B3"}
 	// reference is the device that only listens.
 	reference = "bella/B1"
 )
@@ -72,11 +72,12 @@ func TestKill(t *testing.T) {
 	if *kills == 0 {
 		t.Skip("-kills 0")
 	}
-	if *seed == 0 {
-		*seed = rand.Uint64()
+	n := *seed
+	if n == 0 {
+		n = rand.Uint64()
 	}
-	t.Logf("-seed %d -kills %d", *seed, *kills)
-	s := newSiege(t, rand.New(rand.NewPCG(*seed, 0)))
+	t.Logf("-seed %d -kills %d", n, *kills)
+	s := newSiege(t, rand.New(rand.NewPCG(n, 0)))
 	first := s.settle()
 	s.begin()
 	began := time.Now()
@@ -299,7 +300,7 @@ func (s *siege) begin() {
 	})
 	for _, name := range joiners {
 		s.busy.Go(func() {
-			if pause(4 * time.Second) {
+			if pause(time.Duration(*kills) * 200 * time.Millisecond) {
 				_ = s.want(ctx, name, member.Join{Room: clubhouse}, "")
 			}
 		})
