@@ -189,6 +189,7 @@ func (m *Member) joinedRoom(r *chatRoom, it *intention) error {
 	m.dropJoined(r)
 	m.dropWelcome(r)
 	m.putAll(r)
+	r.Jumps = true
 	m.enter(r)
 	e := Joined{Room: r.uri, Epoch: g.Epoch()}
 	if it != nil {

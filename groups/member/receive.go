@@ -41,10 +41,10 @@ func (m *Member) delivered(now time.Time, in Delivered) error {
 	if in.Seq > r.Seq {
 		// A provider that has let this client out, since the hub refused its Commit, and
 		// in again with the next, goes on elsewhere.
-		if r.Seq != 0 && in.Seq > r.Seq+1 && r.Status != joining {
+		if r.Seq != 0 && in.Seq > r.Seq+1 && r.Status != joining && !r.Jumps {
 			m.event(Gap{Room: r.uri, From: r.Seq + 1, To: in.Seq - 1})
 		}
-		r.Seq = in.Seq
+		r.Seq, r.Jumps = in.Seq, false
 		m.putRoom(r)
 		m.take(now, r, held{in.Seq, in.Body})
 	}

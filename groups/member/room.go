@@ -48,6 +48,7 @@ type roomHead struct {
 	Status status `json:"status"`
 	Since  uint64 `json:"since"`            // the epoch that this client joined in
 	Seq    uint64 `json:"seq,omitempty"`    // the last delivery, 0 if there was none yet
+	Jumps  bool   `json:"jumps,omitempty"`  // the next delivery may have any number, as the client has just joined
 	Lost   bool   `json:"lost,omitempty"`   // events are missing, so that Join may enter it anew
 	Commit int64  `json:"commit,omitempty"` // when to commit what waits, in ms since 1970; 0: not by itself
 	Start  uint64 `json:"start,omitempty"`  // the intention that created or joins it
