@@ -102,7 +102,7 @@ func TestKill(t *testing.T) {
 	s.agree()
 	t.Logf("%d kills of the hub and %d of followers in %v: %d messages accepted, told %d times to %d devices; %d Commits; %d attempts to connect again, %d deliveries came again",
 		atHub, atFollower, took.Round(time.Second), v.accepted, v.told, len(s.witnesses), v.commits, s.drops.Load(), again)
-	if v.accepted < *kills || v.commits < *kills/10 {
+	if v.accepted < *kills/2 || v.commits < *kills/10 {
 		t.Errorf("%d messages and %d Commits are too few to say anything", v.accepted, v.commits)
 	}
 }
