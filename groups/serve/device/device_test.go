@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -183,6 +184,33 @@ func TestConfig(t *testing.T) {
 		}
 		if _, err := Open(t.Context(), Config{Client: alice, Store: s}); err == nil {
 			t.Errorf("record %q: no error", r.Key)
+		}
+	}
+}
+
+// TestLeaves: of many events of a room that the client is not in, the provider is told
+// once that it has left.
+func TestLeaves(t *testing.T) {
+	t.Parallel()
+	disk := store.NewMemory()
+	cfg := Config{Client: uri("mimi://a.example/d/alice/A1"), Store: disk, KeyPackages: -1}
+	d := must(Open(t.Context(), cfg))
+	for seq := range uint64(5) {
+		if err := d.deliver([]follower.Delivery{{Room: clubhouse, Seq: seq + 1}, {Room: uri("mimi://a.example/r/other"), Seq: seq + 7}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []*Device{d, must(Open(t.Context(), cfg))} {
+		var got []follower.Leave
+		for _, e := range d.errands {
+			got = append(got, *e.Leave)
+		}
+		want := []follower.Leave{{Room: clubhouse, Seq: 1}, {Room: uri("mimi://a.example/r/other"), Seq: 7}}
+		for i := range got {
+			got[i].Client = want[0].Client // who it is says the connection
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package device
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols"
@@ -35,8 +36,13 @@ type storedErrand struct {
 	Seq     uint64    `json:"seq,omitempty"`
 }
 
-// errand adds an errand to a batch. The caller holds the lock.
+// errand adds an errand to a batch. The caller holds the lock. A machine says of every
+// event of a room that it is not in that it has left; what waits already says the same,
+// and if it comes too early, the next event has it said again.
 func (d *Device) errand(b *batch, e errand) {
+	if e.Leave != nil && (leaves(d.errands, e.Leave.Room) || leaves(b.errands, e.Leave.Room)) {
+		return
+	}
 	d.head.Errand++
 	e.n = d.head.Errand
 	var s storedErrand
@@ -52,6 +58,11 @@ func (d *Device) errand(b *batch, e errand) {
 	}
 	b.errands = append(b.errands, e)
 	b.records = append(b.records, protocols.Record{Key: errandKey(e.n), Value: mustJSON(s)})
+}
+
+// leaves reports whether an errand says that the client has left a room.
+func leaves(list []errand, room ident.URI) bool {
+	return slices.ContainsFunc(list, func(e errand) bool { return e.Leave != nil && e.Leave.Room == room })
 }
 
 func parseErrand(n uint64, b []byte) (errand, error) {
