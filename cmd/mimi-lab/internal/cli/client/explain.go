@@ -33,11 +33,16 @@ func (s *Session) explain(ctx context.Context, err error, what string, about ide
 	case errors.Is(err, device.ErrRefused):
 		return exit.Failuref("", "%s: %w", what, err)
 	case what == connecting && errors.Is(err, context.DeadlineExceeded) || errors.As(err, &op) && op.Op == "dial":
-		why := strings.TrimPrefix(err.Error(), context.DeadlineExceeded.Error()+": ")
+		why := err.Error()
+		if op != nil {
+			why = op.Error()
+		}
+		why = strings.TrimLeft(strings.TrimPrefix(why, context.DeadlineExceeded.Error()), ":\n ")
 		return exit.Failuref(howToServe(s.dev, s.User.Provider()), "no connection to %s within %v: %s", s.User.Provider(), s.timeout, why)
 	case errors.Is(err, context.DeadlineExceeded):
 		hint := "It is not forgotten: the device goes on with it in its next command. --timeout waits longer."
 		if domain := about.Provider(); !about.IsZero() && domain != s.User.Provider() {
+			hint = "Does " + domain + " run? " + hint
 			if _, e := provider.ReadForClients(s.dev, domain); e != nil {
 				hint = howToServe(s.dev, domain) + " " + hint
 			}
@@ -48,9 +53,16 @@ func (s *Session) explain(ctx context.Context, err error, what string, about ide
 	case errors.Is(err, member.ErrLeaving):
 		return exit.Failuref("The next Commit of another member takes it out.", "%s: %s is leaving the room", what, s.as)
 	case errors.As(err, &refusal):
-		return exit.Failuref("", "%s: %s", what, refusal.Reason)
+		_, reason, ok := strings.Cut(refusal.Reason, "conflict: ")
+		if !ok {
+			return exit.Failuref("", "%s: %s", what, refusal.Reason)
+		}
+		return exit.Failuref("Take another name.", "%s: %s", what, reason)
 	case strings.Contains(err.Error(), "draft-ietf-mimi-room-policy"): // a room.Denial, also one that was kept
-		_, why, _ := strings.Cut(err.Error(), "room: ")
+		why := err.Error()
+		if i := strings.LastIndex(why, "room: "); i >= 0 {
+			why = why[i+len("room: "):]
+		}
 		return exit.Failuref("mimi-lab room policy ROOM shows who may do what.", "%s: the room's policy does not allow it: %s", what, why)
 	}
 	return exit.Failuref("", "%s: %w", what, err)

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,8 +52,10 @@ roles there are and what they may do; room policy shows it.`,
 
 func (o *createOptions) run(ctx context.Context, s *client.Session) error {
 	p, ok := room.PolicyByName(o.Policy)
-	if !ok {
-		return command.Unknown("policy", o.Policy, rooms.Policies(), "There are "+list(rooms.Policies())+".")
+	if hint := "There are " + list(rooms.Policies()) + "."; !ok {
+		return command.Unknown("policy", o.Policy, rooms.Policies(), hint)
+	} else if !slices.Contains(rooms.Policies(), o.Policy) {
+		return exit.Usagef(hint, "nobody can make a room with policy %s alone, since it wants active administrators of several organisations from the start", o.Policy)
 	}
 	uri, err := s.RoomURI(o.Room)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -278,7 +279,7 @@ func (p *printer) print(w io.Writer, h *history, i item) {
 		notes = append(notes, "edited")
 	}
 	if m.Unfranked != "" {
-		notes = append(notes, "not franked: "+m.Unfranked)
+		notes = append(notes, "not franked: "+briefly(m.Unfranked))
 	}
 	if len(notes) > 0 {
 		text += " (" + strings.Join(notes, ", ") + ")"
@@ -364,11 +365,18 @@ func (p *printer) happened(h *history, i item, who string) string {
 	case "removed":
 		return "this device is out of the room, by a Commit of " + who
 	case "unreadable":
-		return "a message of " + who + " that cannot be read: " + i.Why
+		return "a message of " + who + " that cannot be read: " + briefly(i.Why)
 	case "discarded":
-		return "a message of " + who + " that is not valid: " + i.Why
+		return "a message of " + who + " that is not valid: " + briefly(i.Why)
 	}
-	return i.Event + ": " + i.Why
+	return i.Event + ": " + briefly(i.Why)
+}
+
+var wholeID = regexp.MustCompile(`01([0-9a-f]{62})`)
+
+// briefly writes the IDs of messages in a text as elsewhere in a history.
+func briefly(s string) string {
+	return wholeID.ReplaceAllStringFunc(s, func(id string) string { return id[2 : 2+idDigits] })
 }
 
 // leaves reports whether proposals are those of a user to leave.

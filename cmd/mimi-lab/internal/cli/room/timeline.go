@@ -28,7 +28,7 @@ type item struct {
 
 	Message *said `json:"message,omitempty"`
 
-	entry content.MessageID // of the message whose current version is shown
+	version content.MessageID // one of the message whose current version is shown
 }
 
 // said is a message.
@@ -65,6 +65,14 @@ type history struct {
 	last     uint64 // the number of the last event that is in it
 }
 
+// newHistoryOf returns a history without events.
+func newHistoryOf(uri ident.URI, state *room.State, now func() time.Time, own ident.URI, sent map[content.MessageID][]byte) *history {
+	return &history{
+		room: uri, state: state, now: now, own: own, sent: sent, timeline: content.Timeline{Room: uri.String()},
+		placed: make(map[content.MessageID]bool), weak: make(map[content.MessageID]string),
+	}
+}
+
 // read reads the history of a room out of the device's events.
 func read(ctx context.Context, s *client.Session, uri ident.URI) (*history, error) {
 	sent, err := s.Sent.All(ctx)
@@ -72,10 +80,7 @@ func read(ctx context.Context, s *client.Session, uri ident.URI) (*history, erro
 		return nil, exit.Failuref("", "%w", err)
 	}
 	r, _ := s.Room(uri)
-	h := &history{
-		room: uri, state: r.State, now: s.IO.Now, own: s.User, sent: sent, timeline: content.Timeline{Room: uri.String()},
-		placed: make(map[content.MessageID]bool), weak: make(map[content.MessageID]string),
-	}
+	h := newHistoryOf(uri, r.State, s.IO.Now, s.User, sent)
 	for _, e := range s.Events(0) {
 		h.take(e)
 	}
@@ -92,6 +97,9 @@ func (h *history) take(e device.Event) (live item, ok bool) {
 		if e.Room != h.room {
 			return item{}, false
 		}
+		if e.Accepted.IsZero() {
+			e.Accepted = at.At
+		}
 		return h.message(e), true
 	case member.Sent:
 		b, known := h.sent[e.Message]
@@ -102,11 +110,10 @@ func (h *history) take(e device.Event) (live item, ok bool) {
 		if err != nil {
 			return item{}, false
 		}
-		accepted := e.Accepted
-		if accepted.IsZero() {
-			accepted = at.At
+		if e.Accepted.IsZero() {
+			e.Accepted = at.At
 		}
-		return h.message(member.Message{Room: e.Room, Sender: h.own, ID: e.Message, Content: m, Accepted: accepted}), true
+		return h.message(member.Message{Room: e.Room, Sender: h.own, ID: e.Message, Content: m, Accepted: e.Accepted}), true
 	case member.Joined:
 		at.Event, at.By, at.Epoch = "joined", e.By.String(), &e.Epoch
 		return h.add(e.Room, at)
@@ -144,7 +151,7 @@ func (h *history) add(uri ident.URI, i item) (item, bool) {
 // message adds a message, at the place where it or the first version of it that came
 // stands, and returns it by itself.
 func (h *history) message(e member.Message) item {
-	i := item{At: e.Accepted, Event: "message", By: e.Sender.String(), entry: e.ID}
+	i := item{At: e.Accepted, Event: "message", By: e.Sender.String(), version: e.ID}
 	if e.Content == nil {
 		i.Event, i.Why = "unreadable", fmt.Sprint(e.Why)
 		h.items = append(h.items, i)
@@ -174,7 +181,6 @@ func (h *history) message(e member.Message) item {
 		return live
 	}
 	h.placed[entry.ID] = true
-	i.entry = entry.ID
 	h.items = append(h.items, i)
 	return live
 }
@@ -184,7 +190,7 @@ func (h *history) all() []item {
 	out := make([]item, len(h.items))
 	for n, i := range h.items {
 		if i.Event == "message" {
-			if e, ok := h.timeline.Entry(i.entry); ok {
+			if e, ok := h.timeline.Entry(i.version); ok {
 				i.Message = h.said(e)
 			}
 		}

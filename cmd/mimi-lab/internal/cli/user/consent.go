@@ -110,6 +110,9 @@ func (o *consentOptions) say(ctx context.Context, s *client.Session) error {
 	if err != nil {
 		return err
 	}
+	if u == s.User {
+		return exit.Usagef("Name another user.", "%s is the user who says it", client.Short(u))
+	}
 	in := member.Consent{Operation: o.Operation, User: u}
 	if o.Room != "" {
 		if in.Room, err = s.RoomURI(o.Room); err != nil {
