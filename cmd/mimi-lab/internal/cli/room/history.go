@@ -56,8 +56,7 @@ others have proposed, such as to leave.`,
 				return exit.Usagef("Leave one out, or give both.", "--for without --follow")
 			}
 			if o.Follow {
-				// One of several devices that see the same, by its place in the group.
-				o.CommitDelay = func(leaf uint32) time.Duration { return time.Duration(leaf%20+1) * 200 * time.Millisecond }
+				o.CommitDelay = inTurn
 			}
 			return o.Run(c.Context(), o.run)
 		},
@@ -71,6 +70,10 @@ others have proposed, such as to leave.`,
 	f.BoolVar(&o.JSON, "json", false, "print a JSON array, with --follow a JSON object a line")
 	return c
 }
+
+// inTurn is how long a device that stays connected waits before it commits what others
+// have proposed: by its place in the group, so that not all do at once.
+func inTurn(leaf uint32) time.Duration { return time.Duration(leaf%20+1) * 200 * time.Millisecond }
 
 func (o *historyOptions) run(ctx context.Context, s *client.Session) error {
 	uri, err := s.PastRoomURI(o.Room)
