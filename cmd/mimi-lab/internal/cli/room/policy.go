@@ -25,7 +25,8 @@ import (
 type policyOptions struct {
 	client.Options
 	Room, Role, Title string
-	NewCode, Caps     bool
+	NewCode, EndCodes bool
+	Caps              bool
 	given             func(string) bool
 }
 
@@ -35,8 +36,8 @@ func newPolicy(t *term.IO) *cobra.Command {
 		Use:   "policy ROOM",
 		Short: "Show the participants, roles and policy of a room, or change them",
 		Long: `Show who is in a room in which role, and what the roles may do
-(draft-ietf-mimi-room-policy-04). --role, --title and --new-code change the room
-first, if the role of the device's user lets it.`,
+(draft-ietf-mimi-room-policy-04). --role, --title, --new-code and --end-codes
+change the room first, if the role of the device's user lets it.`,
 		Example: `  mimi-lab room policy clubhouse --as alice@a.example
   mimi-lab room policy clubhouse --role bob@b.example=group_admin \
       --as alice@a.example
@@ -54,6 +55,7 @@ first, if the role of the device's user lets it.`,
 	f.StringVar(&o.Role, "role", "", "give a user a role: `USER=ROLE`")
 	f.StringVar(&o.Title, "title", "", "give the room this `name`")
 	f.BoolVar(&o.NewCode, "new-code", false, "make a code that lets whoever has it join")
+	f.BoolVar(&o.EndCodes, "end-codes", false, "let the codes that there are let nobody in any more")
 	f.BoolVar(&o.Caps, "capabilities", false, "list what each role may do")
 	f.BoolVar(&o.JSON, "json", false, "print a JSON object")
 	return c
@@ -79,6 +81,11 @@ func (o *policyOptions) run(ctx context.Context, s *client.Session) error {
 			return err
 		}
 	}
+	if o.EndCodes {
+		if err := endCodes(ctx, s, r); err != nil {
+			return err
+		}
+	}
 	code := ""
 	if o.NewCode {
 		if code, err = newCode(ctx, s, r); err != nil {
@@ -98,8 +105,11 @@ func (o *policyOptions) run(ctx context.Context, s *client.Session) error {
 		}{r.URI, r.Epoch, code, r.State})
 	}
 	o.print(s, r)
+	if l := r.State.JoinLinks(); l != nil && len(l.Links) > 0 {
+		fmt.Fprintf(o.IO.Out, "\n%s can be used to join.\n", term.Plural(len(l.Links), "code"))
+	}
 	if code != "" {
-		fmt.Fprintf(o.IO.Out, "\nA code to join with, for whoever has it:\n  mimi-lab room join %s --code %s --as USER@PROVIDER\n", client.Short(r.URI), code)
+		fmt.Fprintf(o.IO.Out, "The new one, for whoever has it:\n  mimi-lab room join %s --code %s --as USER@PROVIDER\n", client.Short(r.URI), code)
 	}
 	return nil
 }
@@ -122,6 +132,25 @@ func (o *policyOptions) giveRole(ctx context.Context, s *client.Session, r membe
 		return exit.Failuref("mimi-lab room add adds a user in a role.", "%s is no participant of %s", client.Short(u), client.Short(r.URI))
 	}
 	_, err = s.Act(ctx, "give "+client.Short(u)+" the role "+name, member.ChangeRole{Room: r.URI, User: u, Role: role.Index})
+	return err
+}
+
+// endCodes removes all join links.
+func endCodes(ctx context.Context, s *client.Session, r member.Room) error {
+	var u room.JoinLinksUpdate
+	if links := r.State.JoinLinks(); links != nil {
+		for i := range links.Links {
+			u.Removed = append(u.Removed, uint32(i))
+		}
+	}
+	if len(u.Removed) == 0 {
+		return nil
+	}
+	b, err := wire.Marshal(&u)
+	if err != nil {
+		return err
+	}
+	_, err = s.Act(ctx, "end codes", member.SetComponent{Room: r.URI, Component: r.State.Points().JoinLinks, Update: b})
 	return err
 }
 

@@ -25,7 +25,7 @@ Their URIs do as well. A device comes to be with its first command.`,
 		Example: `  mimi-lab room create clubhouse --as alice@a.example
   mimi-lab room send clubhouse "Hello!" --as alice@a.example`,
 		Annotations: tried(""),
-	}, newCreate(t), newAdd(t), newJoin(t), newSend(t), newHistory(t), newChat(t), newPolicy(t), newDevices(t), newRemove(t), newLeave(t), newList(t))
+	}, newCreate(t), newAdd(t), newJoin(t), newSend(t), newHistory(t), newChat(t), newPolicy(t), newDevices(t), newRemove(t), newLeave(t), newReport(t), newList(t))
 }
 
 // The providers and what was done before the examples of the help, for who tries them.
