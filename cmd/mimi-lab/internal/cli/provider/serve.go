@@ -16,7 +16,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
-	"github.com/mimi-lab/mimi-lab/groups/hub"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 )
@@ -121,15 +120,6 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		level = slog.LevelDebug
 	}
 	cfg.Logger = slog.New(slog.NewTextHandler(o.IO.Err, &slog.HandlerOptions{Level: level}))
-	cfg.Reported = func(r *hub.Report) {
-		proven := 0
-		for _, err := range r.Franks {
-			if err == nil {
-				proven++
-			}
-		}
-		cfg.Logger.Warn("abuse report", "room", r.Room, "from", r.From, "messages", len(r.Franks), "proven", proven)
-	}
 	p, err := serve.New(ctx, cfg)
 	if err != nil {
 		return err
