@@ -36,7 +36,7 @@ type Options struct {
 
 // Flags adds the flags of all commands that run a device.
 func (o *Options) Flags(f *pflag.FlagSet) {
-	f.StringVar(&o.As, "as", "", "`device` that does it: alice@a.example, or one of more:\nalice@a.example/phone")
+	f.StringVar(&o.As, "as", "", "`device` that does it: alice@a.example, or by a name of its own alice@a.example/phone")
 	f.StringVar(&o.Dev, "dev", "mimi-dev", "`directory` of provider serve --dev")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for the provider and for others")
 }
