@@ -77,7 +77,7 @@ func (o *Options) Run(ctx context.Context, f func(ctx context.Context, s *Sessio
 	if err != nil {
 		return err
 	}
-	st, err := sqlite.Open(at.store)
+	st, err := open(ctx, at.store, min(o.Timeout, patience))
 	if errors.Is(err, store.ErrInUse) {
 		return exit.Failuref("Wait for it to end, or be another device of the same user: --as "+Short(user)+"/laptop.",
 			"another command runs as %s", Short(client))
@@ -113,6 +113,29 @@ func (o *Options) Run(ctx context.Context, f func(ctx context.Context, s *Sessio
 		return err
 	}
 	return s.rest(ctx)
+}
+
+// patience is how long a command waits for another one of the same device, which may be
+// about to end.
+const patience = 2 * time.Second
+
+// open opens a device's store, for which it waits while another command has it.
+func open(ctx context.Context, path string, patience time.Duration) (*sqlite.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		st, err := sqlite.Open(path)
+		if !errors.Is(err, store.ErrInUse) {
+			return st, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func (o *Options) delay() func(uint32) time.Duration {

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
@@ -58,5 +61,31 @@ func TestSent(t *testing.T) {
 	})
 	if want := []string{"new"}; err != nil || !slices.Equal(words, want) {
 		t.Errorf("said: %q, %v; want %q", words, err, want)
+	}
+}
+
+// TestInUse: a store that another has is waited for, and not for ever.
+func TestInUse(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "main.db")
+	other, err := open(t.Context(), path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t.Context(), path, 100*time.Millisecond); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("while another has it: %v, want %v", err, store.ErrInUse)
+	}
+	ended := time.AfterFunc(100*time.Millisecond, func() {
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	defer ended.Stop()
+	mine, err := open(t.Context(), path, time.Minute)
+	if err != nil {
+		t.Fatalf("when the other has ended: %v", err)
+	}
+	if err := mine.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -24,7 +24,8 @@ import (
 // policyOptions are those of the command room policy.
 type policyOptions struct {
 	client.Options
-	Room, Role, Title string
+	Room, Title       string
+	Roles             []string
 	NewCode, EndCodes bool
 	Caps              bool
 	given             func(string) bool
@@ -52,7 +53,7 @@ change the room first, if the role of the device's user lets it.`,
 	f := c.Flags()
 	f.SortFlags = false
 	o.Flags(f)
-	f.StringVar(&o.Role, "role", "", "give a user a role: `USER=ROLE`")
+	f.StringArrayVar(&o.Roles, "role", nil, "give a user a role: `USER=ROLE`; may be repeated")
 	f.StringVar(&o.Title, "title", "", "give the room this `name`")
 	f.BoolVar(&o.NewCode, "new-code", false, "make a code that lets whoever has it join")
 	f.BoolVar(&o.EndCodes, "end-codes", false, "let the codes that there are let nobody in any more")
@@ -66,8 +67,8 @@ func (o *policyOptions) run(ctx context.Context, s *client.Session) error {
 	if err != nil {
 		return err
 	}
-	if o.given("role") {
-		if err := o.giveRole(ctx, s, r); err != nil {
+	for _, role := range o.Roles {
+		if err := giveRole(ctx, s, r, role); err != nil {
 			return err
 		}
 	}
@@ -114,11 +115,11 @@ func (o *policyOptions) run(ctx context.Context, s *client.Session) error {
 	return nil
 }
 
-// giveRole gives a user another role.
-func (o *policyOptions) giveRole(ctx context.Context, s *client.Session, r member.Room) error {
-	user, name, ok := strings.Cut(o.Role, "=")
+// giveRole gives a user another role: "bob@b.example=group_admin".
+func giveRole(ctx context.Context, s *client.Session, r member.Room, given string) error {
+	user, name, ok := strings.Cut(given, "=")
 	if !ok {
-		return exit.Usagef("It is such as bob@b.example=group_admin.", "--role %q: want USER=ROLE", o.Role)
+		return exit.Usagef("It is such as bob@b.example=group_admin.", "--role %q: want USER=ROLE", given)
 	}
 	u, err := client.ParseUser(user)
 	if err != nil {
@@ -128,7 +129,11 @@ func (o *policyOptions) giveRole(ctx context.Context, s *client.Session, r membe
 	if err != nil {
 		return err
 	}
-	if _, ok := r.State.Find(u.String()); !ok {
+	p, ok := r.State.Find(u.String())
+	if ok && p.Role == role.Index {
+		return nil // which a policy would forbid to change into itself
+	}
+	if !ok {
 		return exit.Failuref("mimi-lab room add adds a user in a role.", "%s is no participant of %s", client.Short(u), client.Short(r.URI))
 	}
 	_, err = s.Act(ctx, "give "+client.Short(u)+" the role "+name, member.ChangeRole{Room: r.URI, User: u, Role: role.Index})
