@@ -74,7 +74,7 @@ func connect(t *testing.T, address, client, token string, cfg *tls.Config) error
 func TestDevelopmentClients(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	says, stop := run(t, 5, &serveOptions{Dev: dir, Domain: "a.example"})
+	says, stop := run(t, 7, &serveOptions{Dev: dir, Domain: "a.example"})
 	f, err := ReadForClients(dir, "a.example")
 	if err != nil {
 		t.Fatal(err)
