@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
@@ -184,11 +185,13 @@ func TestLittle(t *testing.T) {
 		{"one peer", func(c *check.Config) { c.Peers = c.Peers[:1] },
 			[]string{"update.welcome", "notify.order", "keyMaterial.via-hub", "update.other-provider", "reportAbuse.accepted"},
 			[]string{"update.commit", "update.wrong-epoch", "submitMessage.frank-signature", "notify.welcome", "groupInfo.current", "transport.from-other"}},
+		{"a room that it is added to", func(c *check.Config) { c.Room = ident.URI{} }, nil, []string{"update.invited", "update.external", "update.leave"}},
+		{"a room that it is not added to", func(c *check.Config) { c.Wait = 0 }, []string{"update.invited", "keyMaterial.asks"}, []string{"update.external", "update.leave"}},
 		{"another user", func(c *check.Config) { c.User = c.Refusing; c.Query = nil },
 			[]string{"keyMaterial.found", "keyMaterial.once", "keyMaterial.incompatible", "notify.welcome"},
 			[]string{"keyMaterial.signature", "update.external", "updateConsent.grant"}},
-		{"no such room", func(c *check.Config) { c.Room = uri("mimi://a.example/r/elsewhere") },
-			[]string{"groupInfo.success", "update.external", "notify.order"}, []string{"notify.welcome"}},
+		{"no such room", func(c *check.Config) { c.Room, c.Wait = uri("mimi://a.example/r/elsewhere"), time.Second },
+			[]string{"update.invited", "groupInfo.success", "update.external", "notify.order"}, []string{"notify.welcome"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

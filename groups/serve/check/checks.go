@@ -59,10 +59,12 @@ var endpointChecks = map[mimi.EndpointName][]Check{
 		{"unknown", "", "a user who does not exist", "userUnknown or noConsent, without clients"},
 		{"refusing", "8", "a user who has not consented", "noConsent or noConsentForThisRoom, without clients"},
 		{"protocol", "", "a protocol other than MLS 1.0", "incompatibleProtocol, or 4xx"},
+		{"asks", "", "-", "the provider asks for KeyPackages of the checker's user as it should"},
 		{"via-hub", "", "a participant asks the hub for the user of another provider", "that provider is asked the same, and its answer handed on"},
 		{"via-hub-outsider", "", "one who is no participant asks the same", "no KeyPackage"},
 	},
 	mimi.EndpointUpdate: {
+		{"invited", "5.5", "-", "a Welcome for the checker's user comes, and opens with the tree"},
 		{"external", "", "an external Commit of a participant's client", "success"},
 		{"timestamp", "", "-", "accepted_timestamp is the time in milliseconds"},
 		{"signature", "", "a Commit with a wrong signature", "refused"},

@@ -54,12 +54,17 @@ type Config struct {
 	Room ident.URI
 	// Code opens the room, if that user is no participant.
 	Code []byte
+	// Wait is how long somebody is waited for who adds the checker's first user to Room
+	// or, if that is zero, to any room of the checked provider's hub; 0 does not wait.
+	// Waiting is called when that begins; nil calls nobody.
+	Wait    time.Duration
+	Waiting func(user ident.URI)
 	// Asset is the https URL of an asset that the checked provider may fetch for
 	// others.
 	Asset string
 
 	// Timeout is how long one answer or event is waited for; 0 means 10 s. Deadline is
-	// how long all takes at most; 0 means 3 min.
+	// how long all takes at most beside Wait; 0 means 3 min.
 	Timeout, Deadline time.Duration
 	// Progress is told which endpoint is being checked; nil tells nobody.
 	Progress func(group string, done, total int)
@@ -131,6 +136,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Query != nil && c.User.IsZero() {
 		return c, errors.New("check: Config.Query without Config.User, whom it should find")
+	}
+	if c.Waiting == nil {
+		c.Waiting = func(ident.URI) {}
 	}
 	if c.Progress == nil {
 		c.Progress = func(string, int, int) {}

@@ -40,7 +40,7 @@ func newRun(t testing.TB, answer http.RoundTripper) *run {
 		r.results = append(r.results, Result{Check: c})
 		r.index[c.ID] = i
 	}
-	if r.b, err = newPeer(r, &cfg.Peers[0]); err != nil {
+	if r.b, err = newPeer(r, &cfg.Peers[0], 2); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.b.close)

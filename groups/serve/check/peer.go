@@ -52,6 +52,7 @@ type peer struct {
 	inbox    []notified
 	size     int // of the bodies in inbox
 	claims   []claimed
+	denied   error // why the last request to keyMaterial was refused
 	consents []*mimi.ConsentEntry
 	updates  []*mimi.UpdateRequest // that the device has made
 	probed   int                   // requests that an asset server would get
@@ -83,8 +84,8 @@ type claimed struct {
 	answer  []byte
 }
 
-// newPeer makes a peer of the configuration, with a device that has KeyPackages.
-func newPeer(r *run, cfg *Peer) (*peer, error) {
+// newPeer makes a peer of the configuration, with a device that has KeyPackages, or none.
+func newPeer(r *run, cfg *Peer, keys int) (*peer, error) {
 	p := &peer{
 		r: r, domain: cfg.Domain, cert: cfg.Certificate, changed: make(chan struct{}, 1), slots: make(chan struct{}, maxRequests),
 		http: r.client(&cfg.Certificate),
@@ -93,7 +94,7 @@ func newPeer(r *run, cfg *Peer) (*peer, error) {
 	if p.user, err = ident.NewURI(ident.KindUser, p.domain, r.cfg.Name); err != nil {
 		return nil, err
 	}
-	if err := p.newMachines(); err != nil {
+	if err := p.newMachines(keys); err != nil {
 		return nil, err
 	}
 	d, err := mimi.NewDirectory(cfg.Base)
@@ -124,7 +125,7 @@ func newPeer(r *run, cfg *Peer) (*peer, error) {
 }
 
 // newMachines makes the machines, and the user with its device.
-func (p *peer) newMachines() (err error) {
+func (p *peer) newMachines(keys int) (err error) {
 	s := p.r.suite
 	groups := &mls.Config{Suite: s, Components: room.DefaultPoints.MLSComponents()}
 	p.follower, err = follower.New(&follower.Config{Domain: p.domain, Groups: map[suite.ID]*mls.Config{s.ID(): groups}})
@@ -160,7 +161,9 @@ func (p *peer) newMachines() (err error) {
 	for _, in := range []follower.Input{follower.AddUser{User: p.user}, follower.AddClient{Client: client}, follower.Connect{Client: client}} {
 		p.atFollower(in)
 	}
-	p.atMember(member.PublishKeyPackages{N: 5, LastResort: true})
+	if keys > 0 {
+		p.atMember(member.PublishKeyPackages{N: keys})
+	}
 	return p.broken
 }
 
@@ -472,7 +475,11 @@ func (p *peer) take(e *mimi.Endpoint, subject string, body []byte) (status, afte
 		return status, after, nil
 	case mimi.EndpointKeyMaterial:
 		m, err := mimi.ParseKeyMaterialRequest(body)
-		if err != nil || string(m.TargetUser) != subject {
+		if err == nil && !m.TargetUser.Equal(mimi.IdentifierURI(subject)) {
+			err = errors.New("targetUser is not the user in the path")
+		}
+		if err != nil {
+			p.denied = err
 			return http.StatusBadRequest, 0, nil
 		}
 		in = follower.ClaimKeyMaterial{From: p.r.cfg.Domain, Request: m}
@@ -496,6 +503,9 @@ func (p *peer) take(e *mimi.Endpoint, subject string, body []byte) (status, afte
 	}
 	response, err := p.atFollower(in)
 	if err != nil {
+		if e.Name == mimi.EndpointKeyMaterial {
+			p.denied = err
+		}
 		status = http.StatusInternalServerError
 		var refused *follower.Refusal
 		if errors.As(err, &refused) {

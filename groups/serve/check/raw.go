@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -27,7 +28,9 @@ type raw struct {
 	id    *mls.Identity
 	cfg   *mls.Config
 	group *mls.Group
-	next  int // in the peer's inbox
+	keys  []*mls.KeyPackage // of a guest
+	next  int               // in the peer's inbox
+	gone  bool              // it has left
 	*forger
 }
 
@@ -65,6 +68,43 @@ func newRaw(p *peer, where ident.URI, user string) (*raw, error) {
 	d := &raw{p: p, room: where, uri: uri, id: id, cfg: p.r.groups(), forger: &forger{Suite: p.r.suite}}
 	d.cfg.Suite = d.forger
 	return d, nil
+}
+
+// newGuest returns a client that has KeyPackages for whoever invites the peer's user.
+func newGuest(p *peer) (*raw, error) {
+	d, err := newRaw(p, ident.URI{}, p.r.cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	if d.uri, d.id, err = p.newClient(p.r.cfg.Name, "guest"); err != nil {
+		return nil, err
+	}
+	in := follower.Publish{Client: d.uri}
+	for range 3 {
+		k, err := d.cfg.NewKeyPackage(p.r.now(), d.id, mls.LeafOptions{})
+		if err != nil {
+			return nil, err
+		}
+		d.keys = append(d.keys, k)
+		in.KeyPackages = append(in.KeyPackages, k.Public)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.atFollower(follower.AddClient{Client: d.uri}); err != nil {
+		return nil, err
+	}
+	_, err = p.atFollower(in)
+	return d, err
+}
+
+// open joins by a Welcome.
+func (d *raw) open(f *mimi.FanoutMessage) error {
+	w, err := mls.OpenWelcome(d.cfg, d.p.r.now(), f.Message.Welcome, d.keys, mls.JoinOptions{RatchetTree: f.RatchetTreeOption.RatchetTree})
+	if err != nil {
+		return err
+	}
+	d.group = w.Join()
+	return nil
 }
 
 // encode writes what was read or made here.

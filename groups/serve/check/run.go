@@ -21,6 +21,8 @@ type run struct {
 	cfg   Config
 	suite suite.Suite
 	b, c  *peer // c is nil with one peer
+	added bool  // c's user was added to the room
+	guest *raw  // of b, who can be invited; nil if nobody is waited for
 	asked atomic.Bool
 
 	directory *mimi.Directory
@@ -53,22 +55,25 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("check: %w", err)
 	}
 	for i := range cfg.Peers {
-		p, err := newPeer(r, &cfg.Peers[i])
+		// The first is invited by its guest, the second is added by the first.
+		p, err := newPeer(r, &cfg.Peers[i], 5*i)
 		if err != nil {
 			return nil, err
 		}
 		defer p.close()
-		if i == 0 {
-			r.b = p
-		} else {
+		if i > 0 {
 			r.c = p
+		} else if r.b, r.guest, err = p, nil, nil; cfg.Wait > 0 {
+			if r.guest, err = newGuest(p); err != nil {
+				return nil, err
+			}
 		}
 	}
-	bounded, cancel := context.WithTimeout(ctx, cfg.Deadline)
+	bounded, cancel := context.WithTimeout(ctx, cfg.Deadline+cfg.Wait)
 	defer cancel()
 	r.stages(bounded)
 	if r.stopped == "" && bounded.Err() != nil {
-		r.stopped = fmt.Sprintf("not reached in %v", cfg.Deadline)
+		r.stopped = fmt.Sprintf("not reached in %v", cfg.Deadline+cfg.Wait)
 	}
 	if ctx.Err() != nil {
 		r.stopped = "interrupted"

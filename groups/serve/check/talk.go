@@ -13,7 +13,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
-	"github.com/mimi-lab/mimi-lab/protocols/mls/tree"
 )
 
 // watched are the checks that need somebody at another provider who watches.
@@ -68,11 +67,13 @@ func (in *inRoom) add(ctx context.Context) {
 		m, a := d.update(ctx, in.b, bad)
 		in.refusesUpdate("update.no-welcome", m, a)
 	}
+	before := in.b.counts(in.where, mimi.FanoutWelcome) // by which the checker came itself
 	if !in.accepts(ctx, "update.add", pending, update) {
 		in.skip("the second user could not be added", watched...)
 		return
 	}
-	in.welcome(ctx, update)
+	in.added = true
+	in.welcome(ctx, update, before)
 }
 
 // outsider asks for key material for a room that the asking user is no participant of.
@@ -137,8 +138,9 @@ func (in *inRoom) viaHub(ctx context.Context) (keys []message.KeyPackage) {
 	return keys
 }
 
-// welcome waits for the Welcome of an update, which is sent once more after it.
-func (in *inRoom) welcome(ctx context.Context, update *mimi.UpdateRequest) {
+// welcome waits for the Welcome of an update, which is sent once more after it. before
+// is how many came to the first peer until then.
+func (in *inRoom) welcome(ctx context.Context, update *mimi.UpdateRequest, before int) {
 	c := in.c
 	in.both = c.until(ctx, func() bool {
 		_, ok := event(c, func(e member.Joined) bool { return e.Room == in.where })
@@ -154,7 +156,7 @@ func (in *inRoom) welcome(ctx context.Context, update *mimi.UpdateRequest) {
 	in.rest(ctx)
 	times := c.counts(in.where, mimi.FanoutWelcome)
 	in.holds("update.repeated", ok && times <= 1, "%s; %d Welcomes", updateSeen(m, a), times)
-	astray := in.b.counts(in.where, mimi.FanoutWelcome)
+	astray := in.b.counts(in.where, mimi.FanoutWelcome) - before
 	in.holds("update.welcome-route", astray == 0, "%d Welcomes came to %s", astray, in.b.domain)
 	if !in.both {
 		in.skip("the second user's device is not in the room", watched...)
@@ -582,27 +584,4 @@ func (in *inRoom) commitLeave(ctx context.Context) {
 	})
 	c.mu.Unlock()
 	in.holds("notify.withheld", !leaked, "it came to %s: %t", c.domain, leaked)
-}
-
-// remove takes the second user out of the room, where it could not leave by itself.
-func (in *inRoom) remove(ctx context.Context, leaves []tree.LeafIndex) {
-	d := in.d
-	var list []message.Proposal
-	if s, err := d.state(); err == nil {
-		if _, listed := s.Find(in.c.user.String()); listed {
-			if p, err := d.participants(nil, []string{in.c.user.String()}, nil); err == nil {
-				list = append(list, p)
-			}
-		}
-	}
-	for _, l := range leaves {
-		list = append(list, mls.RemoveProposal(l))
-	}
-	p, update, err := d.commit(nil, list...)
-	if err != nil {
-		return
-	}
-	if m, a := d.update(ctx, in.b, update); m != nil && a.err == nil && m.ResponseCode == mimi.UpdateSuccess {
-		_ = d.group.Merge(&p.Staged)
-	}
 }

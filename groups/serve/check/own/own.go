@@ -67,6 +67,7 @@ type Provider struct {
 	server *http.Server
 	assets *http.Server
 	room   ident.URI
+	role   uint32 // of the checker's user there
 }
 
 // Start runs a provider until Close.
@@ -132,13 +133,14 @@ func (p *Provider) furnish(ctx context.Context) error {
 	}
 	p.room = uri(ident.KindRoom, roomName)
 	policy, _ := room.PolicyByName("administered")
+	p.role = policy.Role("group_admin")
 	checker, err := ident.NewURI(ident.KindUser, p.cfg.Checkers[0], p.cfg.Name)
 	if err != nil {
 		return err
 	}
 	return p.device.create(ctx, member.CreateRoom{
 		Room: p.room, Policy: policy.Name, Metadata: room.RoomMetaData{Name: "Clubhouse"},
-		Participants: []room.UserRolePair{{User: checker.String(), Role: policy.Role("group_admin")}},
+		Participants: []room.UserRolePair{{User: checker.String(), Role: p.role}},
 		Hub:          p.p.HubSender(), FrankingAgent: p.p.FrankingAgent(),
 	})
 }
@@ -158,6 +160,10 @@ func (p *Provider) Has(c *check.Config) error {
 	c.Domain, c.Name = p.cfg.Domain, p.cfg.Name
 	c.Query = &mimi.QueryElement{SearchType: mimi.SearchHandle, SearchValue: handle}
 	c.Asset = "https://" + p.cfg.Assets + "/asset"
+	c.Wait = 10 * time.Second
+	c.Waiting = func(u ident.URI) {
+		go p.device.step(member.AddUser{Room: p.room, User: u, Role: p.role})
+	}
 	if err != nil {
 		return fmt.Errorf("own: %w", err)
 	}
