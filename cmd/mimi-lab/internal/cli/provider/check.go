@@ -46,6 +46,7 @@ type checkOptions struct {
 	Code     string
 	Asset    string
 	Name     string
+	Wait     time.Duration
 	Remote   bool
 	Timeout  time.Duration
 	Deadline time.Duration
@@ -78,9 +79,10 @@ skips checks, which are counted, named and never passed:
   - --find finds --user by an identifier query: handle, nick, email or phone,
     as handle=im:bob@a.example.
   - --room is a room of its hub with mimi://DOMAIN/u/checker among the
-    participants, not banned and without a client, in a role that may add its
-    own clients and speak and, for all checks, add and remove participants but
-    not change roles. --code is a joining code that opens it instead.
+    participants, in a role that may add its own clients and speak and, for all
+    checks, add and remove participants but not change roles. --code is a
+    joining code that opens it instead; or, with --wait, somebody adds that user
+    to the room, or to any without --room, when the command says so.
   - --asset is the URL of an asset on one of the hosts it downloads from.
 
 It is left as it was, but for some KeyPackages that were used, two messages to
@@ -125,6 +127,7 @@ sent, want, verdict and seen.`,
 	f.StringVar(&o.Code, "code", "", "joining `code` of --room")
 	f.StringVar(&o.Asset, "asset", "", "`URL` of an asset")
 	f.StringVar(&o.Name, "name", "checker", "`name` of the checker's users")
+	f.DurationVar(&o.Wait, "wait", 0, "how long to wait until the checker's user is added to a room")
 	f.BoolVar(&o.Remote, "remote", false, "check a provider that is not on this machine, with its operator's permission")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for each answer")
 	f.DurationVar(&o.Deadline, "for", 3*time.Minute, "how long the whole may take")
@@ -166,6 +169,12 @@ func runCheck(ctx context.Context, o *checkOptions, args []string) error {
 // run checks and prints.
 func (o *checkOptions) run(ctx context.Context, cfg check.Config) error {
 	progress := o.IO.Progress("checking", o.Quiet)
+	if !o.Self {
+		cfg.Wait = o.Wait
+		cfg.Waiting = func(user ident.URI) {
+			fmt.Fprintf(o.IO.Err, "waiting %v until somebody adds %v to a room of %s\n", o.Wait, user, cfg.Domain)
+		}
+	}
 	cfg.Progress = func(_ string, done, total int) { progress.Set(float64(done), float64(total)) }
 	r, err := check.Run(ctx, cfg)
 	progress.Done()
@@ -204,6 +213,9 @@ func (o *checkOptions) config(at string) (cfg check.Config, err error) {
 	}
 	if o.Timeout <= 0 || o.Deadline <= 0 {
 		return cfg, exit.Usagef("", "--timeout and --for want more than 0")
+	}
+	if o.Wait < 0 {
+		return cfg, exit.Usagef("", "--wait %v: want 0 or more", o.Wait)
 	}
 	cfg = check.Config{
 		Domain: p.Provider(), Port: u.Port(), Hosts: o.Hosts, Name: o.Name, Code: []byte(o.Code), Asset: o.Asset, Timeout: o.Timeout, Deadline: o.Deadline,
