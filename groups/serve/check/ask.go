@@ -23,6 +23,7 @@ type answer struct {
 	header http.Header
 	body   []byte
 	err    error // why there is no answer
+	late   bool  // as it did not come in time
 }
 
 // refused reports whether the request was refused by a status code.
@@ -69,7 +70,7 @@ func (r *run) send(ctx context.Context, c *http.Client, q *request) *answer {
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return &answer{err: r.plain(ctx, err)}
+		return &answer{err: r.plain(ctx, err), late: ctx.Err() != nil}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	a := &answer{status: resp.StatusCode, header: resp.Header}

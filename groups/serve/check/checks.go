@@ -54,7 +54,7 @@ var endpointChecks = map[mimi.EndpointName][]Check{
 		{"suite", "", "a request signed by a suite that nobody has", "no KeyPackage"},
 		{"signature", "", "a wrong key_material_request_signature", "no KeyPackage"},
 		{"credential", "", "the credential of another user", "no KeyPackage"},
-		{"target", "", "a targetUser that is not the one in the path", "4xx"},
+		{"target", "", "a targetUser that is not the one in the path", "no KeyPackage"},
 		{"other-hub", "", "a room of another provider's hub", "no KeyPackage"},
 		{"unknown", "", "a user who does not exist", "userUnknown or noConsent, without clients"},
 		{"refusing", "8", "a user who has not consented", "noConsent or noConsentForThisRoom, without clients"},

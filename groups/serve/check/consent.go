@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/member"
@@ -53,11 +54,20 @@ func (r *run) checkConsent(ctx context.Context) {
 	}
 
 	unknown := r.consent(ctx, ask, entry(mimi.ConsentRequest, self, nobody))
-	r.holds("requestConsent.unknown", unknown.err == nil && (unknown.status == 404 || unknown.accepted()), "%v", unknown)
+	if unknown.status >= 500 {
+		r.warn("requestConsent.unknown", "%v, which the draft allows and says nothing", unknown)
+	} else {
+		r.holds("requestConsent.unknown", unknown.err == nil && (unknown.status == 404 || unknown.accepted()), "%v", unknown)
+	}
 	if unknown.accepted() {
 		r.consent(ctx, ask, entry(mimi.ConsentCancel, self, nobody))
 	}
-	r.refuses("requestConsent.target", r.consent(ctx, ask, entry(mimi.ConsentRequest, self, stranger)))
+	elsewhere := r.consent(ctx, ask, entry(mimi.ConsentRequest, self, stranger))
+	if elsewhere.accepted() {
+		r.warn("requestConsent.target", "%v, as to hide who exists", elsewhere)
+	} else {
+		r.refuses("requestConsent.target", elsewhere)
+	}
 	target := nobody
 	if !r.cfg.User.IsZero() {
 		target = mimi.URI(r.cfg.User)
@@ -87,10 +97,13 @@ func (r *run) checkConsent(ctx context.Context) {
 
 	// The one that counts is asked for by the device: for all rooms.
 	r.b.do(ctx, member.Consent{Operation: mimi.ConsentRequest, User: r.cfg.User})
-	got := r.b.untilIn(ctx, min(consentWait, r.cfg.Timeout), func() bool { return len(r.b.consents) > 0 })
+	r.b.untilIn(ctx, min(consentWait, r.cfg.Timeout), func() bool {
+		// A grant of what was asked for before may still come.
+		return slices.ContainsFunc(r.b.consents, func(e *mimi.ConsentEntry) bool { return e.RoomID == nil })
+	})
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
-	if !got {
+	if len(r.b.consents) == 0 {
 		r.skip("the provider sent no updateConsent to a request for its user's consent", "updateConsent.received")
 		return
 	}

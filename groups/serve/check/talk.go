@@ -442,16 +442,21 @@ func (in *inRoom) retried(came []notified) {
 // onceOnly looks whether an event was accepted in two requests.
 func (in *inRoom) onceOnly(came []notified) {
 	in.holds("notify.once", len(came) > 0, "%d requests", len(came))
-	times := make(map[string]int)
+	times, bodies := make(map[string]int), make(map[string]bool)
 	for i := range came {
 		n := &came[i]
 		if n.status != http.StatusCreated {
 			continue
 		}
+		if bodies[string(n.body)] {
+			in.warn("notify.once", "a request came again after it was accepted, byte for byte")
+			continue
+		}
+		bodies[string(n.body)] = true
 		for j := range n.list {
 			key := string(encode(&n.list[j].Message))
 			if times[key]++; times[key] == 2 {
-				in.fail("notify.once", "an event came again after it was accepted")
+				in.fail("notify.once", "an event came again, in another request")
 			}
 		}
 	}
@@ -528,7 +533,13 @@ func (in *inRoom) proposals(ctx context.Context) {
 	if err != nil {
 		in.fail("groupInfo.pending", "%v", err)
 	} else {
-		in.holds("groupInfo.pending", len(info.PendingProposals) == 1+len(more), "%d, %d wait", len(info.PendingProposals), 1+len(more))
+		found := 0
+		for _, want := range slices.Concat([]message.Message{made.Bundle.ProposalOrCommit}, more) {
+			if slices.ContainsFunc(info.PendingProposals, func(p mimi.PendingProposal) bool { return same([]message.Message{p.Proposal}, []message.Message{want}) }) {
+				found++
+			}
+		}
+		in.holds("groupInfo.pending", found == 1+len(more), "%d, with %d of the %d that wait", len(info.PendingProposals), found, 1+len(more))
 	}
 	if _, update, err := d.commit([]message.ProposalRef{}); err != nil {
 		in.skip("making the Commit: "+err.Error(), "update.cached")

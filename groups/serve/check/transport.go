@@ -86,7 +86,9 @@ func (r *run) wrongMethod(id string, a *answer) {
 func (r *run) refuses(id string, a *answer) { r.holds(id, a.refused(), "%v", a) }
 
 // cutOff is a check of a request that may also end with the connection.
-func (r *run) cutOff(id string, a *answer) { r.holds(id, a.err != nil || a.refused(), "%v", a) }
+func (r *run) cutOff(id string, a *answer) {
+	r.holds(id, a.err != nil && !a.late || a.refused(), "%v", a)
+}
 
 // query is an identifierQuery that nobody should match: it changes nothing, so that it
 // can be asked by whomever.

@@ -78,17 +78,19 @@ skips checks, which are counted, named and never passed:
   - --refusing is a user who has granted nobody that.
   - --find finds --user by an identifier query: handle, nick, email or phone,
     as handle=im:bob@a.example.
-  - --room is a room of its hub with mimi://DOMAIN/u/checker among the
-    participants, in a role that may add its own clients and speak and, for all
-    checks, add and remove participants but not change roles. --code is a
-    joining code that opens it instead; or, with --wait, somebody adds that user
-    to the room, or to any without --room, when the command says so.
+  - --room is a room of its hub in which nobody else is active, with
+    mimi://DOMAIN/u/checker among the participants, in a role that may add its
+    own clients and speak and, for all checks, add and remove participants but
+    not change roles. --code is a joining code that opens it instead; or, with
+    --wait, somebody adds that user to the room, or to any without --room, when
+    the command says so.
   - --asset is the URL of an asset on one of the hosts it downloads from.
 
-It is left as it was, but for some KeyPackages that were used, two messages to
+It is left as it was, but for some KeyPackages that were used, four messages to
 --user in a room of the checker's from which it is removed again, some messages
-in --room, an abuse report about the checker, and a proposal to remove the
-checker's client from --room, which its next Commit puts into effect.
+in --room, abuse reports about the checker, and a proposal to remove the
+checker's last client from --room, which the next Commit there puts into effect.
+The checker's user stays a participant, so that another run can join again.
 
 The verdicts are pass; warn, for what the draft only recommends or leaves open;
 fail; and skip. The exit code is 3 if a check fails, else 0.
