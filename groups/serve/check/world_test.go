@@ -136,7 +136,7 @@ func (w *world) start(change func(*serve.Config), handler func(http.Handler) htt
 
 // config is that of a check by both peers.
 func (w *world) config() check.Config {
-	cfg := check.Config{Domain: checked, Roots: w.ca.pool, Dial: w.dial, Name: "checker", Timeout: 5 * time.Second}
+	cfg := check.Config{Domain: checked, Roots: w.ca.pool, Dial: w.dial, Name: "checker", Timeout: 10 * time.Second}
 	for _, p := range peers {
 		cfg.Peers = append(cfg.Peers, check.Peer{Domain: p, Certificate: w.ca.issue(p), Listener: w.listeners[p]})
 	}
