@@ -46,7 +46,7 @@ func TestMutants(t *testing.T) {
 	}
 	reports := make([]*check.Report, len(list))
 	errs := make([]error, len(list))
-	slots := make(chan struct{}, 8) // runs at once: they mostly wait
+	slots := make(chan struct{}, 12) // runs at once: they mostly wait
 	var running sync.WaitGroup
 	for i := range list {
 		m := &list[i]
@@ -66,6 +66,7 @@ func TestMutants(t *testing.T) {
 	}
 	running.Wait()
 	found := 0
+	failed := make(map[string]bool)
 	var table strings.Builder
 	for i, m := range list {
 		if errs[i] != nil {
@@ -76,11 +77,13 @@ func TestMutants(t *testing.T) {
 		for _, c := range reports[i].Checks {
 			switch {
 			case c.Verdict != check.Fail:
+				continue
 			case by == "-" && slices.Contains(m.trips, c.ID):
 				by = c.ID
 			default:
 				also++
 			}
+			failed[c.ID] = true
 		}
 		if by != "-" {
 			found++
@@ -89,7 +92,7 @@ func TestMutants(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "%-42s %-46s %-28s %2d\n", m.name, m.rule, by, also)
 	}
-	t.Logf("%d of %d mutants found\n%-42s %-46s %-28s also\n%s", found, len(list), "fault", "rule", "found by", &table)
+	t.Logf("%d of %d mutants found, by %d of the %d checks\n%-42s %-46s %-28s also\n%s", found, len(list), len(failed), len(check.Checks()), "fault", "rule", "found by", &table)
 }
 
 // failures are the checks that failed.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
@@ -48,6 +49,12 @@ type outgoing struct {
 	status int // not 0: not sent, and answered with it
 	// answered may change what the peer said.
 	answered func(status int, h http.Header) int
+	// header and host are those of the request; anonymous sends it without a
+	// certificate, and tail is put behind its body.
+	header    http.Header
+	host      string
+	anonymous bool
+	tail      []byte
 }
 
 // faulty is a suite that does not always do what it should.
@@ -332,6 +339,77 @@ func mutants() []mutant {
 					w.Code = http.StatusConflict
 				}
 			},
+		}, {
+			name: "every update accepted", rule: "5.3 notAllowed, invalidProposal", trips: []string{
+				"update.group-info", "update.tree", "update.no-welcome", "update.forged-proposal", "update.unknown-proposal", "update.policy",
+			},
+			response: code(mimi.EndpointUpdate, func(m *mimi.UpdateRoomResponse) {
+				if m.ResponseCode != mimi.UpdateSuccess {
+					*m = mimi.UpdateRoomResponse{AcceptedTimestamp: uint64(time.Now().UnixMilli())}
+				}
+			}),
+		}, {
+			name: "every message accepted", rule: "5.4 notAllowed", trips: []string{"submitMessage.other-group", "submitMessage.stranger"},
+			response: code(mimi.EndpointSubmitMessage, func(m *mimi.SubmitMessageResponse) {
+				if m.StatusCode != mimi.SubmitAccepted {
+					*m = mimi.SubmitMessageResponse{AcceptedTimestamp: uint64(time.Now().UnixMilli())}
+				}
+			}),
+		}, {
+			name: "a frank that nobody asked for", rule: "5.4.1.2 with the frank_aad", trips: []string{"submitMessage.unfranked"},
+			response: code(mimi.EndpointSubmitMessage, func(m *mimi.SubmitMessageResponse) {
+				if m.StatusCode == mimi.SubmitAccepted && m.Frank == nil {
+					m.Frank = &mimi.Frank{FrankingSignatureCiphersuite: 1, FrankingIntegritySignature: make([]byte, 64)}
+				}
+			}),
+		}, {
+			name: "GroupInfoResponse badly signed", rule: "5.6 GroupInfoResponseTBS", trips: []string{"groupInfo.signature"},
+			suite: func(f *faulty) { f.missigns = mimi.LabelGroupInfoResponse },
+		}, {
+			name: "every query finds", rule: "5.8 notFound", trips: []string{"identifierQuery.none", "identifierQuery.empty"},
+			response: code(mimi.EndpointIdentifierQuery, func(m *mimi.IdentifierResponse) {
+				*m = mimi.IdentifierResponse{URI: []mimi.IdentifierURI{"mimi://a.example/u/bob"}}
+			}),
+		}, {
+			name: "the hub keeps key material", rule: "5.2 via the hub", trips: []string{"keyMaterial.via-hub"},
+			response: code(mimi.EndpointKeyMaterial, func(m *mimi.KeyMaterialResponse) {
+				if strings.HasPrefix(string(m.UserURI), "mimi://"+peers[1]) {
+					m.UserStatus, m.Clients = mimi.UserNoCompatibleMaterial, nil
+				}
+			}),
+		}, {
+			name: "reports of abuse refused", rule: "5.9", trips: []string{"reportAbuse.accepted"},
+			response: func(r *http.Request, _ []byte, w *httptest.ResponseRecorder) {
+				if isFor(r, mimi.EndpointReportAbuse) && w.Code == http.StatusCreated {
+					w.Code = http.StatusForbidden
+				}
+			},
+		}, {
+			name: "no groupInfo in the directory", rule: "5.1 URIs for each type of endpoint", trips: []string{"directory.endpoints"},
+			response: func(r *http.Request, _ []byte, w *httptest.ResponseRecorder) {
+				if r.URL.Path == mimi.DirectoryPath {
+					w.Body = bytes.NewBuffer(bytes.Replace(w.Body.Bytes(), []byte(`"groupInfo"`), []byte(`"group-info"`), 1))
+				}
+			},
+		}, {
+			name: "gateway keys of another type", rule: "RFC 9458, 3.2", trips: []string{"oblivious.keys"},
+			response: func(r *http.Request, _ []byte, w *httptest.ResponseRecorder) {
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "ohttp-gateway") {
+					w.Header().Set("Content-Type", "text/plain")
+				}
+			},
+		}, {
+			name: "requests without a certificate", rule: "4.1 mutually authenticated", trips: []string{"transport.calls-certificate"},
+			way: func(o *outgoing) { o.anonymous = true },
+		}, {
+			name: "requests of another form of From", rule: "4.1 addr-spec", trips: []string{"transport.calls-from"},
+			way: func(o *outgoing) { o.header.Set("From", "<"+mimi.From(checked)+">") },
+		}, {
+			name: "requests with the own Host", rule: "4.1 Host", trips: []string{"transport.calls-host"},
+			way: func(o *outgoing) { o.host = checked },
+		}, {
+			name: "padded events", rule: "5.5 concatenated FanoutMessage objects", trips: []string{"notify.body"},
+			way: func(o *outgoing) { o.tail = []byte{0} },
 		},
 	}
 }
@@ -402,13 +480,16 @@ func (m *mutant) stand(w *world) {
 	if m.way == nil {
 		return
 	}
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: w.dial, TLSClientConfig: &tls.Config{RootCAs: w.ca.pool, Certificates: []tls.Certificate{w.ca.issue(checked)}},
-	}}
+	client := func(certs ...tls.Certificate) *http.Client {
+		c := &http.Client{Transport: &http.Transport{DialContext: w.dial, TLSClientConfig: &tls.Config{RootCAs: w.ca.pool, Certificates: certs}}}
+		w.Cleanup(c.CloseIdleConnections)
+		return c
+	}
+	known, nobody := client(w.ca.issue(checked)), client()
 	at := make(map[string]net.Listener)
 	for _, peer := range peers {
 		s := &http.Server{
-			Handler:   http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { m.pass(client, peer, rw, r) }),
+			Handler:   http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { m.pass(known, nobody, peer, rw, r) }),
 			TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.ca.issue(peer)}, ClientAuth: tls.RequestClientCert},
 		}
 		l := must(net.Listen("tcp", "127.0.0.1:0"))
@@ -416,7 +497,6 @@ func (m *mutant) stand(w *world) {
 		go func() { _ = s.ServeTLS(l, "", "") }()
 		w.Cleanup(func() { _ = s.Close() })
 	}
-	w.Cleanup(client.CloseIdleConnections)
 	w.way = func(ctx context.Context, host string) (net.Conn, error) {
 		l := at[host]
 		if l == nil {
@@ -427,19 +507,23 @@ func (m *mutant) stand(w *world) {
 }
 
 // pass passes a request on.
-func (m *mutant) pass(client *http.Client, peer string, rw http.ResponseWriter, r *http.Request) {
+func (m *mutant) pass(known, nobody *http.Client, peer string, rw http.ResponseWriter, r *http.Request) {
 	body := must(io.ReadAll(r.Body))
-	o := &outgoing{to: peer}
+	o := &outgoing{to: peer, header: r.Header.Clone()}
 	if list, err := mimi.ParseFanoutMessages(body, nil); err == nil && isFor(r, mimi.EndpointNotify) {
 		o.list = list
 		if m.way(o); o.status != 0 {
 			rw.WriteHeader(o.status)
 			return
 		}
-		body = must(mimi.MarshalFanoutMessages(o.list))
+		body = append(must(mimi.MarshalFanoutMessages(o.list)), o.tail...)
 	}
 	q := must(http.NewRequest(r.Method, "https://"+o.to+r.URL.EscapedPath(), bytes.NewReader(body)))
-	q.Header = r.Header.Clone()
+	q.Header, q.Host = o.header, o.host
+	client := known
+	if o.anonymous {
+		client = nobody
+	}
 	resp, err := client.Do(q)
 	if err != nil {
 		rw.WriteHeader(http.StatusBadGateway)
