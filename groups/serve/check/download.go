@@ -32,6 +32,19 @@ func (p *peer) asked() int {
 // checkDownload is Download using a hub proxy (5.10.2).
 func (r *run) checkDownload(ctx context.Context) {
 	ask := func(u string) *answer { return r.b.ask(ctx, mimi.EndpointProxyDownload, u, nil) }
+	if r.cfg.Asset == "" {
+		r.skip("no asset was given", "proxyDownload.asset")
+	} else {
+		a := ask(r.cfg.Asset)
+		r.holds("proxyDownload.asset", a.err == nil && a.status == http.StatusOK && len(a.body) > 0, "%v, %d bytes", a, len(a.body))
+		if a.refused() {
+			r.skip("an asset is refused in any case", of("proxyDownload", "proxyDownload.method", "proxyDownload.path")...)
+			return
+		}
+		if a.accepted() {
+			r.asset = a.body
+		}
+	}
 	at, p := r.trap()
 	before := p.asked()
 	a := ask(at)
@@ -42,15 +55,6 @@ func (r *run) checkDownload(ctx context.Context) {
 	r.refuses("proxyDownload.address", ask("https://[::1]/asset"))
 	r.refuses("proxyDownload.user", ask("https://user:password@"+p.domain+"/asset"))
 	r.refuses("proxyDownload.nonsense", ask("asset"))
-	if r.cfg.Asset == "" {
-		r.skip("no asset was given", "proxyDownload.asset")
-		return
-	}
-	a = ask(r.cfg.Asset)
-	r.holds("proxyDownload.asset", a.err == nil && a.status == http.StatusOK && len(a.body) > 0, "%v, %d bytes", a, len(a.body))
-	if a.accepted() {
-		r.asset = a.body
-	}
 }
 
 // gatewayPath is where a gateway is by RFC 9540, Section 4. The draft says nothing of

@@ -64,6 +64,11 @@ func (r *run) checkIdentifierQuery(ctx context.Context) {
 		}
 	}
 	m, a := ask(nobody)
+	if a.refused() {
+		r.warn("identifierQuery.none", "%v, where the draft has the code forbidden", a)
+		r.skip("queries are refused in any case", "identifierQuery.found", "identifierQuery.all-match", "identifierQuery.empty", "identifierQuery.domain")
+		return
+	}
 	finds("identifierQuery.none", m, a)
 	m, a = ask()
 	finds("identifierQuery.empty", m, a)

@@ -63,9 +63,12 @@ func gives(m *mimi.KeyMaterialResponse) bool {
 // keeps is a check of a request that must not be given anything. That a code says so
 // means nothing if what is right is given nothing either.
 func (r *run) keeps(id string, m *mimi.KeyMaterialResponse, a *answer) {
+	found := r.verdict("keyMaterial.found")
 	switch {
-	case m != nil && a.err == nil && !gives(m) && r.verdict("keyMaterial.found") == Skip:
+	case m != nil && a.err == nil && !gives(m) && found == Skip:
 		r.skip("nothing is given in any case: "+m.UserStatus.String(), id)
+	case a.refused() && found == Fail:
+		r.skip("a request is refused in any case", id)
 	case a.refused():
 		r.pass(id, "%v", a)
 	case a.err != nil || !a.accepted():
