@@ -22,6 +22,9 @@
 // From [World.Trouble] to [World.Heal] links lose, providers and devices are cut off, and
 // nodes stop in the middle of a step and start again from their records.
 //
+// A [Trial] is a room whose users do what they like meanwhile, with the [Checks] on: what
+// devices were told is compared with an MLS group that follows what the hub has accepted.
+//
 // What it does not do: HTTP and TLS, whose place a Frame's status and a link's
 // handshake take.
 package rooms

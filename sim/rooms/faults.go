@@ -73,6 +73,20 @@ type Counts struct {
 	ResponseBytes int `json:"response_bytes"` // between providers
 }
 
+// Add adds other counts to these.
+func (c *Counts) Add(o *Counts) {
+	for _, f := range []struct{ to, from *int }{
+		{&c.Frames, &o.Frames}, {&c.Crashes, &o.Crashes}, {&c.LostSteps, &o.LostSteps}, {&c.CutSteps, &o.CutSteps},
+		{&c.LostRequests, &o.LostRequests}, {&c.LostAnswers, &o.LostAnswers}, {&c.Twice, &o.Twice}, {&c.Timeouts, &o.Timeouts},
+		{&c.Breaks, &o.Breaks}, {&c.Repeated, &o.Repeated}, {&c.LostRaces, &o.LostRaces}, {&c.Late, &o.Late},
+		{&c.Refusals, &o.Refusals}, {&c.Commits, &o.Commits}, {&c.Joins, &o.Joins}, {&c.Proposals, &o.Proposals},
+		{&c.Messages, &o.Messages}, {&c.Welcomes, &o.Welcomes}, {&c.Removals, &o.Removals}, {&c.Deliveries, &o.Deliveries},
+		{&c.RequestBytes, &o.RequestBytes}, {&c.ResponseBytes, &o.ResponseBytes},
+	} {
+		*f.to += *f.from
+	}
+}
+
 // maybeCrash has a node stop in the middle of the step that it has just put in its
 // journal.
 func (w *World) maybeCrash(n *node) {
@@ -125,10 +139,10 @@ func (w *World) crash(n *node) {
 	if left < len(leave) {
 		w.counts.CutSteps++
 	}
-	n.journal = nil
 	for _, f := range leave[:left] {
 		f()
 	}
+	n.journal = nil // with what these have begun
 	n.lives++
 	n.down = true
 	for _, machine := range []string{"hub ", "follower ", "device "} {
@@ -336,6 +350,10 @@ func (w *World) restartDevice(d *Device) error {
 }
 
 func (w *World) restartProvider(p *Provider) (err error) {
+	clear(p.calls)
+	if w.plant.restored != nil {
+		w.plant.restored(p)
+	}
 	if p.hub, err = hub.Restore(p.hubConfig, p.hubStore.records()); err != nil {
 		return err
 	}

@@ -52,8 +52,10 @@ type Frame struct {
 	// First is how long the Struct is if more follows it in the body, else 0: further
 	// KeyPackages of a Publish, the ratchet tree of a Creation.
 	First int
-	// Seq is the number of a delivery, an acknowledgement or a leave.
-	Seq uint64
+	// Seq is the number of a delivery, an acknowledgement or a leave, in the room or in
+	// the client's mailbox.
+	Seq     uint64
+	Mailbox bool
 }
 
 // Fault is what a Config.Fault does to a frame at its arrival.

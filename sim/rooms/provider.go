@@ -428,7 +428,7 @@ func (w *World) deliver(s *session, del follower.Delivery) {
 		return
 	}
 	d := s.device
-	f := Frame{From: d.provider.Domain, To: d.Name, Kind: Delivery, Subject: del.Room.String(), Struct: "FanoutMessage", Seq: del.Seq, Body: del.Body}
+	f := Frame{From: d.provider.Domain, To: d.Name, Kind: Delivery, Subject: del.Room.String(), Struct: "FanoutMessage", Seq: del.Seq, Mailbox: del.Room.IsZero(), Body: del.Body}
 	if del.Room.IsZero() {
 		f.Subject = del.About.String()
 		if del.About.IsZero() {
