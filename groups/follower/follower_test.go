@@ -172,7 +172,7 @@ func state(f *Follower) map[string]string {
 		out[lastKey] = string(number(f.last))
 	}
 	for _, r := range f.rooms {
-		out[roomKey(r.uri)] = string(number(r.last))
+		out[roomKey(r.uri)] = string(roomRecord(r))
 		for _, e := range r.log {
 			out[logKey(r.uri, e.seq)] = string(stamped(e.at, e.body))
 		}

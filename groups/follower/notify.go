@@ -28,6 +28,7 @@ type room struct {
 	log   []entry // what some client has not acknowledged, the oldest first
 	size  int     // of all in log
 	last  uint64  // the number of the last entry there was
+	since uint64  // the timestamp of the Welcome by which it came to be known here, or 0
 	seen  map[digest]bool
 	order []digest // of seen, a ring whose oldest is at turn
 	turn  int
@@ -80,7 +81,7 @@ func (f *Follower) notify(now time.Time, in Notify) error {
 		f.event(now, in.Room, &in.Messages[i], body)
 	}
 	if r := f.rooms[in.Room]; r != nil && len(r.fresh) > 0 {
-		f.put(roomKey(r.uri), number(r.last))
+		f.put(roomKey(r.uri), roomRecord(r))
 		f.saveSeen(r)
 	}
 	return nil
@@ -90,11 +91,17 @@ func (f *Follower) notify(now time.Time, in Notify) error {
 func (f *Follower) event(now time.Time, uri ident.URI, m *mimi.FanoutMessage, body []byte) {
 	sum := f.digest(body)
 	r := f.rooms[uri]
-	if r != nil && r.seen[sum] {
+	if r != nil && (r.seen[sum] || m.Timestamp < r.since) {
 		return
 	}
 	if m.Kind() == mimi.FanoutWelcome {
-		r = f.welcome(now, uri, m.Message.Welcome, body)
+		fresh := r == nil
+		if r = f.welcome(now, uri, m.Message.Welcome, body); r != nil && fresh {
+			// What it had before the last client left was forgotten with the room, and may
+			// still come again.
+			r.since = m.Timestamp
+			f.put(roomKey(uri), roomRecord(r))
+		}
 	} else if r != nil && len(r.in) > 0 {
 		f.log(now, r, body)
 	}
@@ -147,7 +154,7 @@ func (f *Follower) room(uri ident.URI) *room {
 	if r == nil {
 		r = &room{uri: uri, last: f.last, seen: map[digest]bool{}}
 		f.rooms[uri] = r
-		f.put(roomKey(uri), number(r.last))
+		f.put(roomKey(uri), roomRecord(r))
 	}
 	return r
 }

@@ -90,6 +90,31 @@ func TestSeenPages(t *testing.T) {
 	}
 }
 
+// What a follower has had is forgotten when the last client leaves a room, and a request
+// of then may come again when one is in the room anew. It is of before that.
+func TestDuplicateOfBefore(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	k := l.publish(clientB1, 2)
+	l.claim(clubhouse)
+	l.claim(clubhouse)
+	l.step(Connect{clientB1})
+	at := func(m mimi.FanoutMessage, at uint64) mimi.FanoutMessage {
+		m.Timestamp = at
+		return m
+	}
+	l.notify(at(l.welcome(&k[0]), 1))
+	old := at(l.application(1), 2)
+	wantDeliveries(t, l.notify(old), "ClientB1 clubhouse 1")
+	l.step(Leave{clientB1, clubhouse, 1})
+	wantDeliveries(t, l.notify(at(l.welcome(&k[1]), 3)), "ClientB1 box 2")
+	wantDeliveries(t, l.notify(old), "")
+	l.restart()
+	l.step(Connect{clientB1})
+	wantDeliveries(t, l.notify(old), "")
+	wantDeliveries(t, l.notify(at(l.application(2), 4)), "ClientB1 clubhouse 2")
+}
+
 // A client that was away gets what it has not acknowledged, in order, and the log
 // keeps nothing that all have.
 func TestAway(t *testing.T) {

@@ -28,7 +28,7 @@ import (
 //	given|REF                 whose it was, until when: JSON
 //	consent|REQ|TARGET|ROOM   one byte; ROOM is empty for every room
 //	last                      last number in any log that was forgotten: 8 bytes
-//	room|ROOM                 last number in its log: 8 bytes
+//	room|ROOM                 last number in its log, timestamp of the Welcome: 16 bytes
 //	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessage
 //	seen|ROOM|PAGE            SHA-256 of FanoutMessages that came, in up to 16 slots
 //	turn|ROOM                 the slot that is overwritten next: 8 bytes
@@ -74,6 +74,8 @@ func (f *Follower) saveUser(u *user) {
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func cursorRecord(at *cursor) []byte { return append(number(at.acked), number(at.welcome)...) }
+
+func roomRecord(r *room) []byte { return append(number(r.last), number(r.since)...) }
 
 // stamped is a time and what happened then.
 func stamped(at time.Time, body []byte) []byte {
@@ -263,8 +265,11 @@ func (f *Follower) readRoom(parts []string, value []byte) error {
 	}
 	r := f.room(uri)
 	f.out.Persist = f.out.Persist[:0]
-	r.last, err = readNumber(value)
-	return err
+	if len(value) != 16 {
+		return fmt.Errorf("value of %d bytes, want 16", len(value))
+	}
+	r.last, r.since = binary.BigEndian.Uint64(value), binary.BigEndian.Uint64(value[8:])
+	return nil
 }
 
 func (f *Follower) readLog(parts []string, value []byte) error {
