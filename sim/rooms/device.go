@@ -76,6 +76,9 @@ func (w *World) addDevice(domain, user, client string, keys member.PublishKeyPac
 		return nil, err
 	}
 	d.config = member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}, CommitDelay: w.cfg.CommitDelay}
+	if w.cfg.Large {
+		d.config.Groups.Shared, d.config.Groups.PastEpochs = &w.shared, 4
+	}
 	if d.member, err = member.New(d.config); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (w *World) Do(d *Device, in member.Input) (id uint64, err error) {
 		return 0, fmt.Errorf("rooms: %s: %w", d.Name, err)
 	}
 	e := entry{store: d.store, records: out.Persist}
-	if w.cfg.Forgetful {
+	if w.cfg.Large {
 		e.store = nil
 	}
 	// The application stores its events together with the records.

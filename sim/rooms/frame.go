@@ -95,7 +95,7 @@ func (w *World) send(s *session, f Frame, arrive func(f *Frame, forget bool), lo
 	if w.watch.frame != nil {
 		w.watch.frame(kept)
 	}
-	if !w.cfg.Forgetful {
+	if !w.cfg.Large {
 		w.frames = append(w.frames, kept)
 	}
 	a := l.Send(now, len(f.Body))

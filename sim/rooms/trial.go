@@ -25,11 +25,10 @@ type Trial struct {
 	Steps int
 	// Calm leaves out all faults; NoCrashes, NoCuts and NoLoss some of them.
 	Calm, NoCrashes, NoCuts, NoLoss bool
-	// Without are steps that are left out, to find those that matter.
-	Without map[int]bool
-
-	// plant plants a bug, for tests.
-	plant func(w *World)
+	// Without are the steps that are left out, to find those that matter, from 0.
+	Without []int
+	// Plant is the name of one of [Plants], or empty.
+	Plant string
 }
 
 // Defaults of a [Trial].
@@ -102,8 +101,13 @@ func (r *run) build() error {
 	if r.w, err = New(cfg); err != nil {
 		return err
 	}
-	if r.plant != nil {
-		r.plant(r.w)
+	if r.Plant != "" {
+		all := Plants()
+		i := slices.IndexFunc(all, func(p Plant) bool { return p.Name == r.Plant })
+		if i < 0 {
+			return fmt.Errorf("no bug %q to plant", r.Plant)
+		}
+		all[i].plant(r.w)
 	}
 	providers := 1 + rnd.IntN(max(r.Providers, 1))
 	devices := 2 + rnd.IntN(max(r.Members-1, 1))
@@ -229,7 +233,7 @@ func (r *run) act() error {
 		if err := r.w.Pass(wait); err != nil {
 			return err
 		}
-		if r.Without[i] {
+		if slices.Contains(r.Without, i) {
 			continue
 		}
 		for range 1 + rnd.IntN(2)*rnd.IntN(3) { // sometimes several at once

@@ -47,9 +47,11 @@ type Config struct {
 	// Fault, if it is not nil, is asked of every frame that arrives. It must not change
 	// the frame.
 	Fault func(*Frame) Fault
-	// Forgetful has the world keep no frames, which [World.Frames] then lacks, and devices
-	// no records: they cannot be restarted. It is for large rooms.
-	Forgetful bool
+	// Large is for large rooms: the world keeps no frames, which [World.Frames] then lacks;
+	// devices keep no records, so that they cannot be restarted; members keep few past
+	// epochs; and what all members of a group check alike is checked once, see
+	// [mls.Shared].
+	Large bool
 }
 
 // The links of a Config that says nothing: connections that are open, without loss.
@@ -66,6 +68,8 @@ type World struct {
 	devices   map[string]*Device
 	links     map[[2]string]*link.Link
 	frames    []*Frame
+	known     verified
+	shared    mls.Shared
 	busy      int // what is under way
 	wakes     map[string]wake
 	err       error // the first that none of the machines may have caused
@@ -148,14 +152,21 @@ func New(cfg Config) (*World, error) {
 	return &World{
 		cfg: cfg, kernel: des.New(cfg.Seed), providers: make(map[string]*Provider), devices: make(map[string]*Device),
 		links: make(map[[2]string]*link.Link), wakes: make(map[string]wake),
-		luck: des.NewStream(cfg.Seed, "faults"),
+		luck: des.NewStream(cfg.Seed, "faults"), known: make(verified),
 	}, nil
 }
 
 // suite returns a node's suite, whose randomness follows from the seed.
 func (w *World) suite(label string) (suite.Suite, error) {
 	seed := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("rooms"), w.cfg.Seed))
-	return suite.NewSeeded(w.cfg.Suite, seed, label)
+	s, err := suite.NewSeeded(w.cfg.Suite, seed, label)
+	if err != nil {
+		return nil, err
+	}
+	if w.cfg.Large {
+		return memo{s, w.known}, nil
+	}
+	return s, nil
 }
 
 // AddProvider adds a provider, which is a hub for its rooms and a follower for its
