@@ -24,12 +24,13 @@ func New(t *term.IO) *cobra.Command {
 		Short: "Simulate scenarios, and check what must always hold",
 		Long: `Simulate scenarios, and check what must always hold.
 
-A simulation runs the protocol code of gatekeepers, partners and devices by
-virtual time over simulated networks. The same scenario and seed give the same
-run.`,
+A simulation runs the protocol code of gatekeepers, partners and devices, or of
+MIMI providers and clients, by virtual time over simulated networks. The same
+scenario and seed give the same run.`,
 		Example: `  mimi-lab sim check faulty-small --seeds 2
+  mimi-lab sim rooms --seeds 2
   mimi-lab scenario list`,
-	}, newRun(t), newCheck(t), newTrace(t))
+	}, newRun(t), newCheck(t), newTrace(t), newRooms(t), newCrowd(t))
 }
 
 // source is what the commands have in common: a scenario with its overrides.
