@@ -128,6 +128,9 @@ func (w *World) Do(d *Device, in member.Input) (id uint64, err error) {
 		said.Events, said.Calls = slices.Clone(out.Events), slices.Clone(out.Calls)
 		e.told = func() {
 			for _, v := range said.Events {
+				if _, changed := v.(member.RoomChanged); changed && w.cfg.Large {
+					continue
+				}
 				d.Events = append(d.Events, Event{At: w.Now(), Frames: frames, Event: v})
 			}
 			if w.watch.device != nil {

@@ -48,8 +48,8 @@ type Config struct {
 	// the frame.
 	Fault func(*Frame) Fault
 	// Large is for large rooms: the world keeps no frames, which [World.Frames] then lacks;
-	// devices keep no records, so that they cannot be restarted; members keep few past
-	// epochs; and what all members of a group check alike is checked once, see
+	// devices keep no records, so that they cannot be restarted, and of their events not
+	// those of each Commit; members keep few past epochs; and what all members of a group check alike is checked once, see
 	// [mls.Shared].
 	Large bool
 }
