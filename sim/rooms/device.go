@@ -77,7 +77,7 @@ func (w *World) addDevice(domain, user, client string, keys member.PublishKeyPac
 	}
 	d.config = member.Config{Client: d.URI, Identity: id, Groups: &mls.Config{Suite: s}, CommitDelay: w.cfg.CommitDelay}
 	if w.cfg.Large {
-		d.config.Groups.Shared, d.config.Groups.PastEpochs = &w.shared, 4
+		d.config.Groups.Shared, d.config.Groups.PastEpochs, d.config.Users = &w.shared, 4, w.named.users
 	}
 	if d.member, err = member.New(d.config); err != nil {
 		return nil, err

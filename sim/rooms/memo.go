@@ -3,6 +3,9 @@ package rooms
 import (
 	"encoding/binary"
 
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -17,6 +20,22 @@ const maxVerified = 1 << 17
 type memo struct {
 	suite.Suite
 	known verified
+}
+
+// named is whom the credentials of a large world name.
+type named map[string][2]ident.URI
+
+// users is [mimi.Client] with a memory.
+func (n named) users(c *message.Credential) (client, user ident.URI, err error) {
+	if c.Type == message.CredentialBasic {
+		if known, ok := n[string(c.Identity)]; ok {
+			return known[0], known[1], nil
+		}
+	}
+	if client, user, err = mimi.Client(c); err == nil {
+		n[string(c.Identity)] = [2]ident.URI{client, user}
+	}
+	return client, user, err
 }
 
 // key is the hash of a signature with all that it is about.

@@ -70,6 +70,7 @@ type World struct {
 	frames    []*Frame
 	known     verified
 	shared    mls.Shared
+	named     named
 	busy      int // what is under way
 	wakes     map[string]wake
 	err       error // the first that none of the machines may have caused
@@ -152,7 +153,7 @@ func New(cfg Config) (*World, error) {
 	return &World{
 		cfg: cfg, kernel: des.New(cfg.Seed), providers: make(map[string]*Provider), devices: make(map[string]*Device),
 		links: make(map[[2]string]*link.Link), wakes: make(map[string]wake),
-		luck: des.NewStream(cfg.Seed, "faults"), known: make(verified),
+		luck: des.NewStream(cfg.Seed, "faults"), known: make(verified), named: make(named),
 	}, nil
 }
 
