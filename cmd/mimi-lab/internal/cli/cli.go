@@ -20,7 +20,9 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/conformance"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/content"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/demo"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/device"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/gatekeeper"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
@@ -108,6 +110,8 @@ func New(t *term.IO) *cobra.Command {
 		bench.New(t),
 		content.New(t),
 		demo.New(t),
+		device.New(t),
+		gatekeeper.New(t),
 		mimi.New(t),
 		mls.New(t),
 		provider.New(t),

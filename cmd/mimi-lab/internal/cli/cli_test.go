@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"publish": publish,
 			"provide": provideScript,
+			"start":   startScript,
 			"capture": capture,
 		},
 	})
@@ -192,6 +193,14 @@ func TestExamples(t *testing.T) {
 			if domains := strings.Fields(c.Annotations["providers"]); len(domains) > 0 {
 				provide(t, dir, env, domains, c.Annotations["before"])
 			}
+			if c.Annotations["gatekeeper"] != "" {
+				stop, err := start(dir, env, "gatekeeper", "serve")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(stop)
+				before(t, dir, env, c.Annotations["before"])
+			}
 			for _, line := range strings.Split(strings.ReplaceAll(c.Example, "\\\n", ""), "\n") {
 				if line = strings.TrimSpace(line); line == "" {
 					continue
@@ -212,7 +221,13 @@ func TestExamples(t *testing.T) {
 
 // serve runs a provider in a folder until stop is called, and returns when it is there.
 func serve(dir string, env []string, domain string, flags ...string) (stop func(), err error) {
-	server := exec.Command("mimi-lab", append([]string{"provider", "serve", "--dev", "mimi-dev", "--domain", domain}, flags...)...)
+	return start(dir, env, append([]string{"provider", "serve", "--dev", "mimi-dev", "--domain", domain}, flags...)...)
+}
+
+// start runs a command that serves in a folder until stop is called, and returns when it
+// has said its first line.
+func start(dir string, env []string, args ...string) (stop func(), err error) {
+	server := exec.Command("mimi-lab", args...)
 	server.Dir, server.Env = dir, env
 	out, err := server.StdoutPipe()
 	if err == nil {
@@ -227,7 +242,7 @@ func serve(dir string, env []string, domain string, flags ...string) (stop func(
 	}
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		stop()
-		return nil, fmt.Errorf("%s does not start: %w", domain, err)
+		return nil, fmt.Errorf("%q does not start: %w", args, err)
 	}
 	return stop, nil
 }
@@ -238,6 +253,16 @@ func provideScript(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: provide DOMAIN [FLAG...]")
 	}
 	stop, err := serve(ts.MkAbs("."), os.Environ(), args[0], args[1:]...)
+	ts.Check(err)
+	ts.Defer(stop)
+}
+
+// startScript runs a command that serves until the script ends: start mimi-lab ARG...
+func startScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || args[0] != "mimi-lab" {
+		ts.Fatalf("usage: start mimi-lab ARG...")
+	}
+	stop, err := start(ts.MkAbs("."), os.Environ(), args[1:]...)
 	ts.Check(err)
 	ts.Defer(stop)
 }
@@ -258,7 +283,7 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 
 // provide runs providers in a folder, and then the commands that examples want done
 // before.
-func provide(t *testing.T, dir string, env, domains []string, before string) {
+func provide(t *testing.T, dir string, env, domains []string, commands string) {
 	t.Helper()
 	for _, domain := range domains {
 		stop, err := serve(dir, env, domain)
@@ -267,7 +292,13 @@ func provide(t *testing.T, dir string, env, domains []string, before string) {
 		}
 		t.Cleanup(stop)
 	}
-	for line := range strings.Lines(before) {
+	before(t, dir, env, commands)
+}
+
+// before runs commands that examples want done before.
+func before(t *testing.T, dir string, env []string, commands string) {
+	t.Helper()
+	for line := range strings.Lines(commands) {
 		sh := exec.Command("sh", "-c", line)
 		sh.Dir, sh.Env = dir, env
 		if out, err := sh.CombinedOutput(); err != nil {

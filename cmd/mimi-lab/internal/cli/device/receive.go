@@ -1,0 +1,104 @@
+package device
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/dmadev"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+)
+
+// receiveOptions are those of the command device receive.
+type receiveOptions struct {
+	options
+	Count int
+}
+
+func newReceive(t *term.IO) *cobra.Command {
+	o := &receiveOptions{options: options{IO: t}}
+	c := &cobra.Command{
+		Use:   "receive NAME",
+		Short: "Print messages that have come for a user",
+		Long: `Connect the device of a user, print messages that have come for it, and
+acknowledge them. Each is printed once; one that was about to be printed when
+the device crashed is printed again.`,
+		Example: `  mimi-lab device receive 4915112345678
+  mimi-lab device receive 4915112345678 --json`,
+		Annotations: tried("mimi-lab device enlist bob@partner.example", "mimi-lab device enlist 4915112345678",
+			"mimi-lab device send bob@partner.example 4915112345678 one", "mimi-lab device send bob@partner.example 4915112345678 two"),
+		Args: command.Args(1, 1, "a user's name"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Name = args[0]
+			return o.receive(c.Context())
+		},
+	}
+	o.flags(c.Flags())
+	c.Flags().IntVar(&o.Count, "count", 1, "how many messages to wait for")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object for each, on a line")
+	return c
+}
+
+func (o *receiveOptions) receive(ctx context.Context) error {
+	if o.Count < 1 {
+		return exit.Usagef("", "--count %d: want 1 or more", o.Count)
+	}
+	return o.run(ctx, nil, func(ctx context.Context, _ *dmadev.Dir, d *serve.Device) error {
+		for n := range o.Count {
+			bounded, cancel := context.WithTimeout(ctx, o.Timeout)
+			m, err := d.Receive(bounded)
+			cancel()
+			if err != nil {
+				return o.late(err, fmt.Sprintf("message %d of %d", n+1, o.Count))
+			}
+			if err := o.take(ctx, d, m); err != nil {
+				return err
+			}
+		}
+		return o.settle(ctx, d) // so that senders get their receipts
+	})
+}
+
+// received is what is printed of a message with --json.
+type received struct {
+	ID   string        `json:"id"`
+	From ident.Address `json:"from"`
+	Sent time.Time     `json:"sent"`
+	Kind string        `json:"kind"`
+	Text string        `json:"text"`
+}
+
+// take prints a message and says that it was.
+func (o *options) take(ctx context.Context, d *serve.Device, m *serve.Received) error {
+	var err error
+	if o.JSON {
+		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text})
+	} else {
+		_, err = fmt.Fprintf(o.IO.Out, "%s: %s\n", m.From, shown(m.Content.Text))
+	}
+	if err != nil {
+		return exit.Failuref("", "printing: %w", err)
+	}
+	if err := d.Taken(ctx, m); err != nil {
+		return exit.Failuref("", "%w", err)
+	}
+	return nil
+}
+
+// shown is a text as a terminal may show it: control characters are somebody else's.
+func shown(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
