@@ -162,6 +162,7 @@ func (g *Gatekeeper) handshake(nc net.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := newConn(g, nc, r, channel)
+	c.static = peer.Static
 	ctx, cancel := context.WithDeadline(g.ctx, deadline)
 	defer cancel()
 	if c.account, err = g.authenticate(ctx, peer); err != nil {
@@ -246,10 +247,20 @@ func peerIP(nc net.Conn) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-// open makes c the connection of its account. The one before ends.
+// openConn makes c the connection of its account. The one before ends.
 func (g *Gatekeeper) openConn(c *conn) error {
 	g.machine.mu.Lock()
 	defer g.machine.mu.Unlock()
+	g.mu.Lock()
+	closed := g.closed
+	g.mu.Unlock()
+	if closed {
+		return ErrStopped
+	}
+	// Meanwhile the user may have enlisted another device.
+	if a, _ := g.machine.gk.Account(c.account); subtle.ConstantTimeCompare(a.AuthKey, c.static[:]) != 1 {
+		return errAuthKey
+	}
 	g.machine.last++
 	c.id = g.machine.last
 	g.machine.conns[c.id] = c

@@ -22,6 +22,7 @@ type conn struct {
 	g       *Gatekeeper
 	id      dma.ConnID
 	account ident.Address
+	static  [32]byte // the key that the client has shown
 	nc      net.Conn
 	r       *bufio.Reader
 	channel *noise.Channel

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,12 +159,7 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	out, err := g.try(in)
 	if err != nil {
 		// It may be about what another step did, which is not durable yet.
-		g.journal.Add(journal.Entry{Then: func(lost error) {
-			if lost != nil {
-				err = lost
-			}
-			then(dma.Output{}, err)
-		}})
+		g.journal.Add(journal.Entry{Then: func(lost error) { then(dma.Output{}, cmp.Or(lost, err)) }})
 		return err
 	}
 	setWake(g.machine.wake, out.WakeAt)
