@@ -76,7 +76,9 @@ type Device struct {
 
 // Received is a message for the user.
 type Received struct {
-	seq     uint64
+	// Seq is its number at this device. One that is received again, since it was not taken
+	// before a crash, has the number it had.
+	Seq     uint64
 	ID      string
 	From    ident.Address
 	Sent    time.Time // when the gatekeeper accepted it
@@ -159,7 +161,7 @@ func (d *Device) loadInbox(ctx context.Context) error {
 		if err == nil {
 			err = json.Unmarshal(r.Value, &stored)
 		}
-		m := &Received{seq: seq, ID: stored.ID, From: stored.From, Sent: stored.Sent, Inbox: stored.Inbox}
+		m := &Received{Seq: seq, ID: stored.ID, From: stored.From, Sent: stored.Sent, Inbox: stored.Inbox}
 		if err == nil {
 			m.Content, err = dma.ParseContent(stored.Content)
 		}
@@ -275,7 +277,7 @@ func (d *Device) step(in dma.Input, then func(id string, err error)) error {
 // receive makes the record of a message that waits for the user. The caller holds the lock.
 func (d *Device) receive(e dma.Event) (*Received, protocols.Record) {
 	d.nextSeq++
-	m := &Received{seq: d.nextSeq, ID: e.ID, From: e.Peer, Sent: e.Sent, Content: *e.Content, Inbox: e.Inbox}
+	m := &Received{Seq: d.nextSeq, ID: e.ID, From: e.Peer, Sent: e.Sent, Content: *e.Content, Inbox: e.Inbox}
 	b, err := json.Marshal(receivedRecord{m.ID, m.From, m.Sent, m.Content.Append(nil), m.Inbox})
 	if err != nil {
 		panic("serve: a message does not render: " + err.Error())
@@ -283,7 +285,7 @@ func (d *Device) receive(e dma.Event) (*Received, protocols.Record) {
 	return m, protocols.Record{Key: m.key(), Value: b}
 }
 
-func (m *Received) key() string { return fmt.Sprintf("%s%016x", inboxPrefix, m.seq) }
+func (m *Received) key() string { return fmt.Sprintf("%s%016x", inboxPrefix, m.Seq) }
 
 // deliver lets the user have messages that are durable.
 func (d *Device) deliver(received []*Received) {
