@@ -25,7 +25,7 @@ import (
 
 // world is a gatekeeper on the loopback interface, its partner's tokens and some devices.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	cfg    Config
 	gk     *Gatekeeper
@@ -41,7 +41,7 @@ type world struct {
 
 // issuer is who signs tokens.
 type issuer struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	signer *token.Signer
 	keys   *token.Keys
@@ -52,7 +52,7 @@ type issuer struct {
 
 const audience = "https://gatekeeper.example"
 
-func newIssuer(t *testing.T, name string) *issuer {
+func newIssuer(t testing.TB, name string) *issuer {
 	t.Helper()
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
@@ -89,9 +89,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func newWorld(t *testing.T, set func(*Config)) *world {
+func newWorld(t testing.TB, set func(*Config)) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s, err := suite.NewStd(suite.X25519AES128GCMSHA256Ed25519)
 	must(t, err)
