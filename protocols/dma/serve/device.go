@@ -186,7 +186,8 @@ func (d *Device) Waiting() (unacknowledged, undelivered int) {
 }
 
 // Settled waits until nothing waits for an acknowledgement, nor, if delivered is set, for
-// a delivery receipt.
+// a delivery receipt. That is durable when it returns, and Events has been called with
+// what came of it.
 func (d *Device) Settled(ctx context.Context, delivered bool) error {
 	for {
 		d.mu.Lock()
@@ -195,7 +196,7 @@ func (d *Device) Settled(ctx context.Context, delivered bool) error {
 		d.mu.Unlock()
 		switch {
 		case acks == 0 && (receipts == 0 || !delivered):
-			return nil
+			return d.flushed(ctx)
 		case stopped != nil:
 			return stopped
 		}
@@ -204,6 +205,18 @@ func (d *Device) Settled(ctx context.Context, delivered bool) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// flushed waits until the steps so far are durable and told.
+func (d *Device) flushed(ctx context.Context) error {
+	done := make(chan error, 1)
+	d.journal.Add(journal.Entry{Then: func(err error) { done <- err }})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
