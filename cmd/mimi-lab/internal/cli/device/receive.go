@@ -17,6 +17,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
 // receiveOptions are those of the command device receive.
@@ -76,13 +77,15 @@ type received struct {
 	Sent time.Time     `json:"sent"`
 	Kind string        `json:"kind"`
 	Text string        `json:"text"`
+	// Inbox is where a user of the gatekeeper who has chosen sees a partner's user's.
+	Inbox stanza.Inbox `json:"inbox,omitempty"`
 }
 
 // take prints a message and says that it was.
 func (o *options) take(ctx context.Context, d *serve.Device, m *serve.Received) error {
 	var err error
 	if o.JSON {
-		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text})
+		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text, m.Inbox})
 	} else {
 		_, err = fmt.Fprintf(o.IO.Out, "%s: %s\n", m.From, shown(m.Content.Text))
 	}
