@@ -71,6 +71,9 @@ type (
 		User ident.Address
 		On   bool
 	}
+	// Delete has the gatekeeper delete the account and all it keeps for it, and end the
+	// connection (Reference Offer, deletion).
+	Delete struct{}
 )
 
 func (Compose) input()    {}
@@ -80,6 +83,7 @@ func (AllowApp) input()   {}
 func (AskPing) input()    {}
 func (AnswerPing) input() {}
 func (Block) input()      {}
+func (Delete) input()     {}
 
 // Room is memory for the outputs of devices. The zero value is ready for use. It is
 // not safe for concurrent use.
@@ -197,6 +201,8 @@ func (d *Device) step(now time.Time, in Input) error {
 		d.ask(stanza.Set, &stanza.Consent{User: in.To, Given: in.Allow}, d.peer(in.To))
 	case Block:
 		d.ask(stanza.Set, &stanza.Block{Address: in.User, Unblock: !in.On}, nil)
+	case Delete:
+		d.ask(stanza.Set, stanza.Delete{}, nil)
 	default:
 		return fmt.Errorf("dma: device: input %T, want one of a device's", in)
 	}

@@ -163,12 +163,13 @@ const (
 
 // Events of a gatekeeper.
 const (
-	Routed    EventKind = 64 + iota // a message was accepted for a mailbox
-	HandedOut                       // a message was sent to its recipient
-	Settled                         // the recipient has it; it left the mailbox
-	Dropped                         // it left the mailbox undelivered: expired, consent withdrawn, revoked
-	KeysLow                         // an account runs out of one-time prekeys
-	KeysGone                        // a bundle was handed out without a one-time prekey
+	Routed     EventKind = 64 + iota // a message was accepted for a mailbox
+	HandedOut                        // a message was sent to its recipient
+	Settled                          // the recipient has it; it left the mailbox
+	Dropped                          // it left the mailbox undelivered: expired, consent withdrawn, revoked
+	KeysLow                          // an account runs out of one-time prekeys
+	KeysGone                         // a bundle was handed out without a one-time prekey
+	Unenlisted                       // an account is no more: its user wished so, or was away for too long
 )
 
 // GivenUpReason is the reason of a [Dropped] message that its recipient could not
@@ -181,7 +182,7 @@ var eventNames = map[EventKind]string{
 	Undecryptable: "undecryptable", GivenUp: "given up", TypingStarted: "typing", PingReceived: "ping",
 	ConsentGiven: "consent given", ConsentRefused: "consent refused", IdentityChanged: "identity changed",
 	AgreementRevoked: "agreement revoked", Routed: "routed", HandedOut: "handed out", Settled: "settled",
-	Dropped: "dropped", KeysLow: "keys low", KeysGone: "keys gone",
+	Dropped: "dropped", KeysLow: "keys low", KeysGone: "keys gone", Unenlisted: "un-enlisted",
 }
 
 // String returns the kind in words.

@@ -43,6 +43,10 @@ type GatekeeperConfig struct {
 	// RefillBelow is the number of one-time prekeys below which the owner is told
 	// to upload more; whatsmeow's client refills below 5.
 	RefillBelow int
+	// UnenlistAfter is after what time without a connection a partner's user has no
+	// account any more: 30 days by the Reference Offer, [DefaultUnenlistAfter]. 0 means
+	// never.
+	UnenlistAfter time.Duration
 	// Volatile leaves Output.Persist empty, for simulations in which the
 	// gatekeeper never crashes.
 	Volatile bool
@@ -89,8 +93,10 @@ type Gatekeeper struct {
 	agreements  map[uint16]bool
 	nextAccount uint64
 	nextSeq     uint64
-	expiry      queue // entries by the time they expire
-	resend      queue // entries by the time they are to be sent again
+	expiry      queue     // entries by the time they expire
+	resend      queue     // entries by the time they are to be sent again
+	now         time.Time // of the Step under way
+	sweepAt     time.Time // when accounts are looked through for those to un-enlist; zero before the first Step
 	out         Output
 	records     recorder
 }
@@ -102,6 +108,7 @@ type account struct {
 	eligible bool
 	authKey  []byte // of the device's chat channel; nil if a shell tells devices apart otherwise
 	conn     ConnID
+	lastSeen int64 // with UnenlistAfter, when it was last seen connected: Unix seconds, or 0
 	ip       netip.Addr
 
 	keys     keyStore
@@ -125,7 +132,7 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		return nil, fmt.Errorf("dma: gatekeeper config: native server %v, want user or messenger", cfg.Native)
 	case cfg.Reach > DefaultOn:
 		return nil, fmt.Errorf("dma: gatekeeper config: reach %v, want opt_in, ping_then_consent or default_on", cfg.Reach)
-	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.PerSender < 0, cfg.Retention < 0, cfg.ResendAfter < 0:
+	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.PerSender < 0, cfg.Retention < 0, cfg.ResendAfter < 0, cfg.UnenlistAfter < 0:
 		return nil, errors.New("dma: gatekeeper config: a limit is negative")
 	}
 	if cfg.Retention == 0 {
@@ -155,6 +162,7 @@ const firstAccount = 10_000_000_000_000
 func (g *Gatekeeper) Step(now time.Time, in Input) (Output, error) {
 	g.out.reset()
 	g.records.reset()
+	g.now = now
 	var err error
 	switch in := in.(type) {
 	case Frame:
@@ -178,7 +186,7 @@ func (g *Gatekeeper) Step(now time.Time, in Input) (Output, error) {
 		return Output{}, err
 	}
 	g.out.Persist = g.records.list
-	g.out.WakeAt = earliest(g.expiry.next(), g.resend.next())
+	g.out.WakeAt = earliest(earliest(g.expiry.next(), g.resend.next()), g.nextSweep(now))
 	return g.out, nil
 }
 
@@ -222,6 +230,7 @@ func (g *Gatekeeper) connect(now time.Time, in Connect) error {
 	}
 	a.conn, a.ip = in.Conn, in.IP
 	g.conns[in.Conn] = a
+	g.touch(a)
 	for _, e := range a.box {
 		e.sentAt = time.Time{}
 	}
@@ -237,6 +246,7 @@ func (g *Gatekeeper) disconnect(c ConnID) {
 	if a := g.conns[c]; a != nil {
 		a.conn = 0
 		delete(g.conns, c)
+		g.touch(a)
 	}
 }
 
@@ -320,6 +330,7 @@ func render(s stanza.Stanza) ([]byte, error) {
 }
 
 func (g *Gatekeeper) wake(now time.Time) {
+	g.sweep(now)
 	for e := g.expiry.pop(now); e != nil; e = g.expiry.pop(now) {
 		if e.live {
 			if e.kind == messageEntry {

@@ -109,6 +109,10 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 		code = g.block(a, p.Address, !p.Unblock)
 	case stanza.BlocklistQuery:
 		reply.Payload = &stanza.Blocklist{Addresses: sortedAddresses(a.blocked)}
+	case stanza.Delete:
+		g.sendTo(a, reply, true)
+		g.unenlist(a, "its user wished so")
+		return nil
 	case stanza.KeepAlive:
 	default:
 		code = stanza.FeatureNotImplemented

@@ -83,7 +83,7 @@ func forward(s stanza.Stanza) []byte {
 func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) error {
 	to := g.accounts[r.To]
 	if to == nil {
-		return fmt.Errorf("dma: receipt %s: %w: no account %v", r.ID, protocols.ErrMalformed, r.To)
+		return g.receiptToNobody(now, from, r)
 	}
 	r.From, r.To, r.Timestamp = from.addr, to.addr, now.Unix()
 	r.Participant, r.Offline = ident.Address{}, 0
@@ -112,6 +112,26 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 	}
 	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)
 	g.deliver(now, from) // the window may have opened
+	return nil
+}
+
+// receiptToNobody takes a receipt for a message whose sender has no account any more.
+func (g *Gatekeeper) receiptToNobody(now time.Time, from *account, r *stanza.Receipt) error {
+	if len(r.ID) > MaxID {
+		return fmt.Errorf("dma: receipt: %w: id of %d bytes, want 1 to %d", protocols.ErrMalformed, len(r.ID), MaxID)
+	}
+	if e := from.find(messageEntry, r.To, r.ID, ""); e != nil {
+		switch r.Type {
+		case stanza.Delivered:
+			g.event(Settled, e, string(r.Type))
+			g.remove(e)
+		case stanza.RetryAsk: // nobody can seal it anew
+			g.event(Dropped, e, GivenUpReason)
+			g.remove(e)
+		}
+	}
+	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)
+	g.deliver(now, from)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 // The records a gatekeeper keeps. Keys start with the kind:
 //
 //	agree/<integrator>       1 byte: active or not
+//	next/                    the next number of an account, if one was given that is not there any more
 //	acct/<address>           the account without keys, mailbox and IDs: JSON
 //	otk/<address>/<id>       a one-time key
 //	seen/<address>/<slot>    the key of an accepted message
@@ -45,6 +46,7 @@ type accountRecord struct {
 	Visible  string            `json:"visible"`
 	Eligible bool              `json:"eligible,omitempty"`
 	AuthKey  []byte            `json:"auth_key,omitempty"`
+	LastSeen int64             `json:"last_seen,omitempty"` // Unix seconds
 	Static   []byte            `json:"static,omitempty"`
 	Form     KeyForm           `json:"form,omitempty"`
 	Apps     map[uint16]Choice `json:"apps,omitempty"`
@@ -60,7 +62,7 @@ func (g *Gatekeeper) saveAccount(a *account) {
 	}
 	r := accountRecord{
 		Visible: a.visible, Eligible: a.eligible, Static: a.keys.static, Form: a.keys.form, Apps: a.apps, Pings: a.pings,
-		Inbox: a.inbox, AuthKey: a.authKey,
+		Inbox: a.inbox, AuthKey: a.authKey, LastSeen: a.lastSeen,
 	}
 	for addr, c := range a.contacts {
 		if r.Contacts == nil {
@@ -181,6 +183,11 @@ func (g *restorer) restore(r protocols.Record) error {
 		g.agreements[uint16(n)] = r.Value[0] == 1
 		return nil
 	}
+	if kind == "next" && rest == "" {
+		n, err := strconv.ParseUint(string(r.Value), 10, 64)
+		g.nextAccount = max(g.nextAccount, n)
+		return err
+	}
 	addr, err := ident.ParseAddress(name)
 	if err != nil {
 		return err
@@ -218,7 +225,7 @@ func (g *Gatekeeper) restoreAccount(addr ident.Address, data []byte) error {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return err
 	}
-	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, authKey: r.AuthKey, keys: keyStore{form: r.Form, static: r.Static}}
+	a := &account{addr: addr, visible: r.Visible, eligible: r.Eligible, apps: r.Apps, pings: r.Pings, inbox: r.Inbox, authKey: r.AuthKey, lastSeen: r.LastSeen, keys: keyStore{form: r.Form, static: r.Static}}
 	if r.Static != nil {
 		if _, err := signal.ParseStatic(r.Static); r.Form > OpaqueKeys || r.Form == SignalKeys && err != nil {
 			return fmt.Errorf("key material of form %d: %v", r.Form, err)
