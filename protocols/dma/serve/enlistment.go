@@ -71,7 +71,8 @@ func loadAccount(ctx context.Context, s store.Store) (*account, error) {
 
 // Enlist makes a device of an empty store: it makes its keys, sends the form, and keeps
 // what is needed to connect. A store with an account has the user enlisted anew, with the
-// keys there are. A gatekeeper's refusal is an enlist.Reason.
+// keys there are, or with others if the gatekeeper does not know the account any more. A
+// gatekeeper's refusal is an enlist.Reason.
 func Enlist(ctx context.Context, cfg EnlistConfig) (ident.Address, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(cfg.Timeout, 30*time.Second))
 	defer cancel()
@@ -91,11 +92,11 @@ func Enlist(ctx context.Context, cfg EnlistConfig) (ident.Address, error) {
 		return ident.Address{}, fmt.Errorf("serve: enlist: %w", err)
 	}
 	addr, err := post(ctx, &cfg, a, km.Static)
-	if err == nil && addr != a.Address {
-		err = fmt.Errorf("serve: enlist: account %v, and the store is of %v; take an empty one", addr, a.Address)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return ident.Address{}, err
+	case addr != a.Address:
+		return enlistNew(ctx, &cfg) // the account before was deleted, and its sessions are of no use
 	}
 	return addr, keep(ctx, &cfg, a, client)
 }
@@ -148,13 +149,23 @@ func fromSeed(cfg *EnlistConfig, seed [32]byte, address protocols.Address, now t
 	return client, km.Static, nil
 }
 
-// keep makes an account durable.
+// keep makes an account durable, in place of what the store has of another.
 func keep(ctx context.Context, cfg *EnlistConfig, a *account, client protocols.Client) error {
 	own, err := a.record()
 	if err != nil {
 		return fmt.Errorf("serve: enlist: %w", err)
 	}
+	before, err := load(ctx, cfg.Store, machinePrefix)
+	if err != nil {
+		return err
+	}
+	if old, err := loadAccount(ctx, cfg.Store); err != nil || old != nil && old.Address == a.Address {
+		before = nil
+	}
 	records := []protocols.Record{own}
+	for _, r := range before {
+		records = append(records, protocols.Record{Key: machinePrefix + r.Key})
+	}
 	for _, r := range client.State() {
 		records = append(records, protocols.Record{Key: machinePrefix + dma.ClientPrefix + r.Key, Value: r.Value})
 	}

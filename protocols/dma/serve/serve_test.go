@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
@@ -176,6 +177,34 @@ func TestEnlistAgain(t *testing.T) {
 	bob.connect()
 	bob.send(alice, "still me")
 	alice.want(bob, "still me")
+}
+
+// TestDelete: a user who deletes the account is out, and can enlist again.
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	alice, bob := w.enlist(number, w.own).connect(), w.enlist("bob@partner.example", w.partner).connect()
+	bob.send(alice, "one")
+	must(t, bob.Settled(w.ctx, true))
+	if _, err := bob.Do(w.ctx, dma.Delete{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bob.gone(); !errors.Is(err, stanza.NotEnlisted) {
+		t.Errorf("got %v, want %v", err, stanza.NotEnlisted)
+	}
+	before := bob.Account()
+	must(t, bob.Close())
+	addr, err := Enlist(w.ctx, w.enlistConfig(bob.store, "bob@partner.example", w.partner))
+	if err != nil || addr == before {
+		t.Fatalf("again: got %v, %v, want another account than %v", addr, err, before)
+	}
+	bob.open()
+	bob.connect()
+	bob.send(alice, "two")
+	m, err := alice.Receive(w.ctx)
+	must(t, err)
+	must(t, alice.Taken(w.ctx, m))
+	alice.want(bob, "two")
 }
 
 func TestConnectRefused(t *testing.T) {
