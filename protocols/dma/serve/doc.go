@@ -18,7 +18,7 @@
 // [Gatekeeper.ServeChat]. A device starts with [Enlist] once, then [NewDevice],
 // [Device.Run] and [Device.Do].
 //
-// The gatekeeper does not send pushes, hosts no media, and un-enlists nobody yet.
+// The gatekeeper does not send pushes and hosts no media yet.
 package serve
 
 import "errors"

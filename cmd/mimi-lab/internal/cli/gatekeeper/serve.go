@@ -138,7 +138,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	cfg := serve.Config{
 		// Below 5 prekeys a device refills, as whatsmeow does; the limit of pings is assumed.
-		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: reach, RefillBelow: 5, PingLimit: 5},
+		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: reach, RefillBelow: 5, PingLimit: 5, UnenlistAfter: dma.DefaultUnenlistAfter},
 		Store:   dir.Store(), Certificate: dir.TLS, Logger: log, Own: own, OwnIssuer: dmadev.Gatekeeper,
 		Noise: noise.ServerConfig{Config: noise.Config{Dialect: dialect, Suite: s, Static: dir.Noise}},
 	}
