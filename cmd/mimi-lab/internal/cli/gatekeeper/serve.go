@@ -38,6 +38,7 @@ type serveOptions struct {
 	Dev      string
 	Listen   string
 	Chat     string
+	Admin    string
 	Reach    string
 	Dialect  string
 	Partners []string
@@ -74,8 +75,9 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` with all that a gatekeeper on this machine needs")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the enlistment server")
 	f.StringVar(&o.Chat, "chat", "127.0.0.1:0", "`address` of the chat channel")
-	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach: `opt_in`, ping_then_consent or default_on")
-	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "the chat channel's Noise: `lab` by the specification, whatsapp as read in clients")
+	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: none)")
+	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach by `default`: opt_in, ping_then_consent or default_on")
+	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
 	f.StringArrayVar(&o.Partners, "partner", nil, "`NUMBER=URL` of another partner; may be repeated")
 	f.StringVar(&o.Roots, "roots", "", "`file` with who signs the certificates of --partner (default: the system's)")
 	f.DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
@@ -90,6 +92,7 @@ type running struct {
 	https   net.Listener
 	chat    net.Listener
 	keys    net.Listener // where the stand-in partner publishes its keys
+	admin   net.Listener // nil without --admin
 	dialect noise.Dialect
 }
 
@@ -118,6 +121,12 @@ func runServe(ctx context.Context, o *serveOptions) error {
 			return exit.Failuref(strings.TrimSpace(l.flag+" names another address."), "listening: %w", err)
 		}
 		defer func() { _ = (*l.to).Close() }()
+	}
+	if o.Admin != "" {
+		if r.admin, err = net.Listen("tcp", o.Admin); err != nil {
+			return exit.Failuref("--admin names another address.", "listening: %w", err)
+		}
+		defer func() { _ = r.admin.Close() }()
 	}
 	level := slog.LevelInfo
 	if o.Verbose {
@@ -167,7 +176,12 @@ func (r *running) serve(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	defer func() { _ = standIn.Close() }()
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
+	if r.admin != nil {
+		admin := &http.Server{Handler: r.gk.Admin(), ReadHeaderTimeout: 10 * time.Second}
+		defer func() { _ = admin.Close() }()
+		go func() { ended <- admin.Serve(r.admin) }()
+	}
 	go func() { ended <- standIn.ServeTLS(r.keys, "", "") }()
 	go func() { ended <- r.gk.ServeHTTPS(r.https) }()
 	go func() { ended <- r.gk.ServeChat(r.chat) }()
@@ -196,6 +210,9 @@ func (r *running) serve(ctx context.Context, o *serveOptions) error {
 func (r *running) announce(w io.Writer) {
 	fmt.Fprintf(w, "enlistment at https://%s%s\n", r.https.Addr(), enlist.Path)
 	fmt.Fprintf(w, "chat channel at %s, %s, prologue %q, static key %x\n", r.chat.Addr(), r.dialect.Form, r.dialect.Prologue, r.dir.Noise.Public)
+	if r.admin != nil {
+		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", r.admin.Addr())
+	}
 	fmt.Fprintf(w, "partner %d is %s; a stand-in publishes its keys:\n  curl --cacert %s https://%s%s\n",
 		dmadev.Integrator, dmadev.Partner, r.dir.RootsFile(), r.keys.Addr(), token.WellKnown)
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
