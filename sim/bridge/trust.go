@@ -47,7 +47,7 @@ func (s *Story) parties() (list []*party) {
 			}
 			node, p.name = ProxyNode, OperatorDomain+", proxy"
 		case ledger.Follower:
-			node, p.name, p.kept = OperatorDomain, OperatorDomain+", MIMI provider", w.providers[OperatorDomain].store.ever
+			node, p.name, p.kept = OperatorDomain, OperatorDomain+", follower", w.providers[OperatorDomain].store.ever
 		case ledger.Hub:
 			node, p.name, p.kept = HubDomain, HubDomain+", hub", w.providers[HubDomain].store.ever
 		}

@@ -15,6 +15,7 @@ func New(t *term.IO) *cobra.Command {
 		Short: "Show a protocol at work",
 		Long: `Play a conversation between several parties in one process, with real
 cryptography under virtual time, and print who says what to whom.`,
-		Example: `  mimi-lab demo rooms`,
-	}, newRooms(t))
+		Example: `  mimi-lab demo rooms
+  mimi-lab demo gateway`,
+	}, newRooms(t), newGateway(t))
 }
