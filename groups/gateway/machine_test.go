@@ -521,3 +521,60 @@ func TestStateErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestAccountAskedAgain: an account that was asked for is asked for again after a restart,
+// with KeyPackages that the machine has the keys of.
+func TestAccountAskedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	r.say(0, bob, "/agree bob")
+	r.g = must(Restore(r.cfg, r.records()))
+	out := r.step(Resume{})
+	if len(out.Accounts) != 1 || len(out.Accounts[0].KeyPackages) != keyPackages+1 {
+		t.Fatalf("accounts %v", out.Accounts)
+	}
+	if out := r.step(AccountDone{Client: out.Accounts[0].Client}); len(find[Agreed](out)) != 1 {
+		t.Error("not agreed")
+	}
+	if out := r.step(AccountDone{Client: out.Accounts[0].Client}); len(out.Events) > 0 {
+		t.Error("agreed twice")
+	}
+}
+
+// TestNoContent: what is no MIMI content is counted, and told unless it is a status
+// report, of which the terms tell.
+func TestNoContent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	th := r.open(u, 1)
+	report := must(content.StatusReport{{MessageID: mid(1), Status: content.StatusRead}}.Marshal())
+	for _, tt := range []struct {
+		data []byte
+		want Loss
+		told int
+	}{{report, LossReceipt, 0}, {[]byte("?"), LossUnreadable, 1}} {
+		before := len(th.Queue)
+		out := r.event(func() {
+			r.g.fromMember(u, member.Message{Room: th.Room, Sender: alice, Data: tt.data, Why: errors.New("another media type")})
+		})
+		if l := find[Lost](out); len(l) != 1 || l[0].Loss != tt.want || len(th.Queue)-before != tt.told {
+			t.Errorf("%q: lost %v, %d told", tt.data, l, len(th.Queue)-before)
+		}
+		if h := find[Held](out); len(h) != 1 || h[0].Size != len(tt.data) {
+			t.Errorf("%q: held %v", tt.data, h)
+		}
+	}
+}
+
+// TestIdentityChanged: a Signal user whose keys changed is told, and so is the room, for
+// which nothing but the gateway stands for who it is.
+func TestIdentityChanged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	out := r.event(func() { r.g.fromSignal(r.g.lines[0], dma.Event{Kind: dma.IdentityChanged, Peer: bob}) })
+	if len(u.threads[0].Queue) != 1 || len(find[Trouble](out)) != 1 {
+		t.Errorf("queue %v, events %v", u.threads[0].Queue, out.Events)
+	}
+}

@@ -33,6 +33,7 @@ type Phone struct {
 	Events []ChatEvent
 
 	device *dma.Device
+	client protocols.Client // the device's
 	conn   dma.ConnID
 }
 
@@ -68,7 +69,7 @@ func (w *World) addKeeper() error {
 	if err != nil {
 		return err
 	}
-	w.phone = &Phone{Addr: addr}
+	w.phone = &Phone{Addr: addr, client: client}
 	w.phone.device, err = dma.NewDevice(dma.DeviceConfig{Address: addr, Client: client, Keys: w.keyForm(), Rand: s.Rand(), Batch: 20})
 	if err != nil {
 		return err

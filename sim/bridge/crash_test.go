@@ -34,16 +34,6 @@ func (d *Device) texts() (list []string) {
 	return list
 }
 
-// passed is shown without what the gateway says itself, as texts.
-func (w *World) passed(line int) (list []string) {
-	for _, c := range w.shown(line) {
-		if !strings.HasPrefix(c.Text, "[gateway]") {
-			list = append(list, c.Text)
-		}
-	}
-	return list
-}
-
 // of returns the texts of one sender, which their beginning tells.
 func of(list []string, who string) (own []string) {
 	for _, s := range list {
