@@ -24,6 +24,7 @@ type Gateway struct {
 	strangers map[ident.Address]int64 // when each was told the terms, in ms since 1970
 	jobs      map[uint64]*job
 	nextJob   uint64
+	behind    map[*user]bool // of whom deliveries were left to come again
 
 	now  time.Time // of the Step
 	out  Output
@@ -50,7 +51,7 @@ func newGateway(cfg Config) (*Gateway, error) {
 	}
 	return &Gateway{
 		cfg: cfg, limits: cfg.Limits.orDefault(), users: make(map[ident.Address]*user), byClient: make(map[ident.URI]*user),
-		names: make(map[string]*user), strangers: make(map[ident.Address]int64), jobs: make(map[uint64]*job),
+		names: make(map[string]*user), strangers: make(map[ident.Address]int64), jobs: make(map[uint64]*job), behind: make(map[*user]bool),
 	}, nil
 }
 
@@ -229,8 +230,8 @@ func (g *Gateway) provider(in Provider) error {
 // come again as well, in the room's order.
 func (g *Gateway) skip(u *user, d member.Delivered) bool {
 	first, skipped := u.skipped[d.Room]
-	if u.behind || g.full(u) {
-		u.behind = true
+	if g.behind[u] || g.full(u) {
+		g.behind[u] = true
 		if !skipped || d.Seq < first {
 			u.skipped[d.Room] = d.Seq
 		}
@@ -254,11 +255,14 @@ func (g *Gateway) full(u *user) bool {
 
 // catchUp asks again for what was left to come again, once there is room for it.
 func (g *Gateway) catchUp() {
+	if len(g.behind) == 0 {
+		return
+	}
 	for _, u := range g.sortedUsers() {
-		if !u.behind || g.full(u) {
+		if !g.behind[u] || g.full(u) {
 			continue
 		}
-		u.behind = false
+		delete(g.behind, u)
 		if u.member != nil {
 			g.out.Provider = append(g.out.Provider, follower.Connect{Client: u.client})
 		}

@@ -39,7 +39,8 @@ type Frame struct {
 
 // Account is a user and a client at the MIMI provider: to be made, with its first
 // KeyPackages, and to be connected; or the client to be removed. Asked for again after a
-// restart until an [AccountDone] answers it.
+// restart until an [AccountDone] answers it. A shell answers with an error if the user
+// exists and was not made for this client: the name is somebody else's.
 type Account struct {
 	User        ident.URI
 	Client      ident.URI
@@ -49,7 +50,8 @@ type Account struct {
 
 // Transfer asks to carry a medium over: to fetch its ciphertext, open it, seal it in
 // the other side's way and host it there. It is asked for again after a restart until a
-// [Transferred] answers it. Either MIMI or Ref is set.
+// [Transferred] answers it, which a shell does within a time of its own, with an error if
+// need be. Either MIMI or Ref is set.
 type Transfer struct {
 	ID   uint64
 	Kind dma.ContentKind
@@ -79,7 +81,8 @@ type Event interface{ event() }
 
 type (
 	// Held: the gateway held the plaintext of a message, or had the medium of one
-	// opened. This is the ledger's line.
+	// opened. This is the ledger's line. What is said to the gateway itself, at the desk
+	// or as a command, is no message of a room and has none, but for the text of an /edit.
 	Held struct {
 		Place     Place
 		User      ident.URI

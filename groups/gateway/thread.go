@@ -183,6 +183,10 @@ func (g *Gateway) taken(u *user, no int, id string) {
 // fromSignal takes what a line's device tells.
 func (g *Gateway) fromSignal(l *line, e dma.Event) {
 	u := g.users[e.Peer]
+	if slices.Contains(g.cfg.Lines, e.Peer) { // nobody but a gatekeeper that lies has them talk to each other
+		g.trouble(nil, ident.URI{}, fmt.Sprintf("line %d", l.no), "heard of another line")
+		return
+	}
 	switch e.Kind {
 	case dma.MessageDelivered:
 		if l.no == 0 || u == nil || u.State == off {

@@ -35,9 +35,8 @@ type user struct {
 	records map[string]bool // the keys of the member's records
 	wakeAt  time.Time
 	threads map[int]*thread // by line
-	// behind says that deliveries were left to come again; skipped is the first of each
-	// room that did not yet.
-	behind  bool
+	// skipped is the first delivery of each room that was left to come again and did not
+	// yet.
 	skipped map[ident.URI]uint64
 }
 
@@ -285,5 +284,6 @@ func (g *Gateway) dropMember(u *user) {
 	}
 	clear(u.records)
 	clear(u.skipped)
-	u.member, u.Private, u.Public, u.behind = nil, nil, nil, false
+	u.member, u.Private, u.Public = nil, nil, nil
+	delete(g.behind, u)
 }

@@ -120,7 +120,7 @@ func (s *scene) raw(line int, plaintext []byte) {
 // reactions, edits and the end of it as well come across once.
 func TestStoryWithCrashes(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(40)
+	seeds := uint64(20)
 	if testing.Short() {
 		seeds = 5
 	}
