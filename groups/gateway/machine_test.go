@@ -578,3 +578,84 @@ func TestIdentityChanged(t *testing.T) {
 		t.Errorf("queue %v, events %v", u.threads[0].Queue, out.Events)
 	}
 }
+
+// TestUnsent: what did not get to the room is told to the user as an answer to it, and the
+// room's name of it is forgotten.
+func TestUnsent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	th := r.open(u, 1)
+	r.event(func() {
+		for id, s := range map[uint64]sending{7: {Signal: "B7"}, 8: {Signal: "B8", On: "S1"}, 9: {Signal: "B9", On: "B7", Edit: true}} {
+			th.sending[id] = s
+			r.g.saveSending(th, id)
+		}
+		r.g.saveRef(th, th.refs.add(ref{Signal: "S1", MIMI: mid(1), Last: mid(1), Reaction: mid(8)}))
+		r.g.saveRef(th, th.refs.add(ref{Signal: "B7", MIMI: mid(7), Last: mid(9), Own: true}))
+	})
+	fail := func(id uint64, why error, unknown bool) {
+		t.Helper()
+		before := len(th.Queue)
+		out := r.event(func() {
+			r.g.fromMember(u, member.Failed{ID: id, Room: th.Room, What: "send", Why: why, Unknown: unknown})
+		})
+		if l := find[Lost](out); len(l) != 1 || l[0].Loss != LossRefused || l[0].ID != fmt.Sprint("B", id) || len(th.Queue) != before+1 {
+			t.Errorf("%d: lost %v, %d more told", id, l, len(th.Queue)-before)
+		}
+	}
+	fail(9, member.ErrRetries, false)
+	if x := th.refs.signal("B7"); x.Last != mid(7) || th.refs.mimi(mid(9)) != nil {
+		t.Errorf("the edit that failed stays: %+v", x)
+	}
+	fail(8, &member.Error{Code: mimi.SubmitNotAllowed}, false)
+	if x := th.refs.signal("S1"); !x.Reaction.IsZero() {
+		t.Error("the reaction that failed stays")
+	}
+	fail(7, errors.New("why ever"), false)
+	if th.refs.signal("B7") != nil {
+		t.Error("the message that failed stays")
+	}
+	if len(th.sending) != 0 {
+		t.Errorf("%d messages are on their way", len(th.sending))
+	}
+	for k := range r.store {
+		if strings.Contains(k, "|send|") {
+			t.Errorf("record %s is left", k)
+		}
+	}
+	// Of a message of which nobody knows, the name stays: the room may have it.
+	r.taken(bob)
+	r.event(func() {
+		th.sending[10] = sending{Signal: "B10"}
+		r.g.saveRef(th, th.refs.add(ref{Signal: "B10", MIMI: mid(10), Last: mid(10), Own: true}))
+	})
+	fail(10, errors.New("no answer"), true)
+	if th.refs.signal("B10") == nil {
+		t.Error("the message that the room may have is forgotten")
+	}
+}
+
+// TestLeaveFails: who could not leave is still in, unless the user ends it all: then the
+// account goes, whatever the room thinks.
+func TestLeaveFails(t *testing.T) {
+	t.Parallel()
+	for _, all := range []bool{false, true} {
+		r := newRig(t, testConfig())
+		u := r.agree(bob, "bob")
+		th := r.open(u, 1)
+		r.event(func() { th.State, th.Leave = goes, 5 })
+		if all {
+			u.State = leaving
+		}
+		out := r.event(func() {
+			r.g.fromMember(u, member.Failed{ID: 5, Room: th.Room, What: "leave", Why: errors.New("the last administrator")})
+		})
+		switch {
+		case all && (th.State != ended || u.State != closing || len(out.Accounts) != 1):
+			t.Errorf("the chat is %v, the user %v", th.State, u.State)
+		case !all && th.State != open:
+			t.Errorf("the chat is %v", th.State)
+		}
+	}
+}

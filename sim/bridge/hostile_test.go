@@ -349,3 +349,52 @@ func TestBlocked(t *testing.T) {
 		t.Errorf("%d refusals, and the chat says %q", s.lost(gateway.LossRefused), s.chat(1))
 	}
 }
+
+// TestLostRoom: a gateway whose provider leaves a Commit out tells Bob that something is
+// missing and enters the room anew, in which he goes on.
+func TestLostRoom(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, Config{Seed: 1}, "administered", 2)
+	left := 1
+	s.forget = func(what string) bool { left--; return left >= 0 && what == "event" }
+	carol, err := s.AddDevice("carol", "C1")
+	s.ok(0, err)
+	s.ok(s.Do(s.alice, member.AddUser{Room: Clubhouse, User: carol.User, Role: 2}))
+	s.forget = nil
+	s.send(content.Message{Body: content.Text("in between")})
+	s.send(content.Message{Body: content.Text("afterwards")})
+	if chat := s.chat(1); !strings.Contains(chat, "Messages of this room are missing") || !strings.Contains(chat, "afterwards") {
+		t.Errorf("the chat says %q", chat)
+	}
+	s.ok(s.Say(1, "here again"))
+	if got := s.alice.texts(); !slices.Contains(got, "here again") {
+		t.Errorf("Alice has read %q", got)
+	}
+}
+
+// TestWarnings: a room is warned whenever somebody joins, at once or, if it was just
+// warned, a little later and once for all who joined meanwhile.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, Config{Seed: 1}, "administered", 2)
+	var came []*Device
+	for _, name := range []string{"carol", "dave", "erin"} {
+		d, err := s.AddDevice(name, "X1")
+		s.ok(0, err)
+		came = append(came, d)
+	}
+	for _, d := range came {
+		if _, err := s.Do(s.alice, member.AddUser{Room: Clubhouse, User: d.User, Role: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.ok(0, nil)
+	if n := len(notices(s.alice)); n != 3 {
+		t.Errorf("Alice was warned %d times, want when Bob came, when Carol came, and after the others", n)
+	}
+	for _, d := range came {
+		if len(notices(d)) == 0 {
+			t.Errorf("%s was not warned", d.Name)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func (w *World) toClient(p *provider, client ident.URI, what string, body []byte
 	f.To = g.node
 	session := g.session
 	w.send(f, func([]byte) {
-		if g.session == session {
+		if g.session == session && (w.forget == nil || !w.forget(what)) {
 			w.stepGateway(forClient(client, in))
 		}
 	})

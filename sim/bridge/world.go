@@ -96,8 +96,11 @@ type World struct {
 	proxy     *dma.Proxy
 	phone     *Phone
 	gateway   *bridge
-	// uploads is what media hosts have, by URL or reference.
+	// uploads counts what media hosts have.
 	uploads int
+	// forget, if it is not nil, has the gateway not get what its provider sends: a fault of
+	// that provider.
+	forget func(what string) bool
 }
 
 type wake struct {
