@@ -27,17 +27,18 @@ type leg struct {
 	take func(body []byte, end bool)
 }
 
-// Phone is Bob's Signal app.
+// Phone is a Signal app: Bob's, but for tests.
 type Phone struct {
 	Addr   ident.Address
 	Events []ChatEvent
 
+	node   string
 	device *dma.Device
 	client protocols.Client // the device's
 	conn   dma.ConnID
 }
 
-// ChatEvent is what Bob's app shows him.
+// ChatEvent is what an app shows its user.
 type ChatEvent struct {
 	At     des.Time
 	Frames int // sent by then
@@ -57,34 +58,39 @@ func (w *World) addKeeper() error {
 	if _, err := w.stepKeeper(dma.Agree{Integrator: integrator, Active: true}); err != nil {
 		return err
 	}
-	addr, err := w.account("4915112345678", !w.cfg.Native)
+	w.phone, err = w.addPhone(PhoneNode, "4915112345678")
+	return err
+}
+
+// addPhone adds a Signal app of somebody at the gatekeeper, or at a partner.
+func (w *World) addPhone(node, number string) (*Phone, error) {
+	addr, err := w.account(number, !w.cfg.Native)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err := w.suite("phone")
+	s, err := w.suite(node)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := w.adapter.New(protocols.Config{Address: protocols.Address(addr.String()), Suite: s})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.phone = &Phone{Addr: addr, client: client}
-	w.phone.device, err = dma.NewDevice(dma.DeviceConfig{Address: addr, Client: client, Keys: w.keyForm(), Rand: s.Rand(), Batch: 20})
+	p := &Phone{Addr: addr, node: node, client: client}
+	p.device, err = dma.NewDevice(dma.DeviceConfig{Address: addr, Client: client, Keys: w.keyForm(), Rand: s.Rand(), Batch: 20})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := w.connect(PhoneNode, func(body []byte, end bool) {
+	p.conn = w.connect(node, func(body []byte, end bool) {
 		if !end {
-			w.stepPhone(dma.Frame{Conn: w.phone.conn, Data: body})
+			w.stepPhone(p, dma.Frame{Conn: p.conn, Data: body})
 		}
 	})
-	w.phone.conn = c
-	if _, err := w.stepKeeper(dma.Connect{Conn: c, Account: addr}); err != nil {
-		return err
+	if _, err := w.stepKeeper(dma.Connect{Conn: p.conn, Account: addr}); err != nil {
+		return nil, err
 	}
-	w.stepPhone(dma.Connect{Conn: c})
-	return w.err
+	w.stepPhone(p, dma.Connect{Conn: p.conn})
+	return p, w.err
 }
 
 // account makes an account at the gatekeeper, of its own user or of a partner's.
@@ -155,26 +161,28 @@ func (w *World) toKeeper(from string, s dma.Send) {
 	})
 }
 
-// stepPhone steps Bob's phone as its shell does.
-func (w *World) stepPhone(in dma.Input) string {
-	out, err := w.phone.device.Step(w.Time(), in)
+// stepPhone steps a phone as its shell does.
+func (w *World) stepPhone(p *Phone, in dma.Input) string {
+	out, err := p.device.Step(w.Time(), in)
 	if err != nil {
-		w.fail(fmt.Errorf("%s: %T: %w", PhoneNode, in, err))
+		w.fail(fmt.Errorf("%s: %T: %w", p.node, in, err))
 		return ""
 	}
 	for _, e := range out.Events {
-		w.phone.Events = append(w.phone.Events, ChatEvent{w.Now(), len(w.frames), e})
+		p.Events = append(p.Events, ChatEvent{w.Now(), len(w.frames), e})
 	}
 	for _, s := range out.Sends {
-		w.toKeeper(PhoneNode, s)
+		w.toKeeper(p.node, s)
 	}
-	w.wakeAt(PhoneNode, out.WakeAt, func() { w.stepPhone(dma.Wake{}) })
+	w.wakeAt(p.node, out.WakeAt, func() { w.stepPhone(p, dma.Wake{}) })
 	return out.ID
 }
 
 // Write has Bob write in the chat with a line. It returns the message's ID.
-func (w *World) Write(line int, c dma.Content) (string, error) {
-	id := w.stepPhone(dma.Compose{To: w.gateway.config.Lines[line], Content: c})
+func (w *World) Write(line int, c dma.Content) (string, error) { return w.write(w.phone, line, c) }
+
+func (w *World) write(p *Phone, line int, c dma.Content) (string, error) {
+	id := w.stepPhone(p, dma.Compose{To: w.gateway.config.Lines[line], Content: c})
 	return id, w.err
 }
 

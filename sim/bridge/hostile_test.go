@@ -214,9 +214,8 @@ func TestHostileUser(t *testing.T) {
 	huge := dma.Content{Kind: dma.Text, Text: strings.Repeat("/", dma.MaxText)}
 	s.ok(s.Write(1, huge))
 	s.ok(s.Write(1, dma.Content{Kind: dma.Text, Text: "[gateway] all is well", ReplyTo: "nothing"}))
-	s.phone.device.Step(s.Time(), dma.Typing{})
-	s.stepPhone(dma.Typing{To: s.gateway.config.Lines[1]})
-	s.stepPhone(dma.MarkRead{Peer: s.gateway.config.Lines[1], IDs: []string{"x"}})
+	s.stepPhone(s.phone, dma.Typing{To: s.gateway.config.Lines[1]})
+	s.stepPhone(s.phone, dma.MarkRead{Peer: s.gateway.config.Lines[1], IDs: []string{"x"}})
 	s.ok(0, nil)
 	for _, l := range []gateway.Loss{gateway.LossReply, gateway.LossTyping, gateway.LossReceipt} {
 		if s.lost(l) != 1 {
@@ -342,7 +341,7 @@ func TestMoreRooms(t *testing.T) {
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, Config{Seed: 1}, "administered", 2)
-	s.stepPhone(dma.Block{User: s.gateway.config.Lines[1], On: true})
+	s.stepPhone(s.phone, dma.Block{User: s.gateway.config.Lines[1], On: true})
 	s.ok(0, nil)
 	s.send(content.Message{Body: content.Text("to nobody")})
 	if strings.Contains(s.chat(1), "to nobody") || s.lost(gateway.LossRefused) != 1 {
@@ -396,5 +395,54 @@ func TestWarnings(t *testing.T) {
 		if len(notices(d)) == 0 {
 			t.Errorf("%s was not warned", d.Name)
 		}
+	}
+}
+
+// TestTwoUsers: two Signal users have the same line for different rooms, and nothing of
+// one's room goes to the other.
+func TestTwoUsers(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, Config{Seed: 1}, "administered", 2)
+	dora, err := s.addPhone("dora/phone", "4916098765432")
+	s.ok(0, err)
+	say := func(line int, text string) {
+		t.Helper()
+		s.ok(s.write(dora, line, dma.Content{Kind: dma.Text, Text: text}))
+	}
+	say(0, "/agree dora")
+	second := uri(ident.KindRoom, HubDomain, "second")
+	s.room(second, "administered")
+	user := uri(ident.KindUser, OperatorDomain, "dora-via-signal")
+	s.ok(s.Do(s.alice, member.Consent{Operation: mimi.ConsentRequest, User: user, Room: second}))
+	say(0, "/accept 1")
+	s.ok(s.Do(s.alice, member.AddUser{Room: second, User: user, Role: 2}))
+	s.ok(s.Do(s.alice, member.Send{Room: second, Message: &content.Message{Body: content.Text("for Dora")}}))
+	s.send(content.Message{Body: content.Text("for Bob")})
+	say(1, "by Dora")
+	s.ok(s.Say(1, "by Bob"))
+	s.Crash()
+	say(1, "by Dora again")
+	if bob := s.chat(1); !strings.Contains(bob, "for Bob") || strings.Contains(bob, "Dora") {
+		t.Errorf("Bob's chat has %q", bob)
+	}
+	var chat strings.Builder
+	for _, e := range dora.Events {
+		if e.Event.Kind == dma.MessageDelivered && s.Line(e.Event.Peer) == 1 {
+			chat.WriteString(e.Event.Content.Text + "\n")
+		}
+	}
+	if got := chat.String(); !strings.Contains(got, "for Dora") || !strings.Contains(got, "is the room second") || strings.Contains(got, "Bob") {
+		t.Errorf("Dora's chat has %q", got)
+	}
+	for _, e := range s.alice.Events {
+		if m, ok := e.Event.(member.Message); ok {
+			text := reads(m)
+			if strings.Contains(text, "by Dora") && m.Room != second || strings.Contains(text, "by Bob") && m.Room != Clubhouse {
+				t.Errorf("%q came in %v", text, m.Room)
+			}
+		}
+	}
+	if got := s.alice.texts(); !slices.Equal(got, []string{"by Dora", "by Bob", "by Dora again"}) {
+		t.Errorf("Alice has read %q", got)
 	}
 }

@@ -32,8 +32,10 @@ type Story struct {
 	said         []*saying
 	acts         []act
 	secrets      [][]byte
-	left         des.Time // when Bob asked to leave
-	cached       []*party // once it is over
+	left         des.Time          // when Bob asked to leave
+	hello        content.MessageID // Alice's first message
+	tea          string            // Bob's first one, in his app
+	cached       []*party          // once it is over
 }
 
 // Section is a part of the story.
@@ -198,11 +200,22 @@ func (w *World) lastShown() (id string) {
 
 func text(s string) content.Message { return content.Message{Body: content.Text(s)} }
 
+// play acts the story out, until something goes wrong.
 func (s *Story) play() error {
-	w := s.World
-	var err error
+	for _, part := range []func() error{s.agree, s.invite, s.bothWays, s.inWords, s.newcomer, s.end} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ordinary is the role of who may send in a room, by its policy.
+const ordinary = 2
+
+func (s *Story) agree() (err error) {
 	s.begin("Bob agrees", "what he writes first is answered with the terms")
-	if s.alice, err = w.AddDevice("alice", "ClientA1"); err != nil {
+	if s.alice, err = s.World.AddDevice("alice", "ClientA1"); err != nil {
 		return err
 	}
 	if err := s.rest(); err != nil {
@@ -211,12 +224,12 @@ func (s *Story) play() error {
 	if err := s.desk("hello?"); err != nil {
 		return err
 	}
-	if err := s.desk("/agree bob"); err != nil {
-		return err
-	}
+	return s.desk("/agree bob")
+}
 
+func (s *Story) invite() error {
 	s.begin("Alice invites Bob", "who consents; then the room is a chat of its own, and is warned")
-	p := w.providers[HubDomain]
+	p := s.World.providers[HubDomain]
 	s.tell("alice makes the room %v", Clubhouse)
 	if err := s.do(s.alice, member.CreateRoom{
 		Room: Clubhouse, Policy: "administered", Metadata: room.RoomMetaData{Name: "Clubhouse"},
@@ -232,17 +245,17 @@ func (s *Story) play() error {
 		return err
 	}
 	s.tell("alice adds %v", BobInRooms)
-	const ordinary = 2
-	if err := s.do(s.alice, member.AddUser{Room: Clubhouse, User: BobInRooms, Role: ordinary}); err != nil {
-		return err
-	}
+	return s.do(s.alice, member.AddUser{Room: Clubhouse, User: BobInRooms, Role: ordinary})
+}
 
+func (s *Story) bothWays() (err error) {
 	s.begin("A message each way", "and what both sides have: an answer, reactions, a picture")
 	if err := s.say(s.alice, text("Hello Bob, tea at four?"), "Hello Bob, tea at four?", "writes: Hello Bob, tea at four?"); err != nil {
 		return err
 	}
-	hello, helloShown := sent(s.alice), w.lastShown()
-	tea, err := s.write(dma.Content{Kind: dma.Text, Text: "Gladly, with scones.", ReplyTo: helloShown}, "Gladly, with scones.", "answers: Gladly, with scones.")
+	s.hello = sent(s.alice)
+	shown := s.World.lastShown()
+	s.tea, err = s.write(dma.Content{Kind: dma.Text, Text: "Gladly, with scones.", ReplyTo: shown}, "Gladly, with scones.", "answers: Gladly, with scones.")
 	if err != nil {
 		return err
 	}
@@ -250,26 +263,30 @@ func (s *Story) play() error {
 	if err := s.say(s.alice, content.Message{InReplyTo: scones, Body: content.React("🎉")}, "🎉", "reacts to that with 🎉"); err != nil {
 		return err
 	}
-	if _, err := s.write(dma.Content{Kind: dma.Reaction, Target: helloShown, Text: "❤️"}, "❤️", "reacts to Alice's with ❤️"); err != nil {
+	if _, err := s.write(dma.Content{Kind: dma.Reaction, Target: shown, Text: "❤️"}, "❤️", "reacts to Alice's with ❤️"); err != nil {
 		return err
 	}
-	if _, err := s.write(dma.Content{Kind: dma.Image, Text: "the kettle", Media: dma.MediaRef{Ref: "/interop/download/9/", Size: 48_016}}, "the kettle", "sends a picture: the kettle"); err != nil {
-		return err
-	}
+	picture := dma.Content{Kind: dma.Image, Text: "the kettle", Media: dma.MediaRef{Ref: "/interop/download/9/", Size: 48_016}}
+	_, err = s.write(picture, "the kettle", "sends a picture: the kettle")
+	return err
+}
 
+func (s *Story) inWords() error {
 	s.begin("What Signal cannot say", "edits and deletions go as words to Bob, and as commands from him")
-	if err := s.say(s.alice, content.Message{Replaces: hello, Body: content.Text("Hello Bob, tea at five?")}, "tea at five?", "changes her message: Hello Bob, tea at five?"); err != nil {
+	change := content.Message{Replaces: s.hello, Body: content.Text("Hello Bob, tea at five?")}
+	if err := s.say(s.alice, change, "tea at five?", "changes her message: Hello Bob, tea at five?"); err != nil {
 		return err
 	}
-	if _, err := s.write(dma.Content{Kind: dma.Text, Text: "/edit Gladly, with shortbread.", ReplyTo: tea}, "Gladly, with shortbread.", "answers his own message: /edit Gladly, with shortbread."); err != nil {
+	if _, err := s.write(dma.Content{Kind: dma.Text, Text: "/edit Gladly, with shortbread.", ReplyTo: s.tea}, "Gladly, with shortbread.", "answers his own message: /edit Gladly, with shortbread."); err != nil {
 		return err
 	}
-	if err := s.say(s.alice, content.Message{Body: content.NestedPart{Part: content.SinglePart{ContentType: "text/calendar", Content: []byte("BEGIN:VEVENT tea")}}}, "BEGIN:VEVENT tea", "sends a date as text/calendar"); err != nil {
-		return err
-	}
+	date := content.Message{Body: content.NestedPart{Part: content.SinglePart{ContentType: unshown, Content: []byte(unshownText)}}}
+	return s.say(s.alice, date, unshownText, "sends a date as "+unshown)
+}
 
+func (s *Story) newcomer() (err error) {
 	s.begin("Carol comes", "and is warned as well; of two others Bob's chat cannot show whose reaction it is")
-	if s.carol, err = w.AddDevice("carol", "ClientC1"); err != nil {
+	if s.carol, err = s.World.AddDevice("carol", "ClientC1"); err != nil {
 		return err
 	}
 	if err := s.rest(); err != nil {
@@ -285,14 +302,14 @@ func (s *Story) play() error {
 	if _, err := s.write(dma.Content{Kind: dma.Text, Text: "My gateway, as it said."}, "My gateway, as it said.", "writes: My gateway, as it said."); err != nil {
 		return err
 	}
-	if err := s.say(s.carol, content.Message{InReplyTo: got(s.carol, BobInRooms), Body: content.React("🤔")}, "🤔", "reacts to that with 🤔"); err != nil {
-		return err
-	}
+	return s.say(s.carol, content.Message{InReplyTo: got(s.carol, BobInRooms), Body: content.React("🤔")}, "🤔", "reacts to that with 🤔")
+}
 
+func (s *Story) end() error {
 	s.begin("Bob leaves", "and then ends it: his account goes, and the keys with it")
 	s.tell("bob writes in the room's chat: /leave")
-	s.left = w.Now()
-	if _, err := w.Say(roomLine, "/leave"); err != nil {
+	s.left = s.World.Now()
+	if _, err := s.World.Say(roomLine, "/leave"); err != nil {
 		return err
 	}
 	if err := s.rest(); err != nil {

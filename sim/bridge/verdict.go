@@ -108,14 +108,17 @@ func (s *Story) missed() (list []string) {
 	return list
 }
 
-// unshown is what of the story Bob's app cannot show: he is told of it.
-const unshown = "text/calendar"
+// unshown is what of the story Bob's app cannot show, by its type: he is told of it.
+const (
+	unshown     = "text/calendar"
+	unshownText = "BEGIN:VEVENT tea"
+)
 
 // read counts how often somebody got a message.
 func (s *Story) read(who string, x *saying) (n int) {
 	if who == "bob" {
 		for _, c := range s.World.shown(roomLine) {
-			if strings.Contains(c.Text, x.text) || x.text == "BEGIN:VEVENT tea" && strings.Contains(c.Text, unshown) {
+			if strings.Contains(c.Text, x.text) || x.text == unshownText && strings.Contains(c.Text, unshown) {
 				n++
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
@@ -280,7 +281,7 @@ func (w *World) send(f Frame, arrive func(body []byte)) {
 	w.frames = append(w.frames, kept)
 	delay := backbone
 	for _, n := range []string{f.From, f.To} {
-		if n == PhoneNode || n == BridgeNode || w.devices[n] != nil {
+		if strings.HasSuffix(n, "/phone") || n == BridgeNode || w.devices[n] != nil {
 			delay = access
 		}
 	}
