@@ -1,14 +1,20 @@
 package gateway
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
+	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
 // FuzzToSignal: whatever a member sends becomes few messages that a chat can carry.
@@ -118,4 +124,86 @@ func FuzzRestore(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// FuzzStep: whatever the two sides say, in any order, the machine refuses it or goes on;
+// it keeps no more than its limits, and what it stored makes it again.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte("\x00/agree bob\n\x01\n\x03\n\x02hello\n\x04x\n"))
+	f.Add([]byte("\x00/stop\n\x01\n\x05\n\x06\n\x00/agree bob\n"))
+	f.Add([]byte("\x03\n\x03\n\x00/accept 1\n\x02/who\n\x02/leave\n\x07\n"))
+	f.Fuzz(func(t *testing.T, script []byte) { randomSteps(t, script) })
+}
+
+// TestRandomSteps is FuzzStep over scripts that make more sense.
+func TestRandomSteps(t *testing.T) {
+	t.Parallel()
+	words := []string{"", "x", "/help", "/agree bob", "/stop", "/accept 1", "/accept 2", "/decline 1", "/leave", "/who", "/edit y", "/delete", "/rooms", "//x"}
+	rapid.Check(t, func(rt *rapid.T) {
+		var script []byte
+		for range rapid.IntRange(0, 50).Draw(rt, "steps") {
+			script = append(script, byte(rapid.IntRange(0, 8).Draw(rt, "op")))
+			script = append(append(script, rapid.SampledFrom(words).Draw(rt, "text")...), '\n')
+		}
+		randomSteps(t, script)
+	})
+}
+
+// randomSteps plays a script: of each line, the first byte says what is done.
+func randomSteps(t *testing.T, script []byte) {
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	th := r.open(u, 1)
+	steps := 0
+	for line := range strings.Lines(string(script)) {
+		if steps++; steps > 50 {
+			break
+		}
+		op, text := line[0], strings.ToValidUTF8(line[1:], "?")
+		r.now = r.now.Add(time.Duration(len(text)) * time.Second)
+		switch op % 9 {
+		case 0:
+			r.say(0, bob, text)
+		case 1:
+			for _, a := range r.last.Accounts {
+				r.step(AccountDone{Client: a.Client})
+			}
+		case 2:
+			r.write(1, bob, dma.Content{Kind: dma.Text, Text: text, ReplyTo: "B1"})
+		case 3:
+			r.invite(u, mimi.ConsentOperation(len(text)%4), roomURI(len(text)))
+		case 4: // a delivery that no provider makes
+			if out, err := r.g.Step(r.now, Provider{Client: u.client, In: member.Delivered{Room: th.Room, Seq: uint64(len(text)), Body: []byte(text)}}); err == nil {
+				r.done(out)
+			}
+		case 5:
+			if u.State == on {
+				r.event(func() {
+					r.g.fromMember(u, member.Message{Room: th.Room, Sender: alice, ID: mid(byte(len(text))), Content: &content.Message{Body: content.Markdown(text)}})
+				})
+			}
+		case 6:
+			r.write(1, bob, dma.Content{Kind: dma.Reaction, Target: "B1", Text: text[:min(len(text), 8)]})
+		case 7:
+			r.write(1, bob, dma.Content{Kind: dma.File, Text: text, Media: dma.MediaRef{Ref: "x", Size: uint64(len(text))}})
+		case 8:
+			r.taken(bob)
+		}
+	}
+	if len(r.g.jobs) > 2 || len(u.Invites) > 2 || len(r.g.users) > 1 || len(th.refs.bySignal) > 8 {
+		t.Fatalf("%d jobs, %d invitations, %d users, %d references", len(r.g.jobs), len(u.Invites), len(r.g.users), len(th.refs.bySignal))
+	}
+	g, err := Restore(r.cfg, r.records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := string(mustJSON(g.users[bob].userRecord)), string(mustJSON(u.userRecord)); a != b {
+		t.Fatalf("restored as %s, want %s", a, b)
+	}
+	for no, x := range u.threads {
+		y := g.users[bob].threads[no]
+		if y == nil || string(mustJSON(x.threadRecord)) != string(mustJSON(y.threadRecord)) || !maps.EqualFunc(x.refs.bySignal, y.refs.bySignal, func(a, b *ref) bool { return *a == *b }) {
+			t.Fatalf("chat %d is not restored as it was", no)
+		}
+	}
 }
