@@ -659,3 +659,38 @@ func TestLeaveFails(t *testing.T) {
 		}
 	}
 }
+
+// TestPing: a line that is a gatekeeper's own account lets a partner's user write to it
+// who asks; one on a device its owner alone. Lines do not listen to each other.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	eve := address("1-99@interop")
+	for _, tt := range []struct {
+		place Place
+		from  ident.Address
+		want  int
+	}{{AtServer, eve, 1}, {OnDevice, bob, 1}, {OnDevice, eve, 0}, {AtServer, address("1-2@interop"), 0}} {
+		cfg := testConfig()
+		if cfg.Place = tt.place; tt.place == OnDevice {
+			cfg.Owner = bob
+		}
+		r := newRig(t, cfg)
+		r.event(func() { r.g.fromSignal(r.g.lines[0], dma.Event{Kind: dma.PingReceived, Peer: tt.from}) })
+		if n := r.waiting(0); n != tt.want {
+			t.Errorf("%v, from %v: %d answers, want %d", tt.place, tt.from, n, tt.want)
+		}
+	}
+}
+
+// TestAddedWhileLeaving: who is added again before the room knows of its leaving is in.
+func TestAddedWhileLeaving(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	th := r.open(u, 1)
+	r.event(func() { th.State, th.Leave, th.Warned = goes, 5, r.now.UnixMilli() }) // so that the warning comes later
+	out := r.event(func() { r.g.fromMember(u, member.Joined{Room: th.Room, Epoch: 9, By: alice}) })
+	if th.State != open || len(find[RoomOpened](out)) != 0 {
+		t.Errorf("the chat is %v, events %v", th.State, out.Events)
+	}
+}

@@ -23,7 +23,7 @@ func (g *Gateway) send(t *thread, m *content.Message, s sending) (content.Messag
 		c.Salt = salt
 		c.Extensions = c.Extensions.With(content.KeySenderURI, content.TextValue(u.uri.String())).
 			With(content.KeyRoomURI, content.TextValue(t.Room.String())).
-			With(keyGateway, content.TextValue(g.cfg.Place.String()))
+			With(KeyGateway, content.TextValue(g.cfg.Place.String()))
 	}
 	var mid content.MessageID
 	var id uint64
@@ -155,7 +155,13 @@ func (g *Gateway) joined(u *user, e member.Joined) {
 		g.trouble(u, e.Room, "KeyPackage", err)
 	}
 	g.dropInvites(u, e.Room)
-	if u.threadOf(e.Room) != nil { // lost and entered anew
+	if t := u.threadOf(e.Room); t != nil { // lost and entered anew, or added again while leaving
+		if t.State == goes {
+			t.State, t.Leave = open, 0
+			g.saveThread(t)
+			g.tell(t, "", "You were added to this room again.")
+			g.warn(t)
+		}
 		return
 	}
 	t := g.openThread(u, e.Room)

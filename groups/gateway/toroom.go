@@ -9,10 +9,10 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 )
 
-// keyGateway is the extension that every message has which a gateway sends, so that a
-// client can show that it came through one: a text, the place. It is private to this
-// house.
-var keyGateway = content.Key{Text: "mimi-lab/gateway"}
+// KeyGateway is the extension that every message has which a gateway sends, so that a
+// client can show that it came through one: a text, the Place in words. It is private to
+// this house.
+var KeyGateway = content.Key{Text: "mimi-lab/gateway"}
 
 // utterance is what a message of the chat becomes in the room.
 type utterance struct {

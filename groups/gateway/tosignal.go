@@ -91,7 +91,7 @@ func (v *view) toSignal(id content.MessageID, m *content.Message) rendering {
 // side does not know.
 func hasDetail(m *content.Message) bool {
 	for _, e := range m.Extensions {
-		if e.Key != content.KeySenderURI && e.Key != content.KeyRoomURI && e.Key != keyGateway {
+		if e.Key != content.KeySenderURI && e.Key != content.KeyRoomURI && e.Key != KeyGateway {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mimi-lab/mimi-lab/groups/gateway"
 	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
@@ -89,6 +90,9 @@ func TestRoomOfBob(t *testing.T) {
 		}
 		if err := line.Add(s.Time(), content.Received{ID: m.ID, Sender: m.Sender.String(), Accepted: m.Accepted, Message: m.Content}); err != nil {
 			t.Errorf("%q: %v", reads(m), err)
+		}
+		if v, ok := m.Content.Extensions.Find(gateway.KeyGateway); !ok || v.String() != `"at a server"` {
+			t.Errorf("%q does not say that it came through a gateway: %v", reads(m), v)
 		}
 	}
 	var list []string
