@@ -14,6 +14,8 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/room"
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 // The records that are kept. They hold keys, and the plaintext of what is in an outbox.
@@ -23,6 +25,7 @@ import (
 //	stranger|ADDRESS          when somebody was told the terms: JSON
 //	job|N                     a medium that is being carried over: JSON
 //	user|ADDRESS|self         a user: JSON
+//	user|ADDRESS|keys         KeyPackages of an account that is being made: JSON
 //	user|ADDRESS|member|KEY   the records of its member (groups/member)
 //	user|ADDRESS|thread|N     a chat: JSON
 //	user|ADDRESS|ref|N|SLOT   a message that both sides have: JSON
@@ -38,6 +41,7 @@ func lineKey(no int, k string) string     { return "line|" + strconv.Itoa(no) + 
 func strangerKey(a ident.Address) string  { return "stranger|" + a.String() }
 func jobKey(id uint64) string             { return "job|" + strconv.FormatUint(id, 10) }
 func userKey(u *user) string              { return "user|" + u.key + "|self" }
+func keysKey(u *user) string              { return "user|" + u.key + "|keys" }
 func memberKey(u *user, k string) string  { return "user|" + u.key + "|member|" + k }
 func threadKey(t *thread) string          { return "user|" + t.user.key + "|thread|" + strconv.Itoa(t.line) }
 func refKey(t *thread, slot int) string   { return t.part("ref", uint64(slot)) }
@@ -63,6 +67,19 @@ func mustJSON(v any) []byte {
 func (g *Gateway) saveHead()            { g.put("head", mustJSON(g.nextJob)) }
 func (g *Gateway) saveUser(u *user)     { g.put(userKey(u), mustJSON(u.userRecord)) }
 func (g *Gateway) saveThread(t *thread) { g.put(threadKey(t), mustJSON(t.threadRecord)) }
+
+// saveKeys notes the KeyPackages of an account that is being made.
+func (g *Gateway) saveKeys(u *user) {
+	list := make([][]byte, len(u.keys))
+	for i := range u.keys {
+		b, err := wire.Marshal(&u.keys[i])
+		if err != nil {
+			panic("gateway: invariant broken, a KeyPackage of ours can be written: " + err.Error())
+		}
+		list[i] = b
+	}
+	g.put(keysKey(u), mustJSON(list))
+}
 
 func (g *Gateway) saveRef(t *thread, x *ref) { g.put(refKey(t, t.refs.slot(x.N)), mustJSON(x)) }
 
@@ -148,6 +165,7 @@ type parts struct {
 
 type userParts struct {
 	self    []byte
+	keys    []byte
 	member  []protocols.Record
 	threads map[int][]byte
 	refs    map[int][][]byte
@@ -205,6 +223,9 @@ func (p *parts) user(rest string, value []byte) error {
 	switch kind {
 	case "self":
 		u.self = value
+		return nil
+	case "keys":
+		u.keys = value
 		return nil
 	case "member":
 		u.member = append(u.member, protocols.Record{Key: rest, Value: value})
@@ -267,6 +288,9 @@ func (g *Gateway) restoreUser(key string, p *userParts) error {
 	for _, r := range p.member {
 		u.records[r.Key] = true
 	}
+	if err := u.restoreKeys(p.keys); err != nil {
+		return err
+	}
 	for _, no := range sortedKeys(p.threads) {
 		if err := g.restoreThread(u, no, p.threads[no]); err != nil {
 			return err
@@ -292,6 +316,26 @@ func (g *Gateway) restoreUser(key string, p *userParts) error {
 				return err
 			}
 			t.sending[id] = s
+		}
+	}
+	return nil
+}
+
+func (u *user) restoreKeys(value []byte) error {
+	if (value != nil) != (u.State == opening) {
+		return fmt.Errorf("KeyPackages for an account in state %s", u.State)
+	}
+	if value == nil {
+		return nil
+	}
+	var list [][]byte
+	if err := json.Unmarshal(value, &list); err != nil {
+		return err
+	}
+	u.keys = make([]message.KeyPackage, len(list))
+	for i, b := range list {
+		if err := wire.Unmarshal(b, &u.keys[i]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
@@ -33,6 +34,9 @@ type user struct {
 	client  ident.URI
 	member  *member.Member  // nil when closing or off
 	records map[string]bool // the keys of the member's records
+	// keys are the first KeyPackages of a client while its account is being made. They
+	// stay the same however often that is asked for.
+	keys    []message.KeyPackage
 	wakeAt  time.Time
 	threads map[int]*thread // by line
 	// skipped is the first delivery of each room that was left to come again and did not
@@ -187,10 +191,17 @@ func (g *Gateway) agree(l *line, u *user, peer ident.Address, name string) {
 		refuse("That did not work. Try again later.")
 		return
 	}
+	if u.keys, err = g.makeKeys(u); err != nil {
+		g.trouble(u, ident.URI{}, "KeyPackages", err)
+		g.dropMember(u)
+		refuse("That did not work. Try again later.")
+		return
+	}
 	u.State = opening
 	delete(g.strangers, peer)
 	g.put(strangerKey(peer), nil)
 	g.saveUser(u)
+	g.saveKeys(u)
 	g.saveThread(u.threads[0])
 	g.openAccount(u)
 }
@@ -198,21 +209,22 @@ func (g *Gateway) agree(l *line, u *user, peer ident.Address, name string) {
 // How many KeyPackages a new client has for others to claim.
 const keyPackages = 8
 
-// openAccount asks for the account of a user.
-func (g *Gateway) openAccount(u *user) {
+// makeKeys makes the first KeyPackages of a client.
+func (g *Gateway) makeKeys(u *user) (list []message.KeyPackage, err error) {
 	before := len(g.out.Provider)
-	if _, err := g.stepMember(u, member.PublishKeyPackages{N: keyPackages, LastResort: true}); err != nil {
-		g.trouble(u, ident.URI{}, "KeyPackages", err)
-		return
-	}
-	a := Account{User: u.uri, Client: u.client}
+	_, err = g.stepMember(u, member.PublishKeyPackages{N: keyPackages, LastResort: true})
 	for _, in := range g.out.Provider[before:] {
 		if p, ok := in.(follower.Publish); ok {
-			a.KeyPackages = append(a.KeyPackages, p.KeyPackages...)
+			list = append(list, p.KeyPackages...)
 		}
 	}
 	g.out.Provider = g.out.Provider[:before]
-	g.out.Accounts = append(g.out.Accounts, a)
+	return list, err
+}
+
+// openAccount asks for the account of a user.
+func (g *Gateway) openAccount(u *user) {
+	g.out.Accounts = append(g.out.Accounts, Account{User: u.uri, Client: u.client, KeyPackages: slices.Clone(u.keys)})
 }
 
 // accountDone takes the answer to an Account.
@@ -220,6 +232,10 @@ func (g *Gateway) accountDone(in AccountDone) error {
 	u := g.byClient[in.Client]
 	if u == nil {
 		return fmt.Errorf("gateway: account of %v, which is no client of a user", in.Client)
+	}
+	if u.State == opening {
+		u.keys = nil
+		g.put(keysKey(u), nil)
 	}
 	switch {
 	case u.State == opening && in.Err == nil:

@@ -264,6 +264,7 @@ func (w *World) makeAccount(p *provider, a gateway.Account) {
 		f.Body = append(f.Body, marshal(w, &a.KeyPackages[i])...)
 	}
 	w.send(f, func([]byte) {
+		w.stepFollower(p, follower.RemoveClient{Client: a.Client}) // what an earlier asking left, if any
 		var err error
 		for _, in := range list {
 			if err == nil {

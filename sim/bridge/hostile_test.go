@@ -127,10 +127,11 @@ func TestStoryWithCrashes(t *testing.T) {
 	stops := 0
 	for seed := range seeds {
 		rnd := rand.New(rand.NewPCG(seed, 3))
+		rate := 4 + rnd.IntN(20) // steps from stop to stop
 		s := play(t, Config{
 			Seed: seed, Place: gateway.Place(seed % 2), Native: seed%3 == 0, Adapter: sized.Adapter{},
 			Crash: func(int) Crash {
-				if rnd.IntN(12) > 0 {
+				if rnd.IntN(rate) > 0 {
 					return NoCrash
 				}
 				stops++
