@@ -39,10 +39,10 @@ type Frame struct {
 
 // Account is a user and a client at the MIMI provider: to be made, with its first
 // KeyPackages, and to be connected; or the client to be removed. Asked for again after a
-// restart until an [AccountDone] answers it, so that it may have been made already: a
-// shell makes it anew, which is RemoveClient, AddUser, AddClient, Connect and Publish, and
-// answers with an error if the user exists and was not made for this client: the name is
-// somebody else's.
+// restart until an [AccountDone] answers it, so that it may have been made already: then
+// the follower takes AddUser, AddClient and Connect again, and refuses the KeyPackages as
+// published before, which is as well. A shell answers with an error if the user exists and
+// was not made for this client: the name is somebody else's.
 type Account struct {
 	User        ident.URI
 	Client      ident.URI

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -264,11 +265,15 @@ func (w *World) makeAccount(p *provider, a gateway.Account) {
 		f.Body = append(f.Body, marshal(w, &a.KeyPackages[i])...)
 	}
 	w.send(f, func([]byte) {
-		w.stepFollower(p, follower.RemoveClient{Client: a.Client}) // what an earlier asking left, if any
 		var err error
 		for _, in := range list {
 			if err == nil {
 				_, err = w.stepFollower(p, in)
+			}
+			var r *follower.Refusal
+			const conflict = 409
+			if _, last := in.(follower.Publish); last && errors.As(err, &r) && r.Status == conflict {
+				err = nil // they were published before, when the account was asked for first
 			}
 		}
 		if a.Remove {
