@@ -77,7 +77,7 @@ func (w *world) round(n, underWay int) (r round, err error) {
 	r.committing = time.Duration(w.hub.store.spent.Load() - committing)
 	r.followed = float64(w.followed()-followed) / float64(len(w.followers))
 	if after.Failed > 0 || r.stats.Accepted != uint64(n) {
-		return r, fmt.Errorf("the hub accepted %d messages and failed to notify %d times, want %d and 0", r.stats.Accepted, after.Failed, n)
+		return r, fmt.Errorf("the hub accepted %d messages and failed to notify %d times, want %d and 0: %s", r.stats.Accepted, after.Failed, n, &w.warnings)
 	}
 	r.empty, err = w.baseline(ctx, list, underWay)
 	return r, err

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -55,6 +56,8 @@ type world struct {
 	reader    *device        // who opens what came
 	done      sync.WaitGroup // for clients to have all of a round, room by room
 	bodySize  int
+
+	warnings warnings // of the providers
 }
 
 // provider is one that runs.
@@ -140,6 +143,7 @@ func (w *world) start(domain string, all []string, l net.Listener) error {
 		Domain: domain, Certificate: cert, Roots: w.ca.pool, Opened: p.store, Dial: w.dial, Peers: make(map[string]serve.Peer),
 		// A client that is slow is not what is measured.
 		Limits: serve.Limits{Deliveries: 1 << 20},
+		Logger: slog.New(slog.NewTextHandler(&w.warnings, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	cfg.Follower.Limits.Claims = maxRooms
 	for _, d := range all {
@@ -209,6 +213,28 @@ func (w *world) close() (err error) {
 		}
 	}
 	return err
+}
+
+// warnings are what providers have logged, the first of it.
+type warnings struct {
+	mu   sync.Mutex // guards text
+	text []byte
+}
+
+// Write implements [io.Writer].
+func (w *warnings) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.text) < 1000 {
+		w.text = append(w.text, b...)
+	}
+	return len(b), nil
+}
+
+func (w *warnings) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.text)
 }
 
 // timed is a store that notes how much time commits take.
