@@ -14,6 +14,15 @@
 // is durable. Machines go on meanwhile. If the store fails, the provider stops: what it
 // knows is not what it would know after a restart.
 //
+// What durability costs: a transaction of a hundred records takes about twice as long as
+// one of a single record (go test ./protocols/store/sqlite -run '^$' -bench Commit).
+// A message that comes alone waits for a sync of the disk; of two hundred under way
+// twenty and more share one. With three followers, all on synced SQLite files, hub,
+// followers, clients and senders together take 1.3 times the CPU for a message that they
+// take on stores in memory. The same requests to an empty handler take 0.28 and 0.40 of
+// that (mimi-lab bench rooms --followers 3 --clients 1; medians of 4 runs on two cores
+// that had other work as well).
+//
 // Start with [New], add users and clients, and call [Provider.Serve]. A program whose
 // users come over a connection of its own gives each a [Client].
 //
