@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,4 +68,54 @@ func TestProposalsOfOneSender(t *testing.T) {
 	updateCode(t, out, err, mimi.UpdateNotAllowed, "want at most 256")
 	out, err = w.propose(alice, many...) // which are wrong for another reason
 	updateCode(t, out, err, mimi.UpdateInvalidProposal, "leaf 77")
+}
+
+// TestBacklog holds that a follower which accepts nothing costs the hub no more than a
+// bound, also after a restart, and that others get everything.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	const most = 8000
+	w := trio(t, func(c *Config) { c.Backlog = most })
+	alice, cathy := w.client("alice/ClientA1"), w.client("cathy/ClientC1")
+	size := func() (n int) {
+		for key, v := range w.store {
+			if strings.Contains(key, "/event/") {
+				n += len(v)
+			}
+		}
+		return n
+	}
+	for i := range 200 {
+		out, err := w.send(alice, fmt.Sprint(i))
+		submitCode(t, out, err, mimi.SubmitAccepted, "")
+		if err := w.deliver("c.example"); err != nil {
+			t.Fatal(err)
+		}
+		if i%50 == 20 {
+			w.restore()
+		}
+		if n := size(); n > 2*most {
+			t.Fatalf("%d bytes of events after %d messages, want about %d", n, i+1, most)
+		}
+	}
+	if n := len(cathy.got); n != 200 {
+		t.Errorf("cathy has read %d messages, want all", n)
+	}
+	list := w.hub.Backlogs()
+	if len(list) != 1 || list[0].To != "b.example" || list[0].Bytes > most || list[0].Dropped == 0 {
+		t.Fatalf("%+v, want a bounded backlog of b.example", list)
+	}
+	for len(w.flying) > 0 { // it accepts what there is, from the first request on
+		s := w.flying[0]
+		w.flying = w.flying[1:]
+		if _, err := w.step(Delivered{s.Room, s.To, s.Last}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := size(); n != 0 || len(w.hub.Backlogs()) != 0 || len(w.hub.rooms[clubhouse].events) != 0 {
+		t.Errorf("%d bytes are left, %+v", n, w.hub.Backlogs())
+	}
+	if q := w.hub.rooms[clubhouse].queues["b.example"]; q.size != 0 {
+		t.Errorf("a queue of %d bytes is empty", q.size)
+	}
 }

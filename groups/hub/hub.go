@@ -66,6 +66,10 @@ type Config struct {
 	// first time; the time doubles with each failure up to RetryMax. 0 means
 	// [DefaultRetryMin] and [DefaultRetryMax].
 	RetryMin, RetryMax time.Duration
+	// Backlog bounds the bytes of a room's events that wait for a follower which does not
+	// accept them; 0 means [DefaultBacklog]. The oldest are given up for the newest: the
+	// follower's clients have missed some, and enter the room anew.
+	Backlog int
 	// JoinWindow is how long a joining code that opened the GroupInfo allows the
 	// external Commit; 0 means [DefaultJoinWindow].
 	JoinWindow time.Duration
@@ -88,6 +92,7 @@ const (
 	DefaultBatchBytes    = 256 << 10
 	DefaultRetryMin      = time.Second
 	DefaultRetryMax      = 5 * time.Minute
+	DefaultBacklog       = 256 << 20
 	DefaultJoinWindow    = 10 * time.Minute
 	DefaultRemembered    = 256
 	// DefaultProposalPatience is long enough for a proposal to reach who commits.
@@ -114,7 +119,7 @@ func (c Config) complete() (Config, error) {
 		return c, errors.New("hub: config: no suite")
 	case c.Identity == nil:
 		return c, errors.New("hub: config: no identity")
-	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.ProposalPatience < 0, c.Remembered < 0, c.KeyPackages < 0:
+	case c.BatchMessages < 0, c.BatchBytes < 0, c.RetryMin < 0, c.RetryMax < 0, c.JoinWindow < 0, c.Backlog < 0, c.ProposalPatience < 0, c.Remembered < 0, c.KeyPackages < 0:
 		return c, errors.New("hub: config: a limit is negative")
 	case (c.Franking.Private == nil) != (len(c.FrankKeys) == 0):
 		return c, errors.New("hub: config: franking takes both Franking and FrankKeys")
@@ -124,6 +129,7 @@ func (c Config) complete() (Config, error) {
 	c.BatchBytes = cmp.Or(c.BatchBytes, DefaultBatchBytes)
 	c.RetryMin = cmp.Or(c.RetryMin, DefaultRetryMin)
 	c.RetryMax = cmp.Or(c.RetryMax, max(DefaultRetryMax, c.RetryMin))
+	c.Backlog = cmp.Or(c.Backlog, DefaultBacklog)
 	c.JoinWindow = cmp.Or(c.JoinWindow, DefaultJoinWindow)
 	c.ProposalPatience = cmp.Or(c.ProposalPatience, DefaultProposalPatience)
 	c.Remembered = cmp.Or(c.Remembered, DefaultRemembered)

@@ -44,6 +44,8 @@ type queue struct {
 	failures int      // of the batch under way, one after the other
 	retryAt  int64    // nothing is sent before then (Unix milliseconds); 0 if nothing stands against it
 	waiting  []*event // for the follower, in order; those up to flight are under way
+	size     int      // of their bodies
+	dropped  int      // how many were given up since the hub runs
 	touched  bool     // it is in Hub.touched
 	changed  bool     // its record is to be written
 }
@@ -60,9 +62,40 @@ func (h *Hub) publish(r *chatRoom, body []byte, to []string) {
 	for i, domain := range to {
 		e.targets[i].to = domain
 		q := r.queue(domain)
-		q.waiting = append(q.waiting, e)
+		q.add(e)
 		h.touch(q)
+		h.trim(q)
 	}
+}
+
+func (q *queue) add(e *event) {
+	q.waiting = append(q.waiting, e)
+	q.size += len(e.body)
+}
+
+// trim gives up what a follower has not accepted for too long, the oldest first, but for
+// what is under way. Whoever is in the room could else fill the hub by a follower that
+// accepts nothing. What is given up at once makes room for a while.
+func (h *Hub) trim(q *queue) {
+	if q.size <= h.cfg.Backlog {
+		return
+	}
+	from := len(q.underWay())
+	to := from
+	for to < len(q.waiting)-1 && !q.waiting[to].fresh && q.size > h.cfg.Backlog/8*7 {
+		e := q.waiting[to]
+		q.size -= len(e.body)
+		e.targets = slices.DeleteFunc(e.targets, func(t target) bool { return t.to == q.to })
+		if e.open--; e.open == 0 {
+			delete(q.room.events, e.seq)
+			h.drop(q.room.eventKey(e.seq))
+		} else {
+			h.put(q.room.eventKey(e.seq), e.marshal())
+		}
+		to++
+	}
+	q.dropped += to - from
+	q.waiting = slices.Delete(q.waiting, from, to)
 }
 
 // freshEvent is an event of this Step.
@@ -180,6 +213,7 @@ func (h *Hub) delivered(in Delivered) error {
 	}
 	n := len(q.underWay())
 	for _, e := range q.waiting[:n] {
+		q.size -= len(e.body)
 		if e.open--; e.open == 0 {
 			delete(q.room.events, e.seq)
 			h.drop(q.room.eventKey(e.seq))
@@ -340,6 +374,8 @@ type Backlog struct {
 	Room     ident.URI
 	To       string
 	Messages int
+	Bytes    int       // of them
+	Dropped  int       // given up before, since the hub runs
 	Failures int       // of the request under way
 	RetryAt  time.Time // zero unless a request failed
 }
@@ -349,7 +385,7 @@ func (h *Hub) Backlogs() (list []Backlog) {
 	for _, r := range h.sortedRooms() {
 		for _, to := range sortedKeys(r.queues) {
 			if q := r.queues[to]; len(q.waiting) > 0 {
-				b := Backlog{Room: r.uri, To: to, Messages: len(q.waiting), Failures: q.failures}
+				b := Backlog{Room: r.uri, To: to, Messages: len(q.waiting), Bytes: q.size, Dropped: q.dropped, Failures: q.failures}
 				if q.retryAt != 0 {
 					b.RetryAt = time.UnixMilli(q.retryAt).UTC()
 				}

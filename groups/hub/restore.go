@@ -248,7 +248,7 @@ func (h *Hub) restoreQueues(r *chatRoom) error {
 				continue
 			}
 			e.open++
-			q.waiting = append(q.waiting, e)
+			q.add(e)
 			if e.targets[i].sent {
 				q.flight = max(q.flight, seq)
 			}

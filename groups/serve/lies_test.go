@@ -36,6 +36,7 @@ var lies = []struct {
 	{"KeyPackages, until there are none", []string{"follower TestSybilsDrainNoKeyPackages", "follower TestClaimDraining", "follower TestClaimLastResort"}},
 	{"consent, until nobody can ask", []string{"follower TestConsentFlood", "follower TestOwnUsersFlood", "follower TestMailboxOfAClientThatIsAway"}},
 	{"events, until memory is full", []string{"follower TestLogOfAHub", "follower TestRoomsOfAHub"}},
+	{"that it is not there, while others send", []string{"hub TestBacklog", "serve TestNotifyRetries"}},
 	{"a list that is very long", []string{"serve TestShortBodies", "hub TestBounds", "follower TestLongLists"}},
 	{"proposals, until nobody else can make one", []string{"hub TestProposalsOfOneSender"}},
 	{"a proposal that members refuse", []string{"hub TestWrongMembershipTag"}},

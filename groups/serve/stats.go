@@ -19,8 +19,7 @@ type Stats struct {
 	Reports    uint64 `json:"reports"`    // of abuse
 	Commits    uint64 `json:"commits"`    // transactions of the store
 	Records    uint64 `json:"records"`    // written in them
-	// Waiting is what followers have not accepted, by their domains. What waits for one
-	// that never does grows without end, and is for the operator to end.
+	// Waiting is what followers have not accepted, by their domains.
 	Waiting map[string]Waiting `json:"waiting"`
 }
 
@@ -28,6 +27,8 @@ type Stats struct {
 type Waiting struct {
 	Rooms    int `json:"rooms"`
 	Events   int `json:"events"`
+	Bytes    int `json:"bytes"`
+	Dropped  int `json:"dropped"`  // given up, since there were too many
 	Failures int `json:"failures"` // one after the other, of the room that has most
 }
 
@@ -39,7 +40,7 @@ func (p *Provider) waiting() map[string]Waiting {
 	sum := make(map[string]Waiting)
 	for _, b := range list {
 		w := sum[b.To]
-		sum[b.To] = Waiting{w.Rooms + 1, w.Events + b.Messages, max(w.Failures, b.Failures)}
+		sum[b.To] = Waiting{w.Rooms + 1, w.Events + b.Messages, w.Bytes + b.Bytes, w.Dropped + b.Dropped, max(w.Failures, b.Failures)}
 	}
 	return sum
 }
