@@ -67,7 +67,7 @@ func TestCheckSelf(t *testing.T) {
 func TestCheckDevelopment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	_, stop := run(t, 4, &serveOptions{Dev: dir, Domain: "a.example", Users: []string{"bob"}})
+	_, stop := run(t, 1, &serveOptions{Dev: dir, Domain: "a.example", Users: []string{"bob"}})
 	out, err := runChecks(t, &checkOptions{Dev: dir, User: "mimi://a.example/u/bob", Quiet: true}, "https://a.example")
 	if err != nil || !strings.Contains(out, "0 failed") || strings.Contains(out, " 0 skipped") {
 		t.Errorf("error %v after\n%s", err, out)

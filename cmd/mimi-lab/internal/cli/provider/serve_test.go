@@ -40,6 +40,7 @@ func run(t *testing.T, lines int, o *serveOptions) (says string, stop func() err
 		}
 		says += line
 	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // whatever it says more must not hold it up
 	stop = func() error {
 		cancel()
 		return <-ended
