@@ -196,13 +196,13 @@ type printer struct {
 
 // namesOf gives users the shortest names that tell them apart.
 func namesOf(h *history) map[string]string {
-	users := make(map[string]bool)
+	known := make(map[string]bool)
 	for _, i := range h.items {
-		users[i.By] = true
+		known[i.By] = true
 	}
 	if h.state != nil {
-		for u := range h.state.All() {
-			users[u.User] = true
+		for u := range users(h.state) {
+			known[u.User] = true
 		}
 	}
 	same := make(map[string]int)
@@ -210,11 +210,11 @@ func namesOf(h *history) map[string]string {
 		name, _, _ := strings.Cut(client.ShortName(u), "@")
 		return name
 	}
-	for u := range users {
+	for u := range known {
 		same[first(u)]++
 	}
 	names := make(map[string]string)
-	for u := range users {
+	for u := range known {
 		if names[u] = first(u); same[names[u]] > 1 {
 			names[u] = client.ShortName(u)
 		}
