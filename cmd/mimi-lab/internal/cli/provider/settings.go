@@ -138,5 +138,5 @@ func (s *settings) announce(w io.Writer, at started) {
 	fmt.Fprintf(w, "its directory:\n  curl --cacert %s --connect-to %s:%s:%s https://%s:%s%s\n",
 		s.Roots, s.Domain, port, at.Listen, s.Domain, port, mimi.DirectoryPath)
 	fmt.Fprintf(w, "its peers: whoever runs with --dev %s\n", s.dev)
-	fmt.Fprintf(w, "its users: such as by\n  mimi-lab room list --dev %s --as alice@%s\n", s.dev, s.Domain)
+	fmt.Fprintf(w, "a device of a user of it:\n  mimi-lab room list --dev %s --as alice@%s\n", s.dev, s.Domain)
 }
