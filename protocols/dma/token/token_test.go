@@ -279,6 +279,12 @@ func TestPolicy(t *testing.T) {
 	if _, err := policy.Verify(now, nil, token, "bob@partner.example"); !errors.Is(err, ErrKey) {
 		t.Errorf("no keys yet: got %v, want %v", err, ErrKey)
 	}
+	if c, err := policy.VerifyBearer(now, keys, token); err != nil || c.Subject != "bob@partner.example" {
+		t.Errorf("whoever it is about: got %v, %v", c, err)
+	}
+	if _, err := policy.VerifyBearer(now.Add(2*time.Hour), keys, token); !errors.Is(err, ErrExpired) {
+		t.Errorf("whoever it is about, expired: got %v, want %v", err, ErrExpired)
+	}
 	named := policy
 	named.IdentifierClaim = "phone_number"
 	p := payload()

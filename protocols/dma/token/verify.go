@@ -105,30 +105,8 @@ func (p Policy) orDefault() Policy {
 // keys that are old.
 func (p Policy) Verify(now time.Time, keys *Keys, token, identifier string) (*Claims, error) {
 	p = p.orDefault()
-	if p.Issuer == "" || p.Audience == "" {
-		return nil, errors.New("token: policy without issuer or audience, want both")
-	}
-	t, err := parse(token)
+	c, all, err := p.verify(now, keys, token)
 	if err != nil {
-		return nil, err
-	}
-	h := t.Headers[0]
-	if !keys.Known(h.KeyID) {
-		return nil, refuse(ErrKey, "kid %q, known are %q", clip(h.KeyID), keys.IDs())
-	}
-	k := keys.byID[h.KeyID]
-	if h.Algorithm != string(k.algorithm) {
-		return nil, refuse(ErrAlgorithm, "%s, want %s, which key %q is for", clip(h.Algorithm), k.algorithm, h.KeyID)
-	}
-	var c jwt.Claims
-	var all map[string]json.RawMessage
-	if err := t.Claims(k.public, &c, &all); err != nil {
-		if errors.Is(err, jose.ErrCryptoFailure) {
-			return nil, refuse(ErrSignature, "by key %q", h.KeyID)
-		}
-		return nil, &Error{Kind: ErrMalformed, Err: err}
-	}
-	if err := p.check(now, &c); err != nil {
 		return nil, err
 	}
 	var got string
@@ -138,7 +116,44 @@ func (p Policy) Verify(now time.Time, keys *Keys, token, identifier string) (*Cl
 	if got != identifier {
 		return nil, refuse(ErrIdentifier, "%q, want %q", clip(got), clip(identifier))
 	}
-	return claims(&c), nil
+	return c, nil
+}
+
+// VerifyBearer checks a token that is about no user, such as that of a push, as Verify does.
+func (p Policy) VerifyBearer(now time.Time, keys *Keys, token string) (*Claims, error) {
+	c, _, err := p.orDefault().verify(now, keys, token)
+	return c, err
+}
+
+// verify returns what a token says, all of it by name too, if it is good.
+func (p Policy) verify(now time.Time, keys *Keys, token string) (*Claims, map[string]json.RawMessage, error) {
+	if p.Issuer == "" || p.Audience == "" {
+		return nil, nil, errors.New("token: policy without issuer or audience, want both")
+	}
+	t, err := parse(token)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := t.Headers[0]
+	if !keys.Known(h.KeyID) {
+		return nil, nil, refuse(ErrKey, "kid %q, known are %q", clip(h.KeyID), keys.IDs())
+	}
+	k := keys.byID[h.KeyID]
+	if h.Algorithm != string(k.algorithm) {
+		return nil, nil, refuse(ErrAlgorithm, "%s, want %s, which key %q is for", clip(h.Algorithm), k.algorithm, h.KeyID)
+	}
+	var c jwt.Claims
+	var all map[string]json.RawMessage
+	if err := t.Claims(k.public, &c, &all); err != nil {
+		if errors.Is(err, jose.ErrCryptoFailure) {
+			return nil, nil, refuse(ErrSignature, "by key %q", h.KeyID)
+		}
+		return nil, nil, &Error{Kind: ErrMalformed, Err: err}
+	}
+	if err := p.check(now, &c); err != nil {
+		return nil, nil, err
+	}
+	return claims(&c), all, nil
 }
 
 // check looks at the registered claims (RFC 7519, Section 4.1).

@@ -142,6 +142,20 @@ func (s *Source) Run(ctx context.Context) {
 // Verify checks a token by the keys there are, as [token.Policy.Verify] does. It may wait
 // for a fetch. An error that is ErrUnavailable says nothing about the token.
 func (s *Source) Verify(ctx context.Context, t, identifier string) (*token.Claims, error) {
+	return s.verify(ctx, func(keys *token.Keys) (*token.Claims, error) {
+		return s.cfg.Policy.Verify(time.Now(), keys, t, identifier)
+	})
+}
+
+// VerifyBearer is Verify for a token that is about no user.
+func (s *Source) VerifyBearer(ctx context.Context, t string) (*token.Claims, error) {
+	return s.verify(ctx, func(keys *token.Keys) (*token.Claims, error) {
+		return s.cfg.Policy.VerifyBearer(time.Now(), keys, t)
+	})
+}
+
+// verify calls by with the keys there are, and with newer ones if it knows none of a kid.
+func (s *Source) verify(ctx context.Context, by func(*token.Keys) (*token.Claims, error)) (*token.Claims, error) {
 	keys, current := s.current()
 	if !current {
 		err := s.refresh(ctx)
@@ -149,7 +163,7 @@ func (s *Source) Verify(ctx context.Context, t, identifier string) (*token.Claim
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
-	c, err := s.cfg.Policy.Verify(time.Now(), keys, t, identifier)
+	c, err := by(keys)
 	if !errors.Is(err, token.ErrKey) {
 		return c, err
 	}
@@ -157,7 +171,7 @@ func (s *Source) Verify(ctx context.Context, t, identifier string) (*token.Claim
 		return nil, err // the keys there are have served a moment ago
 	}
 	newer, _ := s.current()
-	return s.cfg.Policy.Verify(time.Now(), newer, t, identifier)
+	return by(newer)
 }
 
 // current returns the keys, and whether they may serve.
