@@ -29,6 +29,7 @@ type Partner struct {
 	Integrator uint16 // 1 and up
 	Issuer     string // what its tokens say in iss, which is how the partner is known
 	Tokens     Verifier
+	Pushes     *Pushes // nil means that it is told of nothing
 }
 
 // Config is what a gatekeeper is. It is not modified.
@@ -56,6 +57,10 @@ type Config struct {
 	// assumed, so that there is somebody to write to.
 	Own       Verifier
 	OwnIssuer string
+
+	// Signer signs the tokens of pushes; required if a partner has them. Its keys are
+	// published at [token.WellKnown] of the enlistment server; that they are there is assumed.
+	Signer *token.Signer
 
 	// Names are the fields of the form that are not public, and Versions the versions of
 	// the protocol that are taken; nil means [enlist.Version] alone. Assumed.
@@ -129,6 +134,11 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("serve: config: issuer %q is named twice", p.Issuer)
 		}
 		issuers[p.Issuer] = true
+	}
+	for _, p := range c.Partners {
+		if p.Pushes != nil && c.Signer == nil {
+			return c, fmt.Errorf("serve: config: partner %d has pushes, and there is no signer", p.Integrator)
+		}
 	}
 	if c.Own != nil && c.OwnIssuer == "" {
 		return c, errors.New("serve: config: own users without an issuer")

@@ -18,7 +18,9 @@
 // [Gatekeeper.ServeChat]. A device starts with [Enlist] once, then [NewDevice],
 // [Device.Run] and [Device.Do].
 //
-// The gatekeeper does not send pushes and hosts no media yet.
+// A partner is told by a push that a message waits for a user who is not connected.
+//
+// The gatekeeper hosts no media yet.
 package serve
 
 import "errors"

@@ -30,6 +30,7 @@ type Gatekeeper struct {
 	journal *journal.Journal
 	http    *http.Server
 	stats   counters
+	pushers map[uint16]*pusher // by the partner's number
 
 	handshakes  chan struct{} // holds one for each connection that is not authenticated
 	enlistments chan struct{} // holds one for each enlistment under way
@@ -95,7 +96,20 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error
 	g.machine.conns = map[dma.ConnID]*conn{}
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.journal = journal.New(s, ErrStopped, g.fail)
-	g.http = g.newHTTP()
+	if g.http, err = g.newHTTP(); err != nil {
+		return nil, err
+	}
+	g.pushers = map[uint16]*pusher{}
+	for _, p := range cfg.Partners {
+		if p.Pushes == nil {
+			continue
+		}
+		if g.pushers[p.Integrator], err = g.newPusher(*p.Pushes); err != nil {
+			g.stop(err)
+			g.running.Wait()
+			return nil, err
+		}
+	}
 	g.machine.wake = time.AfterFunc(time.Hour, func() { g.step(dma.Wake{}, nil) })
 	go func() {
 		defer close(g.written)
@@ -167,7 +181,7 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	e := journal.Entry{Records: prefixed(machinePrefix, out.Persist)}
 	sends := g.addressed(out.Sends)
 	events := slices.Clone(out.Events)
-	pushes := len(out.Pushes)
+	pushes := slices.Clone(out.Pushes)
 	kept := dma.Output{Account: out.Account}
 	e.Then = func(lost error) {
 		then(kept, lost)
@@ -177,7 +191,7 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 		for _, s := range sends {
 			s.to.send(s.Frame, s.Close)
 		}
-		g.stats.pushes.Add(uint64(pushes))
+		g.push(pushes)
 		g.tell(events)
 	}
 	g.journal.Add(e)
@@ -342,14 +356,15 @@ type Stats struct {
 	Routed    uint64 `json:"routed"`    // messages that were accepted
 	Settled   uint64 `json:"settled"`   // messages that their recipient has
 	Dropped   uint64 `json:"dropped"`   // messages that left their mailbox undelivered
-	Pushes    uint64 `json:"pushes"`    // that were due
+	Pushes    uint64 `json:"pushes"`    // that were due, several for one user perhaps
+	Pushed    uint64 `json:"pushed"`    // that a partner has taken
 	Commits   uint64 `json:"commits"`   // transactions of the store
 	Records   uint64 `json:"records"`   // written in them
 }
 
 // counters are what Stats is made of.
 type counters struct {
-	refused, enlisted, rejected, routed, settled, dropped, pushes atomic.Uint64
+	refused, enlisted, rejected, routed, settled, dropped, pushes, pushed atomic.Uint64
 }
 
 func (c *counters) count(k dma.EventKind) {
@@ -372,7 +387,7 @@ func (g *Gatekeeper) Stats() Stats {
 	commits, records := g.journal.Counts()
 	return Stats{
 		Connected: connected, Refused: c.refused.Load(), Enlisted: c.enlisted.Load(), Rejected: c.rejected.Load(),
-		Routed: c.routed.Load(), Settled: c.settled.Load(), Dropped: c.dropped.Load(), Pushes: c.pushes.Load(),
+		Routed: c.routed.Load(), Settled: c.settled.Load(), Dropped: c.dropped.Load(), Pushes: c.pushes.Load(), Pushed: c.pushed.Load(),
 		Commits: commits, Records: records,
 	}
 }

@@ -92,7 +92,7 @@ func (r *raw) told(name string, want stanza.Code) {
 // short are limits that a test reaches.
 func short(c *Config) {
 	c.Limits = Limits{
-		HandshakeTimeout: 300 * time.Millisecond, FrameTimeout: 50 * time.Millisecond, IdleTimeout: 300 * time.Millisecond,
+		HandshakeTimeout: time.Second, FrameTimeout: 300 * time.Millisecond, IdleTimeout: 1500 * time.Millisecond,
 		Frame: 10000, Queue: 100 << 10, WriteTimeout: 10 * time.Second,
 	}
 }
@@ -100,13 +100,11 @@ func short(c *Config) {
 // TestHostilePeers: those who are nobody get nothing, and others are served meanwhile.
 func TestHostilePeers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, short)
-	alice, bob := w.enlist(number, w.own), w.enlist("bob@partner.example", w.partner)
-	alice.cfg.KeepAlive, bob.cfg.KeepAlive = 50*time.Millisecond, 50*time.Millisecond
-	alice.open()
-	bob.open()
-	alice.connect()
-	bob.connect()
+	w := newWorld(t, func(c *Config) {
+		short(c)
+		c.Limits.IdleTimeout = time.Minute
+	})
+	alice, bob := w.enlist(number, w.own).connect(), w.enlist("bob@partner.example", w.partner).connect()
 	hello := append([]byte("ML\x01\x01\x00\x00\x20"), bytes.Repeat([]byte{9}, 32)...)
 	var wg sync.WaitGroup
 	for _, tt := range []struct {
@@ -156,6 +154,7 @@ func TestHostilePeers(t *testing.T) {
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, short)
+	var wg sync.WaitGroup
 	for i, tt := range []struct {
 		name string
 		do   func(r *raw)
@@ -177,8 +176,9 @@ func TestHostileClients(t *testing.T) {
 		p := w.enlist(number[:8]+string(rune('0'+i)), w.own)
 		r := p.login()
 		tt.do(r)
-		r.told(tt.name, tt.want)
+		wg.Go(func() { r.told(tt.name, tt.want) })
 	}
+	wg.Wait()
 	p := w.enlist(number, w.own)
 	r := p.login()
 	r.write(append([]byte{0, 0, 40}, make([]byte, 40)...)...)

@@ -21,8 +21,18 @@ import (
 )
 
 // newHTTP returns the enlistment server.
-func (g *Gatekeeper) newHTTP() *http.Server {
+func (g *Gatekeeper) newHTTP() (*http.Server, error) {
 	mux := http.NewServeMux()
+	if g.cfg.Signer != nil {
+		keys, err := token.Document(g.cfg.Signer)
+		if err != nil {
+			return nil, err
+		}
+		mux.HandleFunc("GET "+token.WellKnown, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(keys)
+		})
+	}
 	mux.HandleFunc("POST "+enlist.Path, func(w http.ResponseWriter, r *http.Request) { g.form(w, r, g.enlist) })
 	if g.cfg.Own != nil {
 		mux.HandleFunc("POST "+RegisterPath, func(w http.ResponseWriter, r *http.Request) { g.form(w, r, g.register) })
@@ -31,7 +41,7 @@ func (g *Gatekeeper) newHTTP() *http.Server {
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{g.cfg.Certificate}},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-	}
+	}, nil
 }
 
 // ServeHTTPS takes enlistments of l, over TLS, until the gatekeeper stops, and returns why.

@@ -105,7 +105,7 @@ func newWorld(t testing.TB, set func(*Config)) *world {
 	w.cfg = Config{
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.DefaultOn}, Opened: w.store, Certificate: cert,
 		Noise:    noise.ServerConfig{Config: noise.Config{Suite: s, Static: static}},
-		Partners: []Partner{{1, w.partner.name, w.partner}, {2, w.other.name, w.other}},
+		Partners: []Partner{{1, w.partner.name, w.partner, nil}, {2, w.other.name, w.other, nil}},
 		Own:      w.own, OwnIssuer: w.own.name,
 	}
 	if set != nil {
