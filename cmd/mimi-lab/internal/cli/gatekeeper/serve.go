@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,8 @@ commands of device enlist and connect its users, and the gatekeeper's own.
 
 --partner NUMBER=URL is a partner of yours: its tokens say URL in iss, and
 https://gatekeeper.example in aud, and its keys are fetched from
-URL/.well-known/oauth/openid/jwks; --roots has who signs its certificate.
+URL/.well-known/oauth/openid/jwks; --roots has who signs its certificate. Pushes
+go to URL/push, with a token whose keys the enlistment server publishes.
 
 What is not public is assumed, and said to be so when it starts.`,
 		Example: `  mimi-lab gatekeeper serve --for 1s
@@ -148,7 +150,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	cfg := serve.Config{
 		// Below 5 prekeys a device refills, as whatsmeow does; the limit of pings is assumed.
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: reach, RefillBelow: 5, PingLimit: 5, UnenlistAfter: dma.DefaultUnenlistAfter},
-		Store:   dir.Store(), Certificate: dir.TLS, Logger: log, Own: own, OwnIssuer: dmadev.Gatekeeper,
+		Store:   dir.Store(), Certificate: dir.TLS, Logger: log, Own: own, OwnIssuer: dmadev.Gatekeeper, Signer: dir.Own,
 		Noise: noise.ServerConfig{Config: noise.Config{Dialect: dialect, Suite: s, Static: dir.Noise}},
 	}
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -171,7 +173,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 
 // serve serves until the end.
 func (r *running) serve(ctx context.Context, o *serveOptions) error {
-	standIn, err := r.standIn()
+	standIn, err := r.standIn(o.IO.Err)
 	if err != nil {
 		return err
 	}
@@ -213,7 +215,7 @@ func (r *running) announce(w io.Writer) {
 	if r.admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", r.admin.Addr())
 	}
-	fmt.Fprintf(w, "partner %d is %s; a stand-in publishes its keys:\n  curl --cacert %s https://%s%s\n",
+	fmt.Fprintf(w, "partner %d is %s; a stand-in takes pushes and publishes its keys:\n  curl --cacert %s https://%s%s\n",
 		dmadev.Integrator, dmadev.Partner, r.dir.RootsFile(), r.keys.Addr(), token.WellKnown)
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
 		"  reasons but %s; the certificate of the chat channel; limits\n",
@@ -221,8 +223,14 @@ func (r *running) announce(w io.Writer) {
 	fmt.Fprintf(w, "its users: mimi-lab device enlist bob@partner.example --dev %s\n", command.Quote(r.dir.Path))
 }
 
-// standIn is the part of a partner's server that publishes its keys.
-func (r *running) standIn() (*http.Server, error) {
+// standIn is the part of a partner's server that publishes its keys and takes pushes, which
+// would wake its users' devices.
+func (r *running) standIn(says io.Writer) (*http.Server, error) {
+	policy := token.Policy{Issuer: serve.PushIssuer, Audience: "https://" + r.keys.Addr().String()}
+	own, err := fixed(r.dir)
+	if err != nil {
+		return nil, err
+	}
 	document, err := token.Document(r.dir.Partner)
 	if err != nil {
 		return nil, err
@@ -231,6 +239,19 @@ func (r *running) standIn() (*http.Server, error) {
 	mux.HandleFunc("GET "+token.WellKnown, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
+	})
+	mux.HandleFunc("POST "+serve.PushPath, func(w http.ResponseWriter, req *http.Request) {
+		bearer, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+		if _, err := policy.VerifyBearer(time.Now(), own.keys, bearer); err != nil {
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
+		var p serve.PushRequest
+		if err := json.NewDecoder(io.LimitReader(req.Body, 4<<10)).Decode(&p); err != nil {
+			http.Error(w, "want {\"to\": ...}", http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(says, "the stand-in is told that something waits for %q\n", p.To)
 	})
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.dir.TLS}},
@@ -247,13 +268,14 @@ type sourced struct {
 // partners returns the stand-in and those of the command line.
 func (o *serveOptions) partners(r *running, log *slog.Logger) ([]sourced, error) {
 	add := func(list []sourced, integrator uint16, issuer string, cfg jwks.Config) ([]sourced, error) {
+		pushes := &serve.Pushes{Base: cfg.Base, Roots: cfg.Roots, Private: true}
 		cfg.Policy = token.Policy{Issuer: issuer, Audience: dmadev.Gatekeeper}
 		cfg.Private, cfg.Logger = true, log
 		s, err := jwks.New(cfg)
 		if err != nil {
 			return nil, err
 		}
-		return append(list, sourced{serve.Partner{Integrator: integrator, Issuer: issuer, Tokens: s}, s}), nil
+		return append(list, sourced{serve.Partner{Integrator: integrator, Issuer: issuer, Tokens: s, Pushes: pushes}, s}), nil
 	}
 	list, err := add(nil, dmadev.Integrator, dmadev.Partner, jwks.Config{Base: "https://" + r.keys.Addr().String(), Roots: r.dir.Roots})
 	if err != nil {
