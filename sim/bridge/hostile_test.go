@@ -25,22 +25,37 @@ import (
 // scene is a world in which Bob is in the room with Alice.
 type scene struct {
 	*World
-	t     *testing.T
+	t     testing.TB
 	alice *Device
 }
 
 func newScene(t *testing.T, cfg Config, policy string, role uint32) *scene {
 	t.Helper()
 	cfg.Adapter = sized.Adapter{}
+	s := &scene{t: t}
+	s.enter(cfg, policy, role)
+	return s
+}
+
+// start makes the world, with Alice.
+func (s *scene) start(cfg Config) {
+	s.t.Helper()
 	w, err := New(cfg)
-	s := &scene{World: w, t: t}
-	s.ok(0, err)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.World = w
 	s.alice, err = w.AddDevice("alice", "A1")
 	s.ok(0, err)
-	s.ok(w.Say(0, "/agree bob"))
+}
+
+// enter is start with Bob in the room.
+func (s *scene) enter(cfg Config, policy string, role uint32) {
+	s.t.Helper()
+	s.start(cfg)
+	s.ok(s.Say(0, "/agree bob"))
 	s.room(Clubhouse, policy)
 	s.add(Clubhouse, 1, role)
-	return s
 }
 
 // ok ends the test at an error, and lets all happen that follows.
