@@ -234,21 +234,19 @@ func measure(ctx context.Context, o *Options, p point, progress func(share float
 	}
 	progress(0.2)
 	var all rounds
-	// The first round makes connections, and fills caches.
-	for measured, i := time.Duration(0), 0; i < 1+minRounds || measured < o.Time; i++ {
-		n := o.Messages
-		if i == 0 {
-			n = min(n, o.UnderWay)
-		}
-		r, err := w.round(n, o.UnderWay)
+	// The first round makes connections, one message after the other: of many at once
+	// each would make one of its own, and the handshakes could take too long.
+	if _, err := w.round(2*len(w.senders), 1); err != nil {
+		return row, 0, err
+	}
+	for measured := time.Duration(0); len(all) < minRounds || measured < o.Time; {
+		r, err := w.round(o.Messages, o.UnderWay)
 		if err != nil {
 			return row, 0, err
 		}
-		if i > 0 {
-			all = append(all, r)
-			measured += r.hub.delivered + r.empty.accepted
-			progress(0.2 + 0.8*min(1, max(float64(i)/minRounds, float64(measured)/float64(max(o.Time, 1)))))
-		}
+		all = append(all, r)
+		measured += r.hub.delivered + r.empty.accepted
+		progress(0.2 + 0.8*min(1, max(float64(len(all))/minRounds, float64(measured)/float64(max(o.Time, 1)))))
 	}
 	row = all.row()
 	row.Store, row.Followers, row.Clients = p.store, p.followers, p.clients

@@ -96,7 +96,7 @@ func (w *world) seal(n int) ([]submit, error) {
 	list := make([]submit, n)
 	for i := range list {
 		s := &list[i]
-		s.room, s.sender = w.rooms[i%len(w.rooms)], w.senders[i/len(w.rooms)%len(w.senders)]
+		s.room, s.sender = w.rooms[i/len(w.senders)%len(w.rooms)], w.senders[i%len(w.senders)]
 		s.text = fmt.Sprintf("message %d, of some sixty characters as people send them", s.room.sent+i)
 		var err error
 		if s.body, err = s.sender.seal(s.room.uri, s.text); err != nil {
