@@ -73,6 +73,7 @@ type judge struct {
 	// numbers are those by which each device was delivered the events of the room, by
 	// their timestamps.
 	numbers map[string]map[uint64]uint64
+	last    *Device // who has sent the last message, when all had come to rest
 	found   []Violation
 	count   int
 }
@@ -434,12 +435,23 @@ func (j *judge) secrets() {
 	}
 }
 
+// hears reports whether the last message went to a provider.
+func (j *judge) hears(domain string) bool {
+	for _, x := range j.truth.members {
+		d := j.w.devices[x.device]
+		if d.provider.Domain == domain && d != j.last {
+			return true
+		}
+	}
+	return false
+}
+
 // leftovers says what providers still keep for clients when nothing is under way any
 // more: events that nobody acknowledges, and places in rooms for those who are out.
 func (j *judge) leftovers() {
 	for _, domain := range slices.Sorted(maps.Keys(j.w.providers)) {
 		p := j.w.providers[domain]
-		present := j.truth.providers()[domain]
+		present := j.hears(domain)
 		for _, b := range p.hub.Backlogs() {
 			j.report(CheckLiveness, domain, "%d events of %v wait for %s", b.Messages, b.Room, b.To)
 		}
@@ -451,7 +463,7 @@ func (j *judge) leftovers() {
 			case "cursor":
 				client, name, _ := strings.Cut(rest, "|")
 				uri, err := ident.ParseURI(client)
-				if err != nil || name != j.truth.room.String() || !present {
+				if err != nil || name != j.truth.room.String() || !present || j.last == nil {
 					continue // without events for its provider, nobody hears that one has left
 				}
 				d := j.w.device(uri)

@@ -369,6 +369,7 @@ func (r *run) rest() error {
 	// the words by which they left, and who say them again.
 	for _, d := range r.devices {
 		if x, ok := d.Room(r.uri); ok && x.State != nil && x.Status == "inside" && x.State.Can(d.User.String(), room.CanSendMessage) {
+			r.j.last = d
 			r.say(d)
 			break
 		}
