@@ -35,7 +35,7 @@ follows every Commit with its own secrets; what all check alike, such as a
 signature, is checked once. The checks are those of "mimi-lab sim rooms"; there
 are no faults.
 
-2000 members and 100 commits take some two minutes of one core, and 2 GB.`,
+2000 members and 100 commits take some three minutes of one core.`,
 		Example: `  mimi-lab sim crowd --members 40 --devices 4 --commits 5
   mimi-lab sim crowd --members 40 --devices 4 --commits 5 --json`,
 		Args: command.NoArgs,
