@@ -142,6 +142,9 @@ func (s *settings) channel(p *serve.Provider, cfg *serve.Config) (*channel.Confi
 		ways = append(ways, channel.Certificates{})
 	}
 	if s.Tokens != "" {
+		if err := private("tokens", s.Tokens); err != nil {
+			return nil, err
+		}
 		tokens, err := readTokens(s.Tokens, p.Domain())
 		if err != nil {
 			return nil, err

@@ -8,15 +8,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"log/slog"
 	"math/big"
 	neturl "net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
@@ -166,5 +169,27 @@ func TestTokens(t *testing.T) {
 		if _, err := readTokens(file, "a.example"); err == nil || !strings.Contains(err.Error(), "line 2") {
 			t.Errorf("tokens %q: got %v, want an error that names line 2", text, err)
 		}
+	}
+}
+
+// TestTokensArePrivate: a file of tokens that others may read is refused.
+func TestTokensArePrivate(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such permissions")
+	}
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("alice/A1 secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := private("tokens", file); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := &settings{Tokens: file}
+	if _, err := s.channel(nil, &serve.Config{Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "tokens "+file+": others may read or write it") {
+		t.Errorf("got %v, want that others may read it", err)
 	}
 }

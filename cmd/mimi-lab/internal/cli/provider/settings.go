@@ -80,7 +80,7 @@ func (s *settings) provider(at net.Addr) (serve.Config, error) {
 	}
 	cfg.Follower.NeedConsent, cfg.Follower.Hide = s.NeedConsent, s.Hide
 	var err error
-	if err = private(s.Key); err != nil {
+	if err = private("key", s.Key); err != nil {
 		return cfg, err
 	}
 	if cfg.Certificate, err = tls.LoadX509KeyPair(s.Certificate, s.Key); err != nil {
@@ -110,14 +110,14 @@ func readRoots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// private refuses a file with a key that others may read.
-func private(file string) error {
+// private refuses a file with secrets, a key or tokens, that others may read.
+func private(what, file string) error {
 	i, err := os.Stat(file)
 	if err != nil {
-		return exit.Usagef("", "key: %w", err)
+		return exit.Usagef("", "%s: %w", what, err)
 	}
 	if p := i.Mode().Perm(); p&0o007 != 0 && runtime.GOOS != "windows" {
-		return exit.Usagef("Take that from them: chmod o= "+file, "key %s: others may read or write it, its permissions are %#o", file, p)
+		return exit.Usagef("Take that from them: chmod o= "+file, "%s %s: others may read or write it, its permissions are %#o", what, file, p)
 	}
 	return nil
 }
