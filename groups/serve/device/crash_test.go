@@ -81,7 +81,7 @@ type actor struct {
 	witness *witness
 	disk    *fragile
 	script  []member.Input
-	at      int
+	at      atomic.Int64
 	device  atomic.Pointer[Device]
 	next    func() // what becomes of the disk after a crash
 	over    chan struct{}
@@ -101,7 +101,7 @@ func (a *actor) start() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for ctx.Err() == nil {
-			if err := a.live(ctx); err != nil && !errors.Is(err, errCrash) {
+			if err := a.live(ctx); err != nil && !errors.Is(err, errCrash) && ctx.Err() == nil {
 				a.w.Errorf("%s: %v", a.witness.name, err)
 				return
 			}
@@ -135,8 +135,8 @@ func (a *actor) live(ctx context.Context) error {
 
 // act goes on with what the actor wants to do.
 func (a *actor) act(ctx context.Context, d *Device) {
-	for a.at < len(a.script) && ctx.Err() == nil {
-		in := a.script[a.at]
+	for a.at.Load() < int64(len(a.script)) && ctx.Err() == nil {
+		in := a.script[a.at.Load()]
 		send, isMessage := in.(member.Send)
 		if isMessage && !isIn(d) {
 			time.Sleep(time.Millisecond) // until somebody adds it
@@ -149,21 +149,48 @@ func (a *actor) act(ctx context.Context, d *Device) {
 		if isMessage {
 			text, _ = send.Message.Body.PlainText()
 		}
-		a.at++
 		id, err := d.Do(ctx, in)
-		if err != nil {
-			a.witness.doubts(text) // it may be durable
+		switch { // after a crash it may be durable
+		case err != nil && isMessage:
+			a.witness.doubts(text)
+			a.at.Add(1)
+			return
+		case errors.Is(err, member.ErrRoom): // it was
+			a.at.Add(1)
+			continue
+		case err != nil: // to want it twice does no harm
 			return
 		}
+		a.at.Add(1)
 		a.witness.wants(id, text)
 		if _, err := d.Wait(ctx, id); err != nil && d.err() != nil {
 			return
 		}
 	}
-	if a.at == len(a.script) {
-		a.at++
+	if a.at.Load() == int64(len(a.script)) {
+		a.at.Add(1)
 		close(a.over)
 	}
+}
+
+// state says how the device is.
+func (a *actor) state() string {
+	d := a.device.Load()
+	if d == nil {
+		return "not open"
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, in := d.member.Room(clubhouse)
+	return fmt.Sprintf("in the room %t, %s in epoch %d with %d proposals, %d intentions; %d open, %d errands, wakes at %v, stopped by %v, offline: %v",
+		in, r.Status, r.Epoch, r.Pending, r.Waiting, len(d.open), len(d.errands), d.wakeAt, d.stopped, d.offline)
+}
+
+// err returns why the device has stopped, or nil.
+func (d *Device) err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stopped
 }
 
 // isIn reports whether a device is in the room.
@@ -189,7 +216,7 @@ func (w *world) judged(reference *actor, all ...*actor) {
 		select {
 		case <-a.over:
 		case <-time.After(30 * time.Second):
-			w.Fatalf("%s is at %d of %d", a.witness.name, a.at, len(a.script))
+			w.Fatalf("%s is at %d of %d: %s", a.witness.name, a.at.Load(), len(a.script), a.state())
 		}
 		witnesses = append(witnesses, a.witness)
 	}

@@ -114,8 +114,11 @@ func (d *Device) work(s *session, inbox <-chan follower.Delivery) error {
 	defer alarm.Stop()
 	for {
 		d.mu.Lock()
-		at, changed := d.wakeAt, d.changed
+		at, changed, stopped := d.wakeAt, d.changed, d.stopped
 		d.mu.Unlock()
+		if stopped != nil {
+			return stopped
+		}
 		alarm.Stop()
 		if !at.IsZero() {
 			alarm.Reset(at.Sub(d.cfg.Now()))
@@ -130,8 +133,7 @@ func (d *Device) work(s *session, inbox <-chan follower.Delivery) error {
 			err = d.deliver(more([]follower.Delivery{in}, inbox))
 		case <-alarm.C:
 			_, _, err = d.step(member.Wake{})
-		case <-changed: // perhaps wakeAt
-			err = d.err()
+		case <-changed: // perhaps wakeAt, or the device has stopped
 		}
 		if err != nil {
 			return err
@@ -150,11 +152,4 @@ func more(list []follower.Delivery, inbox <-chan follower.Delivery) []follower.D
 		}
 	}
 	return list
-}
-
-// err returns why the device has stopped, or nil.
-func (d *Device) err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.stopped
 }
