@@ -385,3 +385,28 @@ func (c *cut) pass(n int, err error) (int, error) {
 	}
 	return n, err
 }
+
+// TestStopped: when the store fails, whoever waits learns it.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a.example")
+	disk := &fragile{Store: store.NewMemory(), left: -2}
+	d := must(Open(t.Context(), w.config(w.enrol("alice/A1"), disk)))
+	ended := make(chan error, 4)
+	go func() { ended <- d.Run(t.Context()) }()
+	w.check(d.Settled(t.Context()))
+	w.do(d, w.creation())
+	go func() {
+		_, err := d.Next(t.Context(), 1)
+		ended <- err
+	}()
+	disk.mend(0, false)
+	_, err := d.Do(t.Context(), text("hello"))
+	ended <- err
+	ended <- d.Confirm(t.Context(), 1)
+	for range 4 {
+		if err := <-ended; !errors.Is(err, ErrStopped) || !errors.Is(err, errCrash) {
+			t.Errorf("got %v, want %v because of %v", err, ErrStopped, errCrash)
+		}
+	}
+}
