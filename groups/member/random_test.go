@@ -148,7 +148,9 @@ func (w *world) agreeRandom(t *rapid.T, epoch uint64) {
 func (w *world) checkRead(t *rapid.T, accepted []acceptance) {
 	byTime := make(map[int64]acceptance)
 	for _, a := range accepted {
-		byTime[a.time] = a
+		if _, again := byTime[a.time]; !again { // as when its answer was lost
+			byTime[a.time] = a
+		}
 	}
 	type sent struct {
 		by string
