@@ -239,6 +239,7 @@ func (w *world) rebootProvider(p *provider) {
 		}
 	}
 	p.f = must(follower.Restore(p.cfg, p.store.records()))
+	p.stops++
 	for _, d := range w.sorted() {
 		if domainOf(d.name) == p.domain {
 			if err := w.follower(p, follower.Connect{Client: d.cfg.Client}); err != nil {

@@ -98,6 +98,7 @@ type provider struct {
 	cfg    *follower.Config
 	f      *follower.Follower
 	store  store
+	stops  int // how often it was stopped
 }
 
 // device is a client with its store and what its application was told.
@@ -281,8 +282,13 @@ func p(c ident.URI) string { return c.Provider() }
 
 // request makes a request of a follower, at the hub or another follower.
 func (w *world) request(p *provider, r follower.Request) {
+	stops := p.stops
 	answer := func(body follower.Body, err error) {
-		w.put(r.To+">"+p.domain, func() { w.follower(p, follower.Answer{ID: r.ID, Body: body, Err: err}) })
+		w.put(r.To+">"+p.domain, func() {
+			if p.stops == stops { // else it has no request under way with that number, or another one
+				w.follower(p, follower.Answer{ID: r.ID, Body: body, Err: err})
+			}
+		})
 	}
 	refused := func(err error) bool {
 		var he *hub.Error
