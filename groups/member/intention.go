@@ -393,10 +393,28 @@ func (m *Member) fail(r *chatRoom, it *intention, why error, unknown bool) {
 	}
 	m.event(Failed{ID: it.ID, Room: r.uri, What: string(it.Do), Why: why, Unknown: unknown})
 	if it.Do == doJoin && r.Status == joining && m.rooms[r.uri] == r {
-		welcome := r.welcome
-		m.forget(r, why) // the provider knows by the answer that this client is not in
-		if welcome != nil {
-			m.takeWelcome(r.uri, welcome)
+		m.enterInstead(r, why)
+	}
+}
+
+// enterInstead takes the Welcome that has come while this client wanted to join from
+// outside, which the hub has refused, and the events that have come since.
+func (m *Member) enterInstead(r *chatRoom, why error) {
+	welcome, waited, seq := r.welcome, r.held, r.Seq
+	m.forget(r, why) // the provider knows by the answer that this client is not in
+	if welcome == nil {
+		return
+	}
+	m.takeWelcome(r.uri, welcome)
+	in := m.rooms[r.uri]
+	if in == nil {
+		return
+	}
+	in.Seq = seq
+	m.putRoom(in)
+	for _, h := range waited {
+		if m.rooms[in.uri] == in {
+			m.take(m.now, in, h)
 		}
 	}
 }

@@ -512,6 +512,39 @@ func TestWelcomeWhileJoining(t *testing.T) {
 	}
 }
 
+// TestEventsWhileJoining: what comes after a Welcome, while this client waits for what
+// becomes of its joining from outside, is not lost with that.
+func TestEventsWhileJoining(t *testing.T) {
+	const way = "b.example>bob/ClientB1"
+	w := newWorld()
+	alice, bob := w.device("alice/ClientA1"), w.device("bob/ClientB1")
+	w.quiet()
+	w.create(alice)
+	w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+	waits := w.withhold(way) // the Welcome
+	w.do(bob, Join{Room: clubhouse})
+	info := w.withhold(way)
+	for _, in := range []Input{
+		Send{Room: clubhouse, Message: text("hello")},
+		RemoveUser{Room: clubhouse, User: userURI("bob")},
+	} {
+		w.do(alice, in)
+		waits = append(waits, w.withhold(way)...)
+	}
+	for _, f := range append(info, waits...) {
+		f()
+	}
+	if _, ok := find[Joined](bob); ok {
+		t.Fatalf("the Welcome does not wait\n%s", w.log)
+	}
+	w.drop("bob/ClientB1>b.example")
+	w.do(bob, Replied{ID: bob.m.rooms[clubhouse].own.Flight, Body: &mimi.UpdateRoomResponse{ResponseCode: mimi.UpdateNotAllowed}})
+	w.quiet()
+	if _, removed := find[Removed](bob); !removed || !slices.Equal(bob.texts(), []string{"hello"}) || len(w.inRoom()) != 1 {
+		t.Errorf("read %q, removed %v, %d are in; want hello, and then only Alice\n%s", bob.texts(), removed, len(w.inRoom()), w.log)
+	}
+}
+
 // TestResync: a client that has lost its state with its device enters its rooms anew.
 func TestResync(t *testing.T) {
 	w := trio(t, nil)
