@@ -190,3 +190,25 @@ const (
 	ComponentChanged ChangeKind = "component changed"
 	OtherChange      ChangeKind = "other"
 )
+
+// Outcome returns the number of the intention ([Output].ID) that an event ends, 0 if it
+// ends none.
+func Outcome(e Event) uint64 {
+	switch e := e.(type) {
+	case Joined:
+		return e.ID
+	case Sent:
+		return e.ID
+	case RoomChanged:
+		return e.ID
+	case Leaving:
+		return e.ID
+	case Done:
+		return e.ID
+	case Failed:
+		return e.ID
+	case Found:
+		return e.ID
+	}
+	return 0
+}

@@ -282,7 +282,7 @@ func (t *truth) device(d *Device, in member.Input, out *member.Output) {
 		}
 	}
 	for _, e := range out.Events {
-		id := outcomeOf(e)
+		id := member.Outcome(e)
 		for _, v := range t.wishes[d.Name] {
 			if v.id != id || id == 0 {
 				continue
@@ -318,25 +318,4 @@ func (t *truth) wish(d *Device, in member.Input, id uint64) {
 		return
 	}
 	t.wishes[d.Name] = append(t.wishes[d.Name], v)
-}
-
-// outcomeOf returns the number of the intention that an event ends, 0 if it ends none.
-func outcomeOf(e member.Event) uint64 {
-	switch e := e.(type) {
-	case member.RoomChanged:
-		return e.ID
-	case member.Joined:
-		return e.ID
-	case member.Sent:
-		return e.ID
-	case member.Leaving:
-		return e.ID
-	case member.Done:
-		return e.ID
-	case member.Failed:
-		return e.ID
-	case member.Found:
-		return e.ID
-	}
-	return 0
 }

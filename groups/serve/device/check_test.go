@@ -163,7 +163,7 @@ func (w *witness) fates() map[string]fate {
 		out[text] = unknown
 	}
 	for _, e := range w.events {
-		text := w.wanted[outcomeOf(e)]
+		text := w.wanted[member.Outcome(e)]
 		if text == "" {
 			continue
 		}
@@ -186,7 +186,7 @@ func (w *witness) intentions() (wrong []string) {
 	defer w.mu.Unlock()
 	outcomes := make(map[uint64]int)
 	for _, e := range w.events {
-		outcomes[outcomeOf(e)]++
+		outcomes[member.Outcome(e)]++
 	}
 	for id, text := range w.wanted {
 		if n := outcomes[id]; n != 1 {

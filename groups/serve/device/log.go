@@ -94,24 +94,3 @@ func (d *Device) ended(id uint64, e Event) {
 		d.ends = d.ends[1:]
 	}
 }
-
-// outcomeOf returns the number of the intention that an event ends, or 0.
-func outcomeOf(e member.Event) uint64 {
-	switch e := e.(type) {
-	case member.Joined:
-		return e.ID
-	case member.Sent:
-		return e.ID
-	case member.RoomChanged:
-		return e.ID
-	case member.Leaving:
-		return e.ID
-	case member.Done:
-		return e.ID
-	case member.Failed:
-		return e.ID
-	case member.Found:
-		return e.ID
-	}
-	return 0
-}

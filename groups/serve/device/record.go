@@ -107,7 +107,7 @@ func (d *Device) restoreOne(r protocols.Record) error {
 			return err
 		}
 		d.events = append(d.events, e)
-		if id := outcomeOf(e.Event); id != 0 {
+		if id := member.Outcome(e.Event); id != 0 {
 			d.ended(id, e)
 		}
 		return nil

@@ -73,7 +73,7 @@ func (d *Device) stepLocked(inputs ...member.Input) (id uint64, refused []error,
 	d.events = append(d.events, b.events...)
 	d.errands = append(d.errands, b.errands...)
 	for _, e := range b.events {
-		if id := outcomeOf(e.Event); id != 0 {
+		if id := member.Outcome(e.Event); id != 0 {
 			d.ended(id, e)
 		}
 	}
@@ -103,7 +103,7 @@ func (d *Device) take(b *batch, now time.Time, out *member.Output) error {
 		}
 		b.events = append(b.events, told)
 		b.records = append(b.records, protocols.Record{Key: eventKey(told.N), Value: value})
-		if id := outcomeOf(e); id != 0 {
+		if id := member.Outcome(e); id != 0 {
 			b.records = append(b.records, protocols.Record{Key: openKey(id)})
 		}
 	}
