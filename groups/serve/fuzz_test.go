@@ -100,7 +100,7 @@ func newTarget(t testing.TB) *target {
 	w.check(w.providers["a.example"].Close())
 
 	s := &target{world: w, store: &noted{Store: w.stores["a.example"]}, bob: b1, ref: ref}
-	s.hub, s.follower = must(load(w.ctx, s.store, hubPrefix)), must(load(w.ctx, s.store, followerPrefix))
+	s.hub, s.follower = must(store.LoadUnder(w.ctx, s.store, hubPrefix)), must(store.LoadUnder(w.ctx, s.store, followerPrefix))
 	cfg := w.config("a.example")
 	cfg.Opened = s.store
 	cfg.Hub.RetryMin = time.Hour

@@ -13,7 +13,6 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
-	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -109,7 +108,7 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 	p := &Provider{cfg: cfg, log: cfg.Logger.With("provider", cfg.Domain), store: s, written: make(chan struct{})}
 	p.ctx, p.stop = context.WithCancelCause(context.Background())
 	p.journal = journal.New(s, ErrStopped, p.fail)
-	records, err := load(ctx, s, hubPrefix)
+	records, err := store.LoadUnder(ctx, s, hubPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +116,7 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 		return nil, err
 	}
 	p.hub.steps, p.hub.ended = journal.NewQueue[hubStep](), make(chan struct{})
-	if records, err = load(ctx, s, followerPrefix); err != nil {
+	if records, err = store.LoadUnder(ctx, s, followerPrefix); err != nil {
 		return nil, err
 	}
 	if p.follower.follower, err = follower.Restore(&p.cfg.Follower, records); err != nil {
@@ -142,18 +141,6 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	return p, nil
-}
-
-// load returns the records under a prefix, without it.
-func load(ctx context.Context, s store.Store, prefix string) (list []protocols.Record, err error) {
-	err = s.Load(ctx, prefix, func(r protocols.Record) error {
-		list = append(list, protocols.Record{Key: r.Key[len(prefix):], Value: r.Value})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("serve: loading: %w", err)
-	}
-	return list, nil
 }
 
 // start lets the machines work.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/hub"
-	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/journal"
 )
 
@@ -56,7 +56,7 @@ func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (journal
 	}
 	setWake(p.hub.wake, out.WakeAt)
 	// The slices are the machine's until its next step.
-	e := journal.Entry{Records: prefixed(hubPrefix, out.Persist)}
+	e := journal.Entry{Records: store.Under(hubPrefix, out.Persist)}
 	out.Sends, out.Persist = slices.Clone(out.Sends), nil
 	e.Then = func(lost error) {
 		if lost != nil {
@@ -91,7 +91,7 @@ func (p *Provider) followerEntry(in follower.Input, then func(follower.Body, err
 		return journal.Entry{Then: func(lost error) { then(nil, orLost(err, lost)) }}, err
 	}
 	setWake(p.follower.wake, out.WakeAt)
-	e := journal.Entry{Records: prefixed(followerPrefix, out.Persist)}
+	e := journal.Entry{Records: store.Under(followerPrefix, out.Persist)}
 	response, send := out.Response, p.leaving(&out)
 	e.Then = func(lost error) {
 		then(response, lost)
@@ -170,15 +170,6 @@ func orLost(err, lost error) error {
 		return lost
 	}
 	return err
-}
-
-// prefixed returns a machine's records as the store has them.
-func prefixed(prefix string, records []protocols.Record) []protocols.Record {
-	out := make([]protocols.Record, len(records))
-	for i, r := range records {
-		out[i] = protocols.Record{Key: prefix + r.Key, Value: r.Value}
-	}
-	return out
 }
 
 // setWake sets when a machine wants to be woken; zero means not at all.

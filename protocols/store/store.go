@@ -9,7 +9,7 @@
 //
 // A commit of many records costs little more than one of a single record, so that a
 // shell writes together what its machines ask for while a transaction is being made
-// durable (group commit: see the journal of package groups/serve).
+// durable (group commit: package journal).
 //
 // The package interprets neither keys nor values and knows no protocol.
 package store
@@ -17,6 +17,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 )
@@ -67,4 +68,26 @@ func Latest(records []protocols.Record) []protocols.Record {
 		}
 	}
 	return out
+}
+
+// Under returns records with a prefix before their keys: those of one machine of several
+// that share a store.
+func Under(prefix string, records []protocols.Record) []protocols.Record {
+	out := make([]protocols.Record, len(records))
+	for i, r := range records {
+		out[i] = protocols.Record{Key: prefix + r.Key, Value: r.Value}
+	}
+	return out
+}
+
+// LoadUnder returns the records whose keys begin with a prefix, without it.
+func LoadUnder(ctx context.Context, s Store, prefix string) (list []protocols.Record, err error) {
+	err = s.Load(ctx, prefix, func(r protocols.Record) error {
+		list = append(list, protocols.Record{Key: r.Key[len(prefix):], Value: r.Value})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: loading %s: %w", prefix, err)
+	}
+	return list, nil
 }

@@ -123,7 +123,7 @@ func NewDevice(ctx context.Context, cfg DeviceConfig) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := load(ctx, cfg.Store, machinePrefix)
+	records, err := store.LoadUnder(ctx, cfg.Store, machinePrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func NewDevice(ctx context.Context, cfg DeviceConfig) (*Device, error) {
 }
 
 func (d *Device) loadInbox(ctx context.Context) error {
-	records, err := load(ctx, d.cfg.Store, inboxPrefix)
+	records, err := store.LoadUnder(ctx, d.cfg.Store, inboxPrefix)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (d *Device) step(in dma.Input, then func(id string, err error)) error {
 		return err
 	}
 	setWake(d.wake, out.WakeAt)
-	records := prefixed(machinePrefix, out.Persist)
+	records := store.Under(machinePrefix, out.Persist)
 	var received []*Received
 	for _, e := range out.Events {
 		if e.Kind != dma.MessageDelivered {

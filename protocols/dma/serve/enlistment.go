@@ -155,7 +155,7 @@ func keep(ctx context.Context, cfg *EnlistConfig, a *account, client protocols.C
 	if err != nil {
 		return fmt.Errorf("serve: enlist: %w", err)
 	}
-	before, err := load(ctx, cfg.Store, machinePrefix)
+	before, err := store.LoadUnder(ctx, cfg.Store, machinePrefix)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (a *account) client(ctx context.Context, s store.Store, adapter protocols.A
 	if adapter.Name() != a.Adapter {
 		return nil, fmt.Errorf("serve: the device speaks %s, not %s", a.Adapter, adapter.Name())
 	}
-	records, err := load(ctx, s, machinePrefix)
+	records, err := store.LoadUnder(ctx, s, machinePrefix)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
@@ -81,7 +80,7 @@ func New(ctx context.Context, cfg Config) (*Gatekeeper, error) {
 
 // restore makes a gatekeeper that works.
 func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error) {
-	records, err := load(ctx, s, machinePrefix)
+	records, err := store.LoadUnder(ctx, s, machinePrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +116,6 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error
 	}()
 	g.step(dma.Wake{}, nil)
 	return g, nil
-}
-
-// load returns the records under a prefix, without it.
-func load(ctx context.Context, s store.Store, prefix string) (list []protocols.Record, err error) {
-	err = s.Load(ctx, prefix, func(r protocols.Record) error {
-		list = append(list, protocols.Record{Key: r.Key[len(prefix):], Value: r.Value})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("serve: loading: %w", err)
-	}
-	return list, nil
 }
 
 // agree has the machine know the agreements there are, and that others have ended.
@@ -178,7 +165,7 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	}
 	setWake(g.machine.wake, out.WakeAt)
 	// The slices are the machine's until its next step.
-	e := journal.Entry{Records: prefixed(machinePrefix, out.Persist)}
+	e := journal.Entry{Records: store.Under(machinePrefix, out.Persist)}
 	sends := g.addressed(out.Sends)
 	events := slices.Clone(out.Events)
 	pushes := slices.Clone(out.Pushes)
@@ -253,15 +240,6 @@ func (g *Gatekeeper) ask(ctx context.Context, in dma.Input) (dma.Output, error) 
 	case <-ctx.Done():
 		return dma.Output{}, context.Cause(ctx)
 	}
-}
-
-// prefixed returns a machine's records as the store has them.
-func prefixed(prefix string, records []protocols.Record) []protocols.Record {
-	out := make([]protocols.Record, len(records))
-	for i, r := range records {
-		out[i] = protocols.Record{Key: prefix + r.Key, Value: r.Value}
-	}
-	return out
 }
 
 // setWake sets when a machine wants to be woken; zero means not at all.
