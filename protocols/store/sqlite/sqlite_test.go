@@ -49,7 +49,7 @@ func script(t *testing.T, path, sql string) {
 func TestPrivate(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("there are no such permissions")
+		t.Skip("Windows has no such permissions")
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store.db")

@@ -176,7 +176,7 @@ func TestTokens(t *testing.T) {
 func TestTokensArePrivate(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("there are no such permissions")
+		t.Skip("Windows has no such permissions")
 	}
 	file := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(file, []byte("alice/A1 secret\n"), 0o600); err != nil {
