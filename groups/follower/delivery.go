@@ -43,8 +43,8 @@ func (Leave) input()      {}
 
 // Delivery is an event for a client. Numbers of one room, and of one mailbox, grow
 // by one from delivery to delivery. They are never given again, also not to a client that
-// leaves a room and comes back, whose numbers go on from any higher one. A client that was away gets again what it has
-// not acknowledged, and ignores what it has.
+// leaves a room and comes back, whose numbers go on from any higher one. A client that was
+// away gets again what it has not acknowledged, and ignores what it has.
 type Delivery struct {
 	Client ident.URI
 	// Room is whose event it is, with Seq in the room's log, or zero, with Seq in the

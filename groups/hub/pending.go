@@ -53,9 +53,9 @@ func required(list []mls.Committed, committer *message.Sender) []mls.Committed {
 	return out
 }
 
-// lacking returns the required proposals that a Commit lacks. A leaf may be removed by another proposal than the one that was
-// required; an external Commit can hold no other reference than to a SelfRemove
-// (draft-ietf-mls-extensions-10, SelfRemove).
+// lacking returns the required proposals that a Commit lacks. A leaf may be removed by
+// another proposal than the one that was required; an external Commit can hold no other
+// reference than to a SelfRemove (draft-ietf-mls-extensions-10, SelfRemove).
 func lacking(s *mls.Staged, list []mls.Committed) (out []mls.Committed) {
 	committer := s.Committer()
 	external := committer.Type == message.SenderNewMemberCommit

@@ -5,8 +5,8 @@
 // log that is synced at every commit (journal_mode=WAL, synchronous=FULL), so that
 // a commit that has returned survives the loss of power if the disk does what it
 // says. It is made for its owner alone, and not opened if others may read it: what it
-// holds is not encrypted, keys among it. The format is SQLite's (https://www.sqlite.org/fileformat2.html) with the
-// tables that [migrations] makes.
+// holds is not encrypted, keys among it. The format is SQLite's
+// (https://www.sqlite.org/fileformat2.html) with the tables that [migrations] makes.
 package sqlite
 
 import (

@@ -2,10 +2,14 @@
 package demo
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/sim/trace"
 )
 
 // New makes the noun demo.
@@ -18,4 +22,19 @@ cryptography under virtual time, and print who says what to whom.`,
 		Example: `  mimi-lab demo rooms
   mimi-lab demo gateway`,
 	}, newRooms(t), newGateway(t))
+}
+
+// draw writes a demonstration's sequence diagram to a file, if one is wanted.
+func draw(file string, d *trace.Diagram) error {
+	if file == "" {
+		return nil
+	}
+	svg, err := d.SVG()
+	if err == nil {
+		err = os.WriteFile(file, svg, 0o666)
+	}
+	if err != nil {
+		return exit.Failuref("--out chooses another file.", "%w", err)
+	}
+	return nil
 }

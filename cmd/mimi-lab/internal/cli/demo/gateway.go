@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,14 +69,8 @@ func runGateway(o *gatewayOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Out != "" {
-		svg, err := s.Diagram().SVG()
-		if err == nil {
-			err = os.WriteFile(o.Out, svg, 0o666)
-		}
-		if err != nil {
-			return exit.Failuref("--out chooses another file.", "%w", err)
-		}
+	if err := draw(o.Out, s.Diagram()); err != nil {
+		return err
 	}
 	if o.JSON {
 		err = o.IO.JSON(gatewayJSON(o, s))

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"os"
 	"slices"
 	"strings"
 
@@ -87,14 +86,8 @@ func runRooms(o *roomsOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.Out != "" {
-		svg, err := s.Diagram().SVG()
-		if err == nil {
-			err = os.WriteFile(o.Out, svg, 0o666)
-		}
-		if err != nil {
-			return exit.Failuref("--out chooses another file.", "%w", err)
-		}
+	if err := draw(o.Out, s.Diagram()); err != nil {
+		return err
 	}
 	if o.JSON {
 		err = o.IO.JSON(asJSON(o, s))
