@@ -2,18 +2,12 @@ package rooms
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -24,6 +18,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/sqlite"
 )
@@ -41,7 +36,7 @@ type world struct {
 	stop context.CancelCauseFunc // at what must not happen
 	dir  string
 
-	ca        *authority
+	ca        *localca.Authority
 	hosts     map[string]string // addresses, by domains
 	hub       *provider
 	followers []*provider
@@ -76,7 +71,7 @@ func part(name string, f func()) {
 func (w *world) build(rooms int) error {
 	w.hosts = make(map[string]string)
 	var err error
-	if w.ca, err = newAuthority(); err != nil {
+	if w.ca, err = localca.New("bench rooms", time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)); err != nil {
 		return err
 	}
 	domains := []string{hubDomain}
@@ -128,7 +123,7 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 
 // start runs a provider that knows the others.
 func (w *world) start(domain string, all []string, l net.Listener) error {
-	cert, err := w.ca.issue(domain)
+	cert, err := w.issue(domain)
 	if err != nil {
 		return err
 	}
@@ -140,7 +135,7 @@ func (w *world) start(domain string, all []string, l net.Listener) error {
 	}
 	p := &provider{domain: domain, store: &timed{Store: s}}
 	cfg := serve.Config{
-		Domain: domain, Certificate: cert, Roots: w.ca.pool, Opened: p.store, Dial: w.dial, Peers: make(map[string]serve.Peer),
+		Domain: domain, Certificate: cert, Roots: w.ca.Pool(), Opened: p.store, Dial: w.dial, Peers: make(map[string]serve.Peer),
 		// A client that is slow is not what is measured.
 		Limits: serve.Limits{Deliveries: 1 << 20},
 		Logger: slog.New(slog.NewTextHandler(&w.warnings, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -165,7 +160,7 @@ func (w *world) start(domain string, all []string, l net.Listener) error {
 
 // startEmpty runs the handler that does nothing, with what else a provider's server has.
 func (w *world) startEmpty(l net.Listener) error {
-	cert, err := w.ca.issue(emptyDomain)
+	cert, err := w.issue(emptyDomain)
 	if err != nil {
 		return err
 	}
@@ -176,7 +171,7 @@ func (w *world) startEmpty(l net.Listener) error {
 		}),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert},
-			ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: w.ca.pool,
+			ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: w.ca.Pool(),
 		},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: log.New(io.Discard, "", 0),
@@ -187,13 +182,13 @@ func (w *world) startEmpty(l net.Listener) error {
 
 // client returns a follower's connection to a domain.
 func (w *world) client(from, to string) (*http.Client, error) {
-	cert, err := w.ca.issue(from)
+	cert, err := w.issue(from)
 	if err != nil {
 		return nil, err
 	}
 	return &http.Client{Transport: &http.Transport{
 		DialContext: w.dial, ForceAttemptHTTP2: true, DisableCompression: true,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: w.ca.pool, Certificates: []tls.Certificate{cert}, ServerName: to},
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: w.ca.Pool(), Certificates: []tls.Certificate{cert}, ServerName: to},
 	}}, nil
 }
 
@@ -251,52 +246,7 @@ func (t *timed) Commit(ctx context.Context, records []protocols.Record) error {
 	return err
 }
 
-// authority makes certificates, which nobody else trusts.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	pool *x509.CertPool
-	last int64 // serial number
-}
-
-func newAuthority() (*authority, error) {
-	a := &authority{pool: x509.NewCertPool()}
-	var err error
-	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		return nil, err
-	}
-	der, err := a.sign(&x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageCertSign}, a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.pool.AddCert(a.cert)
-	return a, nil
-}
-
 // issue makes a certificate for a domain's server and client.
-func (a *authority) issue(domain string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	der, err := a.sign(&x509.Certificate{
-		DNSNames: []string{domain}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-}
-
-func (a *authority) sign(template *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
-	a.last++
-	template.SerialNumber, template.BasicConstraintsValid = big.NewInt(a.last), true
-	template.Subject = pkix.Name{CommonName: fmt.Sprintf("bench %d", a.last)}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
-	parent := a.cert
-	if parent == nil {
-		parent = template
-	}
-	return x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, a.key)
+func (w *world) issue(domain string) (tls.Certificate, error) {
+	return w.ca.Issue(localca.Leaf{DNS: []string{domain}, Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(24 * time.Hour)})
 }

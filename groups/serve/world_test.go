@@ -2,15 +2,10 @@ package serve
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -20,6 +15,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
@@ -38,34 +34,18 @@ func must[T any](v T, err error) T {
 
 // authority makes certificates.
 type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
+	*localca.Authority
 	pool *x509.CertPool
-	last int64
 }
 
 func newAuthority() *authority {
-	a := &authority{key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), pool: x509.NewCertPool(), last: 1}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.cert = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key))))
-	a.pool.AddCert(a.cert)
-	return a
+	a := must(localca.New("test", time.Now().Add(-time.Hour), time.Now().Add(1000*time.Hour)))
+	return &authority{a, a.Pool()}
 }
 
 // issue makes a certificate for names, of servers and clients.
 func (a *authority) issue(names ...string) tls.Certificate {
-	a.last++
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.last), DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
+	return must(a.Issue(localca.Leaf{DNS: names, Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(1000 * time.Hour)}))
 }
 
 // network connects by name: in memory, as testing/synctest wants it, or over loopback.

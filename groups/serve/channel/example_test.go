@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"testing"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -14,7 +13,7 @@ import (
 
 // A client makes a room at its provider, says something, and is told of it.
 func Example() {
-	ca := newAuthority(new(testing.T))
+	ca := newAuthority()
 	var tokens Tokens
 	tokens.Set(alice, []byte("a long random token"))
 	server, err := New(Config{
@@ -34,7 +33,7 @@ func Example() {
 
 	ctx, came := context.Background(), make(chan follower.Delivery, 1)
 	client, err := Dial(ctx, l.Addr().String(), ClientConfig{
-		Client: alice, Token: []byte("a long random token"), TLS: &tls.Config{RootCAs: ca.pool()},
+		Client: alice, Token: []byte("a long random token"), TLS: &tls.Config{RootCAs: ca.Pool()},
 		Deliver: func(d follower.Delivery) { came <- d },
 	})
 	if err != nil {

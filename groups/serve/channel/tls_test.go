@@ -2,14 +2,9 @@ package channel
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"net"
 	"net/url"
 	"testing"
@@ -17,53 +12,31 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 )
 
 // authority issues certificates for a test.
-type authority struct {
-	t    testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	next int64
-}
+type authority struct{ *localca.Authority }
 
-func newAuthority(t testing.TB) *authority {
-	a := &authority{t: t, key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.cert = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key))))
-	return a
+func newAuthority() *authority {
+	return &authority{must(localca.New("test", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))}
 }
 
 // issue returns a certificate for a client, or for the server if that is the zero URI.
 func (a *authority) issue(client ident.URI) tls.Certificate {
-	a.next++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1 + a.next), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
+	l := localca.Leaf{Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(time.Hour)}
 	if client.IsZero() {
-		template.ExtKeyUsage, template.IPAddresses = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, []net.IP{net.IPv4(127, 0, 0, 1)}
+		l.IPs = []net.IP{net.IPv4(127, 0, 0, 1)}
 	} else {
-		template.URIs = []*url.URL{must(url.Parse(client.String()))}
+		l.URIs = []*url.URL{must(url.Parse(client.String()))}
 	}
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	der := must(x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func (a *authority) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.cert)
-	return p
+	return must(a.Issue(l))
 }
 
 // listen serves on loopback until the test ends, and returns where.
 func listen(t testing.TB, p *provider, auth Authenticator, a *authority) string {
 	s := must(New(Config{Open: p.open, Authenticator: auth, TLS: &tls.Config{
-		Certificates: []tls.Certificate{a.issue(ident.URI{})}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.pool(),
+		Certificates: []tls.Certificate{a.issue(ident.URI{})}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.Pool(),
 	}}))
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	served := make(chan error, 1)
@@ -82,12 +55,12 @@ func listen(t testing.TB, p *provider, auth Authenticator, a *authority) string 
 // TestTLS: clients come in by certificate or token, and with the right one alone.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	a, other := newAuthority(t), newAuthority(t)
+	a, other := newAuthority(), newAuthority()
 	var tokens Tokens
 	tokens.Set(bob, []byte("bob's"))
 	p := newProvider()
 	addr := listen(t, p, AnyOf{Certificates{}, &tokens}, a)
-	roots := a.pool()
+	roots := a.Pool()
 	for _, tt := range []struct {
 		name  string
 		who   ident.URI
@@ -103,7 +76,7 @@ func TestTLS(t *testing.T) {
 		{"certificate of another authority", alice, "", ptr(other.issue(alice)), roots, false},
 		{"certificate for the user", alice, "", ptr(a.issue(uri("mimi://a.example/u/alice"))), roots, false},
 		{"nothing", alice, "", nil, roots, false},
-		{"another server", bob, "bob's", nil, other.pool(), false},
+		{"another server", bob, "bob's", nil, other.Pool(), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := ClientConfig{Client: tt.who, Token: []byte(tt.token), TLS: &tls.Config{RootCAs: tt.roots}, Deliver: func(follower.Delivery) {}}
@@ -130,11 +103,11 @@ func ptr[T any](v T) *T { return &v }
 // TestTLSVersion: nobody gets in without the protocol's name or by an old version.
 func TestTLSVersion(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
+	a := newAuthority()
 	addr := listen(t, newProvider(), Certificates{}, a)
 	for name, cfg := range map[string]*tls.Config{
-		"TLS 1.2":          {RootCAs: a.pool(), MaxVersion: tls.VersionTLS12, NextProtos: []string{Protocol}},
-		"another protocol": {RootCAs: a.pool(), NextProtos: []string{"h2"}},
+		"TLS 1.2":          {RootCAs: a.Pool(), MaxVersion: tls.VersionTLS12, NextProtos: []string{Protocol}},
+		"another protocol": {RootCAs: a.Pool(), NextProtos: []string{"h2"}},
 	} {
 		if nc, err := tls.Dial("tcp", addr, cfg); err == nil {
 			_ = nc.Close()
@@ -147,10 +120,10 @@ func TestTLSVersion(t *testing.T) {
 // comes in order and whole to a client that stores what it acknowledges.
 func TestLoopback(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
+	a := newAuthority()
 	p := newProvider()
 	addr := listen(t, p, Certificates{}, a)
-	cfg := ClientConfig{Client: alice, TLS: &tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{a.issue(alice)}}}
+	cfg := ClientConfig{Client: alice, TLS: &tls.Config{RootCAs: a.Pool(), Certificates: []tls.Certificate{a.issue(alice)}}}
 	const events = 5000
 	go func() {
 		for range events / 20 {
@@ -194,10 +167,10 @@ func TestLoopback(t *testing.T) {
 // BenchmarkRoundTrip is one submitted message and its answer over TLS on loopback, with
 // a provider that does nothing.
 func BenchmarkRoundTrip(b *testing.B) {
-	a := newAuthority(b)
+	a := newAuthority()
 	addr := listen(b, newProvider(), Certificates{}, a)
 	c := must(Dial(b.Context(), addr, ClientConfig{
-		Client: alice, TLS: &tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{a.issue(alice)}}, Deliver: func(follower.Delivery) {},
+		Client: alice, TLS: &tls.Config{RootCAs: a.Pool(), Certificates: []tls.Certificate{a.issue(alice)}}, Deliver: func(follower.Delivery) {},
 	}))
 	defer func() { _ = c.Close() }()
 	in := submit("hello")

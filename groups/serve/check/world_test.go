@@ -2,17 +2,11 @@ package check_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +14,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check/own"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 )
 
 // The actors: a.example is checked, b.example and c.example are the checker's.
@@ -40,40 +35,20 @@ func must[T any](v T, err error) T {
 
 func uri(s string) ident.URI { return must(ident.ParseURI(s)) }
 
-// authority makes certificates, for servers and clients.
+// authority makes certificates.
 type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
+	*localca.Authority
 	pool *x509.CertPool
-
-	mu   sync.Mutex // guards last
-	last int64
 }
 
 func newAuthority() *authority {
-	a := &authority{key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), pool: x509.NewCertPool(), last: 1}
-	t := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.cert = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, t, t, &a.key.PublicKey, a.key))))
-	a.pool.AddCert(a.cert)
-	return a
+	a := must(localca.New("test", time.Now().Add(-time.Hour), time.Now().Add(1000*time.Hour)))
+	return &authority{a, a.Pool()}
 }
 
+// issue makes a certificate for names, of servers and clients.
 func (a *authority) issue(names ...string) tls.Certificate {
-	a.mu.Lock()
-	a.last++
-	serial := a.last
-	a.mu.Unlock()
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	t := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, t, a.cert, &key.PublicKey, a.key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
+	return must(a.Issue(localca.Leaf{DNS: names, Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(1000 * time.Hour)}))
 }
 
 // world is the sockets that a run needs, on loopback, by the names of their hosts.

@@ -170,7 +170,7 @@ func newProcess(t testing.TB, ca *authority, s providerSettings) *process {
 	for name, b := range map[string][]byte{
 		s.Domain + ".pem":  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}),
 		s.Domain + ".key":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-		"ca.pem":           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}),
+		"ca.pem":           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Certificate[0]}),
 		s.Domain + ".json": mustJSON(s),
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), b, 0o600); err != nil {

@@ -2,13 +2,8 @@ package device
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -21,6 +16,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols/content"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -41,34 +37,18 @@ func must[T any](v T, err error) T {
 
 // authority makes certificates.
 type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
+	*localca.Authority
 	pool *x509.CertPool
-	last int64
 }
 
 func newAuthority() *authority {
-	a := &authority{key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), pool: x509.NewCertPool(), last: 1}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.cert = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key))))
-	a.pool.AddCert(a.cert)
-	return a
+	a := must(localca.New("test", time.Now().Add(-time.Hour), time.Now().Add(1000*time.Hour)))
+	return &authority{a, a.Pool()}
 }
 
-// issue makes a certificate for a domain, of servers and clients.
+// issue makes a certificate for names, of servers and clients.
 func (a *authority) issue(domain string) tls.Certificate {
-	a.last++
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.last), DNSNames: []string{domain}, KeyUsage: x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
+	return must(a.Issue(localca.Leaf{DNS: []string{domain}, Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(1000 * time.Hour)}))
 }
 
 // site is the provider of a domain with the listener of its clients.

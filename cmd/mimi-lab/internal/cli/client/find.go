@@ -1,15 +1,9 @@
 package client
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io/fs"
-	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +14,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/groups/serve/device"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -44,7 +39,7 @@ func find(dev string, client ident.URI) (*place, error) {
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: %w", err)
 	}
-	authority, roots, err := provider.Authority(dev)
+	authority, err := provider.Authority(dev)
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: authority: %w", err)
 	}
@@ -61,33 +56,21 @@ func find(dev string, client ident.URI) (*place, error) {
 		store: filepath.Join(dir, url.PathEscape(names[1])+".db"),
 		connect: device.Dial(p.Address, channel.ClientConfig{
 			Client: client,
-			TLS:    &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: client.Provider(), Certificates: []tls.Certificate{cert}},
+			TLS:    &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: authority.Pool(), ServerName: client.Provider(), Certificates: []tls.Certificate{cert}},
 		}),
 	}, nil
 }
 
 // issue makes a certificate for a client, which its provider knows it by as long as the
 // command lasts (channel.Certificates).
-func issue(authority *tls.Certificate, client ident.URI, now time.Time) (tls.Certificate, error) {
+func issue(authority *localca.Authority, client ident.URI, now time.Time) (tls.Certificate, error) {
 	u, err := url.Parse(client.String())
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "mimi-lab --dev: a client"}, URIs: []*url.URL{u},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Leaf, &key.PublicKey, authority.PrivateKey)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	return authority.Issue(localca.Leaf{
+		Name: "mimi-lab --dev: a client", URIs: []*url.URL{u}, Starts: now.Add(-time.Hour), Ends: now.Add(24 * time.Hour),
+	})
 }
 
 // Hub returns what the provider's hub signs with, for a room that the device makes.

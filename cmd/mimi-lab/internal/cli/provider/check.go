@@ -24,6 +24,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check/own"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
 
@@ -396,24 +397,20 @@ func loopback(address string) bool {
 
 // self checks a provider of this program's own.
 func (o *checkOptions) self(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "mimi-lab-check-")
-	if err != nil {
-		return exit.Failuref("", "%w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	const domain, assets = "a.example", "assets.a.example"
-	root, err := certificate(dir, rootName, nil, o.IO.Now())
+	now := o.IO.Now()
+	authority, err := localca.New("mimi-lab provider check --self", now.Add(-time.Hour), now.Add(lifetime))
 	if err != nil {
 		return exit.Failuref("", "authority: %w", err)
 	}
 	at := make(map[string]net.Listener)
 	certs := make(map[string]tls.Certificate)
 	for _, name := range append([]string{domain, assets}, checkPeers...) {
-		p, err := certificate(dir, name, root, o.IO.Now())
+		c, err := issue(name, authority, now)
 		if err != nil {
 			return exit.Failuref("", "certificate: %w", err)
 		}
-		certs[name] = tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key, Leaf: p.cert}
+		certs[name] = *c
 		if at[name], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			return exit.Failuref("", "listening: %w", err)
 		}
@@ -426,8 +423,7 @@ func (o *checkOptions) self(ctx context.Context) error {
 		}
 		return new(net.Dialer).DialContext(ctx, network, at[host].Addr().String())
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(root.cert)
+	roots := authority.Pool()
 	p, err := own.Start(ctx, own.Config{
 		Domain: domain, Certificate: certs[domain], Roots: roots, Listener: at[domain], Dial: dial,
 		Assets: assets, AssetCertificate: certs[assets], AssetListener: at[assets], Checkers: checkPeers, Name: o.Name,

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
@@ -48,16 +48,13 @@ func ReadForClients(dir, domain string) (*ForClients, error) {
 	return f, json.Unmarshal(b, f)
 }
 
-// Authority returns the authority of a directory of --dev, to sign certificates with,
-// and as the root to trust.
-func Authority(dir string) (*tls.Certificate, *x509.CertPool, error) {
-	p, err := readPair(filepath.Join(dir, rootName))
+// Authority returns the authority of a directory of --dev.
+func Authority(dir string) (*localca.Authority, error) {
+	c, err := readCertificate(filepath.Join(dir, rootName))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(p.cert)
-	return &tls.Certificate{Certificate: [][]byte{p.cert.Raw}, Leaf: p.cert, PrivateKey: p.key}, roots, nil
+	return localca.Of(c)
 }
 
 // ownClients is the server that the provider's own clients connect to.

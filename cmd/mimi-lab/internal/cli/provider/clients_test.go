@@ -1,15 +1,10 @@
 package provider
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"log/slog"
-	"math/big"
 	neturl "net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +17,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
@@ -31,7 +27,7 @@ import (
 // certify makes a client's certificate of a directory's authority.
 func certify(t *testing.T, dir, client string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
-	authority, roots, err := Authority(dir)
+	authority, err := Authority(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,20 +35,13 @@ func certify(t *testing.T, dir, client string) (tls.Certificate, *x509.CertPool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := authority.Issue(localca.Leaf{
+		Name: "test", URIs: []*neturl.URL{u}, Starts: time.Now().Add(-time.Hour), Ends: time.Now().Add(time.Hour),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test"}, URIs: []*neturl.URL{u},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Leaf, &key.PublicKey, authority.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+	return c, authority.Pool()
 }
 
 // connect logs a client in and closes the connection.
@@ -123,10 +112,11 @@ func TestTokens(t *testing.T) {
 	if _, err := development(dir, "a.example", time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	_, roots, err := Authority(dir)
+	authority, err := Authority(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	roots := authority.Pool()
 	for name, text := range map[string]string{
 		"a.json": `{"domain": "a.example", "listen": "127.0.0.1:0", "certificate": "a.example.pem", "key": "a.example.key", "roots": "ca.pem",
 			"store": "memory:", "users": ["alice/A1"], "clients": "127.0.0.1:0", "tokens": "tokens"}`,

@@ -2,16 +2,12 @@ package provider
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +16,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/localca"
 )
 
 // The files of a directory of --dev: an authority's, and of each provider, by its domain,
@@ -55,7 +52,11 @@ func development(dir, domain string, now time.Time) (*settings, error) {
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: authority: %w", err)
 	}
-	if _, err := certificate(dir, domain, root, now); err != nil {
+	authority, err := localca.Of(root)
+	if err != nil {
+		return nil, exit.Failuref("", "--dev: authority: %w", err)
+	}
+	if _, err := certificate(dir, domain, authority, now); err != nil {
 		return nil, exit.Failuref("", "--dev: certificate: %w", err)
 	}
 	at := filepath.Join(dir, domain)
@@ -89,95 +90,56 @@ func lock(dir string) (unlock func(), err error) {
 	}
 }
 
-// pair is a certificate with its key.
-type pair struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
 // certificate returns a certificate in the directory, which it makes if it is not there
 // or is over: by the authority, or as one if that is nil.
-func certificate(dir, name string, authority *pair, now time.Time) (*pair, error) {
+func certificate(dir, name string, authority *localca.Authority, now time.Time) (*tls.Certificate, error) {
 	at := filepath.Join(dir, name)
-	p, err := readPair(at)
-	if err == nil && now.Before(p.cert.NotAfter) {
-		return p, nil
+	kept, err := readCertificate(at)
+	if err == nil && now.Before(kept.Leaf.NotAfter) {
+		return kept, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := issue(name, authority, now)
 	if err != nil {
 		return nil, err
 	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "mimi-lab --dev: " + name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(lifetime), BasicConstraintsValid: true,
-	}
-	parent := &pair{template, key}
-	if authority == nil {
-		template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign
-	} else {
-		parent = authority
-		template.DNSNames, template.KeyUsage = []string{name}, x509.KeyUsageDigitalSignature
-		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, parent.cert, &key.PublicKey, parent.key)
-	if err != nil {
-		return nil, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(at+keySuffix, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(at+certSuffix, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600); err != nil {
+	if err := os.WriteFile(at+certSuffix, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), 0o600); err != nil {
 		return nil, err
 	}
-	return readPair(at)
+	return c, nil
 }
 
-// readPair reads a certificate and its key.
-func readPair(at string) (*pair, error) {
-	cert, err := readPEM(at + certSuffix)
+// issue makes a certificate of a name, by the authority or as one if that is nil.
+func issue(name string, authority *localca.Authority, now time.Time) (*tls.Certificate, error) {
+	subject, starts, ends := "mimi-lab --dev: "+name, now.Add(-time.Hour), now.Add(lifetime)
+	if authority != nil {
+		c, err := authority.Issue(localca.Leaf{Name: subject, DNS: []string{name}, Starts: starts, Ends: ends})
+		return &c, err
+	}
+	a, err := localca.New(subject, starts, ends)
 	if err != nil {
 		return nil, err
 	}
-	private, err := readPEM(at + keySuffix)
-	if err != nil {
-		return nil, err
-	}
-	c, err := x509.ParseCertificate(cert)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at+certSuffix, err)
-	}
-	k, err := x509.ParsePKCS8PrivateKey(private)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at+keySuffix, err)
-	}
-	key, ok := k.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s: a %T, want a key that this command has made", at+keySuffix, k)
-	}
-	return &pair{c, key}, nil
+	c := a.Certificate()
+	return &c, nil
 }
 
-func readPEM(file string) ([]byte, error) {
-	b, err := os.ReadFile(file)
+// readCertificate reads a certificate and its key.
+func readCertificate(at string) (*tls.Certificate, error) {
+	c, err := tls.LoadX509KeyPair(at+certSuffix, at+keySuffix)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s with %s: %w", at+certSuffix, filepath.Base(at+keySuffix), err)
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("%s: no PEM", file)
-	}
-	return block.Bytes, nil
+	return &c, nil
 }
 
 // neighbour lets the provider be found by others of its directory, and find them.

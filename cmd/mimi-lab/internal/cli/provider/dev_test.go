@@ -22,16 +22,16 @@ func TestAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	root, err := readPair(filepath.Join(dir, rootName))
+	root, err := readCertificate(filepath.Join(dir, rootName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, domain := range domains {
-		p, err := readPair(filepath.Join(dir, domain))
+		p, err := readCertificate(filepath.Join(dir, domain))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.cert.CheckSignatureFrom(root.cert); err != nil {
+		if err := p.Leaf.CheckSignatureFrom(root.Leaf); err != nil {
 			t.Errorf("%s: %v", domain, err)
 		}
 	}
