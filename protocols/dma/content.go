@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/wire/protofield"
 )
 
 // ContentKind is what a message carries for the user.
@@ -229,7 +230,7 @@ func appendString(dst []byte, field protowire.Number, s string) []byte {
 // errors that wrap [protocols.ErrMalformed]. The thumbnail is a part of data.
 func ParseContent(data []byte) (Content, error) {
 	var c Content
-	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+	err := protofield.Each(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
 		if num > fieldReaction && num != fieldReplyTo || num < fieldText {
 			return nil
 		}
@@ -262,7 +263,7 @@ func ParseContent(data []byte) (Content, error) {
 }
 
 func parseMedia(c *Content, data []byte) error {
-	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+	err := protofield.Each(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
 		switch num {
 		case fieldMediaKind:
 			if n < uint64(Image) || n > uint64(File) || typ != protowire.VarintType {
@@ -300,7 +301,7 @@ func parseMedia(c *Content, data []byte) error {
 
 func parseReaction(c *Content, data []byte) error {
 	c.Kind = Reaction
-	err := eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+	err := protofield.Each(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
 		switch num {
 		case fieldReactionTarget:
 			return setString(&c.Target, v, "reaction target", MaxID)
@@ -313,38 +314,6 @@ func parseReaction(c *Content, data []byte) error {
 		err = errNoTarget
 	}
 	return err
-}
-
-// eachField calls f for each field of a protobuf message: v holds the bytes of a
-// length-delimited field, n the value of a varint one.
-func eachField(data []byte, f func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error) error {
-	for len(data) > 0 {
-		num, typ, used := protowire.ConsumeTag(data)
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		data = data[used:]
-		var (
-			v []byte
-			n uint64
-		)
-		switch typ {
-		case protowire.BytesType:
-			v, used = protowire.ConsumeBytes(data)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(data)
-		default:
-			used = protowire.ConsumeFieldValue(num, typ, data)
-		}
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		data = data[used:]
-		if err := f(num, typ, v, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func setString(dst *string, v []byte, name string, limit int) error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/mimi-lab/mimi-lab/protocols/wire/protofield"
 )
 
 // Sizes of the parts of handshake messages in bytes (Noise, Sections 7.5 and 12.1).
@@ -84,7 +86,7 @@ func (l *layout) unwrap(f Form, body []byte) ([]byte, error) {
 func (l *layout) join(body []byte) ([]byte, error) {
 	var inner []byte
 	found := false
-	err := eachField(body, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
+	err := protofield.Each(body, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
 		switch {
 		case num < clientHello.field || num > clientFinish.field:
 			return nil
@@ -103,7 +105,7 @@ func (l *layout) join(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("no field %d", l.field)
 	}
 	parts := make([][]byte, len(l.parts))
-	err = eachField(inner, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
+	err = protofield.Each(inner, func(num protowire.Number, typ protowire.Type, v []byte, _ uint64) error {
 		switch {
 		case num > serverHello.parts[2].field:
 			return nil
@@ -131,34 +133,4 @@ func (l *layout) join(body []byte) ([]byte, error) {
 		message = append(message, p...)
 	}
 	return message, nil
-}
-
-// eachField calls f for each field of a protobuf message: v holds the bytes of a
-// length-delimited field, n the value of a varint one.
-func eachField(data []byte, f func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error) error {
-	for len(data) > 0 {
-		num, typ, used := protowire.ConsumeTag(data)
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		data = data[used:]
-		var v []byte
-		var n uint64
-		switch typ {
-		case protowire.BytesType:
-			v, used = protowire.ConsumeBytes(data)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(data)
-		default:
-			used = protowire.ConsumeFieldValue(num, typ, data)
-		}
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		data = data[used:]
-		if err := f(num, typ, v, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/mimi-lab/mimi-lab/protocols/wire/protofield"
 )
 
 // Bounds of a client's payload in bytes. The token's is that of the enlistment form
@@ -166,7 +168,7 @@ func (p *ClientPayload) parseInterop(data []byte) error {
 // eachKnown calls f for the fields that are known, once each and of their type.
 func eachKnown(data []byte, known map[protowire.Number]protowire.Type, f func(num protowire.Number, v []byte, n uint64) error) error {
 	seen := make(map[protowire.Number]bool, len(known))
-	return eachField(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
+	return protofield.Each(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
 		want, ok := known[num]
 		switch {
 		case !ok:

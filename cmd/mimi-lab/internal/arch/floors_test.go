@@ -20,7 +20,7 @@ const module = "github.com/mimi-lab/mimi-lab"
 // The floor "tests" is for packages that only test files import. They may
 // import what stands above them, and the bans do not hold in them.
 const floors = `
-1	protocols/wire protocols/ident protocols/suite/... protocols/vectors sim/des
+1	protocols/wire protocols/wire/protofield protocols/ident protocols/suite/... protocols/vectors sim/des
 
 2	protocols
 2	protocols/stanza/... protocols/content/... protocols/bhttp sim/link sim/trace
