@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
@@ -44,9 +46,9 @@ var _ store.Store = (*Store)(nil)
 
 // Open connects to a database by a URL (postgres://USER@HOST/DATABASE?schema=NAME)
 // and brings the schema up to date; it is made if it does not exist. All
-// parameters but schema are PostgreSQL's own. It returns [store.ErrInUse] while
-// another process has the schema open and [store.ErrVersion] if a later version of
-// this program has written it.
+// parameters but schema are PostgreSQL's own. It returns [store.ErrInUse] if another
+// process still has the schema open after two seconds, and [store.ErrVersion] if a later
+// version of this program has written it.
 func Open(ctx context.Context, url string) (*Store, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -80,13 +82,8 @@ func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // prepare takes the schema for this process and migrates it.
 func prepare(ctx context.Context, conn *pgx.Conn, schema string) error {
-	var taken bool
-	err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended('mimi-lab ' || $1, 0))", schema).Scan(&taken)
-	if err != nil {
+	if err := take(ctx, conn, schema); err != nil {
 		return err
-	}
-	if !taken {
-		return store.ErrInUse
 	}
 	name := pgx.Identifier{schema}.Sanitize()
 	tx, err := conn.Begin(ctx)
@@ -108,6 +105,32 @@ func prepare(ctx context.Context, conn *pgx.Conn, schema string) error {
 	}
 	return tx.Commit(ctx)
 }
+
+// patience is how long a lock that is held is waited for: the server may notice only after
+// a while that who held it is gone, be it a process that was killed or a connection of
+// this one that was lost.
+const patience = 2 * time.Second
+
+// take locks the schema for as long as the connection is there.
+func take(ctx context.Context, conn *pgx.Conn, schema string) error {
+	if _, err := conn.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", patience.Milliseconds())); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtextextended('mimi-lab ' || $1, 0))", schema)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == lockNotAvailable {
+		return store.ErrInUse
+	}
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "RESET lock_timeout")
+	return err
+}
+
+// lockNotAvailable is the server's code for a lock that was waited for too long
+// (PostgreSQL, Appendix A).
+const lockNotAvailable = "55P03"
 
 // migrate does the migrations that the schema has not seen.
 func migrate(ctx context.Context, tx pgx.Tx) error {
@@ -202,7 +225,12 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	return s.conn.Close(context.Background())
+	if s.conn.IsClosed() {
+		return nil
+	}
+	// The server ends the connection only after this returns, and its locks with it.
+	_, err := s.conn.Exec(context.Background(), "SELECT pg_advisory_unlock_all()")
+	return errors.Join(err, s.conn.Close(context.Background()))
 }
 
 // usable makes sure of a connection or says why the store cannot be used. A

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -119,6 +120,25 @@ func TestReconnects(t *testing.T) {
 	})
 	if err != nil || strings.Join(keys, " ") != "after before" {
 		t.Errorf("got keys %q, error %v, want after and before", keys, err)
+	}
+}
+
+// The server notices some time after it that a process is gone, which may be back by
+// then.
+func TestOpenWaits(t *testing.T) {
+	t.Parallel()
+	address := database(t)
+	first, err := postgres.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { first.Close() })
+	second, err := postgres.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
