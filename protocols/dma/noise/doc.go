@@ -17,7 +17,8 @@
 //	frame = length (3 bytes, big-endian) body
 //
 // Both sides get a [Channel]. A client starts with [NewClient], a server with
-// [NewServer]; the package example shows a whole connection.
+// [NewServer]; the package example shows a whole connection. [Connect] and [Accept] carry
+// the handshake over a stream.
 //
 // Keys and randomness come from a suite.Suite of X25519; AES-256-GCM and SHA-256 are
 // those of github.com/flynn/noise, as no suite has both with X25519.

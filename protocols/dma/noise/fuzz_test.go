@@ -39,7 +39,7 @@ func FuzzServer(f *testing.F) {
 		}
 		e := newEnds(t, d)
 		e.server.Suite = newSuite(t, "fuzz") // another ephemeral key than that of the seeds
-		s, err := NewServer(ServerConfig{e.server, e.certificate})
+		s, err := NewServer(ServerConfig{Config: e.server, Certificate: e.certificate})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,8 @@ type Client struct {
 	state   *noise.HandshakeState // nil once it is over
 }
 
-// NewClient begins a handshake, and returns what is to be sent first.
+// NewClient begins a handshake, and returns what is to be sent first. payload is nil for
+// a server with ServerConfig.Nameless.
 func NewClient(cfg Config, trust Trust, payload *ClientPayload) (*Client, []byte, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -76,8 +77,10 @@ func NewClient(cfg Config, trust Trust, payload *ClientPayload) (*Client, []byte
 		return nil, nil, err
 	}
 	c := &Client{cfg: cfg, trust: trust}
-	if c.payload, err = payload.Marshal(); err != nil {
-		return nil, nil, err
+	if payload != nil {
+		if c.payload, err = payload.Marshal(); err != nil {
+			return nil, nil, err
+		}
 	}
 	if c.state, err = cfg.start(true); err != nil {
 		return nil, nil, fmt.Errorf("noise: %w", err)
@@ -128,6 +131,9 @@ type ServerConfig struct {
 	// Certificate vouches for the static key: see [Certificate.Sign]. Clients that pin the
 	// key do without.
 	Certificate []byte
+	// Nameless says that clients have no payload, as those of a service where they log in
+	// on the channel.
+	Nameless bool
 }
 
 // Server is the gatekeeper's side of a handshake.
@@ -194,7 +200,7 @@ func (s *Server) Hello(body []byte) ([]byte, error) {
 // only says.
 type Peer struct {
 	Static  [keySize]byte
-	Payload *ClientPayload
+	Payload *ClientPayload // nil with ServerConfig.Nameless, else what it says
 }
 
 // Finish takes the body of the client's last frame, at most [MaxClientFinish] bytes.
@@ -213,9 +219,15 @@ func (s *Server) Finish(body []byte) (*Peer, *Channel, error) {
 	if err != nil {
 		return nil, nil, failed(ErrHandshake, "client finish", err)
 	}
-	p, err := ParseClientPayload(payload)
+	peer := &Peer{Static: [keySize]byte(state.PeerStatic())}
+	switch {
+	case !s.cfg.Nameless:
+		peer.Payload, err = ParseClientPayload(payload)
+	case len(payload) > 0:
+		err = fail(ErrPayload, "client finish", "%d bytes, want none", len(payload))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Peer{[keySize]byte(state.PeerStatic()), p}, newChannel(send, receive, s.cfg.Limits, state.ChannelBinding()), nil
+	return peer, newChannel(send, receive, s.cfg.Limits, state.ChannelBinding()), nil
 }

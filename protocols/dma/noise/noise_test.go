@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func (e *ends) handshake(t testing.TB, change func(step int, body []byte) []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewServer(ServerConfig{e.server, e.certificate})
+	s, err := NewServer(ServerConfig{Config: e.server, Certificate: e.certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +260,7 @@ func TestReplay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := NewServer(ServerConfig{e.server, e.certificate})
+		again, err := NewServer(ServerConfig{Config: e.server, Certificate: e.certificate})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +300,7 @@ func TestReplay(t *testing.T) {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	e := newEnds(t, Lab)
-	s, err := NewServer(ServerConfig{e.server, e.certificate})
+	s, err := NewServer(ServerConfig{Config: e.server, Certificate: e.certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +313,7 @@ func TestOrder(t *testing.T) {
 	if _, err := s.Hello(bytes.Repeat([]byte{9}, 32)); !errors.Is(err, ErrState) {
 		t.Errorf("second hello: got %v, want %v", err, ErrState)
 	}
-	if s, err = NewServer(ServerConfig{e.server, nil}); err != nil {
+	if s, err = NewServer(ServerConfig{Config: e.server}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Prologue([]byte("GET ")); !errors.Is(err, ErrPrologue) {
@@ -351,7 +352,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	e := newEnds(t, Lab)
-	if _, err := NewServer(ServerConfig{e.server, make([]byte, MaxServerHello)}); err == nil {
+	if _, err := NewServer(ServerConfig{Config: e.server, Certificate: make([]byte, MaxServerHello)}); err == nil {
 		t.Error("a certificate that no frame holds: no error")
 	}
 }
@@ -478,5 +479,45 @@ func TestFrameLength(t *testing.T) {
 	}
 	if _, err := AppendHeader(nil, MaxFrame+1); !errors.Is(err, ErrFrame) {
 		t.Errorf("got %v, want %v", err, ErrFrame)
+	}
+}
+
+// TestNameless: a server takes a payload or does without, as it says, over a stream.
+func TestNameless(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		nameless bool
+		payload  *ClientPayload
+		want     error
+	}{
+		{"a name where one is wanted", false, &ClientPayload{Username: 7}, nil},
+		{"none where one is wanted", false, nil, ErrPayload},
+		{"none where none is wanted", true, nil, nil},
+		{"a name where none is wanted", true, &ClientPayload{Username: 7}, ErrPayload},
+	} {
+		for _, d := range Dialects {
+			t.Run(tt.name+"/"+d.Name, func(t *testing.T) {
+				t.Parallel()
+				e := newEnds(t, d)
+				a, b := net.Pipe()
+				defer func() { _, _ = a.Close(), b.Close() }()
+				connected := make(chan error, 1)
+				go func() {
+					_, err := Connect(a, a, time.Unix(0, 0), e.client, Trust{Pin: e.server.Static.Public}, tt.payload)
+					connected <- err
+				}()
+				peer, _, err := Accept(b, b, ServerConfig{Config: e.server, Nameless: tt.nameless})
+				if !errors.Is(err, tt.want) || err == nil && tt.want != nil {
+					t.Fatalf("got %v, want %v", err, tt.want)
+				}
+				if err := <-connected; err != nil {
+					t.Errorf("client: %v", err)
+				}
+				if err == nil && (peer.Payload == nil) != tt.nameless {
+					t.Errorf("payload %v, nameless %v", peer.Payload, tt.nameless)
+				}
+			})
+		}
 	}
 }

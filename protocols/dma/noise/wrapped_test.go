@@ -83,7 +83,7 @@ func (r *reading) decrypt(ciphertext []byte) []byte {
 func TestWrapped(t *testing.T) {
 	t.Parallel()
 	e := newEnds(t, WhatsApp)
-	server, err := NewServer(ServerConfig{e.server, e.certificate})
+	server, err := NewServer(ServerConfig{Config: e.server, Certificate: e.certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
