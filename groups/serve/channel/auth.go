@@ -14,14 +14,21 @@ import (
 
 // Authenticator says whether a peer is the client that it says it is.
 type Authenticator interface {
-	// Authenticate returns nil if it is. token is nil if there was none; state is that
-	// of the connection, or nil if that is none of TLS. The error is not told to the
-	// peer, who learns no more than that it is not authorized.
-	Authenticate(ctx context.Context, claimed ident.URI, token []byte, state *tls.ConnectionState) error
+	// Authenticate returns nil if it is. token is nil if there was none. The error is not
+	// told to the peer, who learns no more than that it is not authorized.
+	Authenticate(ctx context.Context, claimed ident.URI, token []byte, peer Peer) error
+}
+
+// Peer is what a connection says of who is at its end. It is the zero Peer for a
+// connection that is neither over TLS nor over Noise.
+type Peer struct {
+	TLS    *tls.ConnectionState // nil if the connection is none of TLS
+	Static []byte               // the 32 bytes of the static key shown over Noise, else nil
 }
 
 var (
 	errToken       = errors.New("channel: wrong token, or a client that has none")
+	errStatic      = errors.New("channel: not the client's static key, or a client that has none")
 	errCertificate = errors.New("channel: no verified certificate with the client's URI as a subject alternative name")
 )
 
@@ -47,7 +54,7 @@ func (t *Tokens) Set(client ident.URI, token []byte) {
 }
 
 // Authenticate implements [Authenticator].
-func (t *Tokens) Authenticate(_ context.Context, claimed ident.URI, token []byte, _ *tls.ConnectionState) error {
+func (t *Tokens) Authenticate(_ context.Context, claimed ident.URI, token []byte, _ Peer) error {
 	t.mu.RLock()
 	want, known := t.hashes[claimed]
 	t.mu.RUnlock()
@@ -64,11 +71,11 @@ func (t *Tokens) Authenticate(_ context.Context, claimed ident.URI, token []byte
 type Certificates struct{}
 
 // Authenticate implements [Authenticator].
-func (Certificates) Authenticate(_ context.Context, claimed ident.URI, _ []byte, state *tls.ConnectionState) error {
-	if state == nil || len(state.VerifiedChains) == 0 {
+func (Certificates) Authenticate(_ context.Context, claimed ident.URI, _ []byte, peer Peer) error {
+	if peer.TLS == nil || len(peer.TLS.VerifiedChains) == 0 {
 		return errCertificate
 	}
-	for _, u := range state.PeerCertificates[0].URIs {
+	for _, u := range peer.TLS.PeerCertificates[0].URIs {
 		if sameURI(u, claimed) {
 			return nil
 		}
@@ -81,14 +88,47 @@ func sameURI(u *url.URL, want ident.URI) bool {
 	return err == nil && got == want
 }
 
+// StaticKeys lets in clients over Noise by their static key, which is public. The zero
+// value has none.
+type StaticKeys struct {
+	mu   sync.RWMutex // guards keys
+	keys map[ident.URI]string
+}
+
+// Set gives a client its key of 32 bytes, in place of the one before. An empty key takes
+// it away.
+func (k *StaticKeys) Set(client ident.URI, key []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(key) == 0 {
+		delete(k.keys, client)
+		return
+	}
+	if k.keys == nil {
+		k.keys = make(map[ident.URI]string)
+	}
+	k.keys[client] = string(key)
+}
+
+// Authenticate implements [Authenticator].
+func (k *StaticKeys) Authenticate(_ context.Context, claimed ident.URI, _ []byte, peer Peer) error {
+	k.mu.RLock()
+	want, known := k.keys[claimed]
+	k.mu.RUnlock()
+	if !known || string(peer.Static) != want {
+		return errStatic
+	}
+	return nil
+}
+
 // AnyOf lets in whom one of several lets in.
 type AnyOf []Authenticator
 
 // Authenticate implements [Authenticator].
-func (list AnyOf) Authenticate(ctx context.Context, claimed ident.URI, token []byte, state *tls.ConnectionState) error {
+func (list AnyOf) Authenticate(ctx context.Context, claimed ident.URI, token []byte, peer Peer) error {
 	err := errors.New("channel: nobody is let in")
 	for _, a := range list {
-		if err = a.Authenticate(ctx, claimed, token, state); err == nil {
+		if err = a.Authenticate(ctx, claimed, token, peer); err == nil {
 			return nil
 		}
 	}

@@ -12,10 +12,12 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/chat"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
@@ -204,7 +206,25 @@ type lab struct {
 	t *testing.T
 	*provider
 	server *Server
+	noise  *Noise // of its clients; nil to do without
 	wg     sync.WaitGroup
+}
+
+// overBoth runs a test with stanzas as they are, as within TLS, and over Noise.
+func overBoth(t *testing.T, limits Limits, test func(t *testing.T, l *lab)) {
+	t.Helper()
+	for _, name := range []string{"plain", "noise"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t, limits)
+				if name == "noise" {
+					l.noise = l.clientNoise()
+				}
+				test(t, l)
+			})
+		})
+	}
 }
 
 func newLab(t *testing.T, limits Limits) *lab {
@@ -213,14 +233,29 @@ func newLab(t *testing.T, limits Limits) *lab {
 	tokens.Set(alice, []byte("alice's"))
 	tokens.Set(bob, []byte("bob's"))
 	l := &lab{t: t, provider: newProvider()}
-	l.server = must(New(Config{Open: l.provider.open, Authenticator: &tokens, Limits: limits}))
+	l.server = must(New(Config{Open: l.provider.open, Authenticator: &tokens, Limits: limits, Noise: &noise.ServerConfig{Config: noiseConfig()}}))
 	return l
+}
+
+// clientNoise is what a client of the server needs to connect over Noise.
+func (l *lab) clientNoise() *Noise {
+	return &Noise{Config: noiseConfig(), Trust: noise.Trust{Pin: l.server.noise.Static.Public}}
+}
+
+// noiseConfig has a static key of its own.
+func noiseConfig() noise.Config {
+	s := must(suite.NewStd(suite.X25519AES128GCMSHA256Ed25519))
+	return noise.Config{Suite: s, Static: must(s.GenerateKeyPair())}
 }
 
 // pipe returns a connection that the server serves.
 func (l *lab) pipe() net.Conn {
 	a, b := net.Pipe()
-	l.wg.Go(func() { l.server.ServeConn(b) })
+	by := l.server.overTLS
+	if l.noise != nil {
+		by = l.server.overNoise
+	}
+	l.wg.Go(func() { l.server.serveConn(b, by) })
 	return a
 }
 
@@ -275,15 +310,14 @@ func (i *inbox) wantUpTo(t *testing.T, n int) {
 func (l *lab) dial(who ident.URI, token string, in *inbox) (*Client, error) {
 	in.mu.Lock() // what comes waits until the client is known
 	defer in.mu.Unlock()
-	c, err := NewClient(l.t.Context(), l.pipe(), ClientConfig{Client: who, Token: []byte(token), Deliver: in.deliver})
+	c, err := NewClient(l.t.Context(), l.pipe(), ClientConfig{Client: who, Token: []byte(token), Noise: l.noise, Deliver: in.deliver})
 	in.client = c
 	return c, err
 }
 
 func TestConversation(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		l.notify(3)
 		in := &inbox{}
 		c := must(l.dial(alice, "alice's", in))
@@ -333,8 +367,7 @@ func TestConversation(t *testing.T) {
 // TestKeepAlive: a connection on which nothing else happens stays.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		in := &inbox{}
 		c := must(l.dial(alice, "alice's", in))
 		time.Sleep(time.Hour)
@@ -351,8 +384,7 @@ func TestKeepAlive(t *testing.T) {
 // TestMany: a long backlog comes whole and in order, with what happens meanwhile.
 func TestMany(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		l.notify(500)
 		in := &inbox{}
 		must(l.dial(alice, "alice's", in))
@@ -370,8 +402,7 @@ func TestMany(t *testing.T) {
 // learns of it, and gets everything when it comes back.
 func TestSessionEnded(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		l.most = 7
 		c := must(l.dial(alice, "alice's", &inbox{}))
 		synctest.Wait()
@@ -414,8 +445,7 @@ func TestSlowReader(t *testing.T) {
 // the provider there is never more than one session.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		var clients []*Client
 		for range 4 {
 			clients = append(clients, must(l.dial(alice, "alice's", &inbox{})))
@@ -438,8 +468,7 @@ func TestReplaced(t *testing.T) {
 // TestReplacedAtOnce: many connections of one client at the same time leave one.
 func TestReplacedAtOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, Limits{})
+	overBoth(t, Limits{}, func(t *testing.T, l *lab) {
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() { _, _ = l.dial(alice, "alice's", &inbox{}) })

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/groups/chat"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
@@ -26,6 +28,8 @@ type ClientConfig struct {
 	Token []byte
 	// TLS has the roots, and a certificate if that proves who the client is, for [Dial].
 	TLS *tls.Config
+	// Noise has the client connect over Noise in place of TLS.
+	Noise *Noise
 	// Deliver is called with what comes for the client, one after another; required. It
 	// may come again after a new connection: the client knows it by Room and Seq. What
 	// was stored is acknowledged with Do, which does not wait for an Ack. Another Do in
@@ -40,11 +44,17 @@ type ClientConfig struct {
 	WriteTimeout time.Duration
 }
 
+// Noise is what a client needs to connect over Noise.
+type Noise struct {
+	Config noise.Config // its Static proves who the client is, if no token does; the bound on a message is set here
+	Trust  noise.Trust  // which server it wants
+}
+
 // Client is a connection of a client with its provider. Its methods may be called by
 // several goroutines.
 type Client struct {
 	cfg  ClientConfig
-	nc   net.Conn
+	nc   *line
 	stop context.CancelCauseFunc
 	ctx  context.Context // ends with the connection
 	wg   sync.WaitGroup
@@ -63,10 +73,17 @@ type waiter struct {
 	answer chan<- stanza.Stanza // has room for it
 }
 
-// Dial connects a client over TLS. ctx bounds the connecting alone.
+// Dial connects a client over TLS or Noise. ctx bounds the connecting alone.
 func Dial(ctx context.Context, addr string, cfg ClientConfig) (*Client, error) {
-	if cfg.TLS == nil {
-		return nil, errors.New("channel: ClientConfig.TLS is nil, want roots at least")
+	if (cfg.TLS == nil) == (cfg.Noise == nil) {
+		return nil, errors.New("channel: ClientConfig has TLS and Noise, or neither; want one of them")
+	}
+	if cfg.Noise != nil {
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("channel: %w", err)
+		}
+		return NewClient(ctx, nc, cfg)
 	}
 	t := cfg.TLS.Clone()
 	t.MinVersion = max(t.MinVersion, tls.VersionTLS13)
@@ -78,8 +95,8 @@ func Dial(ctx context.Context, addr string, cfg ClientConfig) (*Client, error) {
 	return NewClient(ctx, nc, cfg)
 }
 
-// NewClient logs in on a connection that is there, and closes it if that fails. A
-// refusal is a *[stanza.Error].
+// NewClient logs in on a connection that is there, after a handshake if cfg has Noise, and
+// closes it if that fails. A refusal is a *[stanza.Error].
 func NewClient(ctx context.Context, nc net.Conn, cfg ClientConfig) (*Client, error) {
 	if cfg.Deliver == nil {
 		_ = nc.Close()
@@ -87,10 +104,13 @@ func NewClient(ctx context.Context, nc net.Conn, cfg ClientConfig) (*Client, err
 	}
 	cfg.KeepAlive = cmp.Or(cfg.KeepAlive, 25*time.Second)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 20*time.Second)
-	c := &Client{cfg: cfg, nc: nc, out: newSender(nc), waiting: map[string]waiter{}}
+	c := &Client{cfg: cfg, waiting: map[string]waiter{}}
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	undo := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Now()) })
-	err := c.login()
+	err := c.secure(nc)
+	if err == nil {
+		err = c.login()
+	}
 	if !undo() && err == nil {
 		err = ctx.Err()
 	}
@@ -103,6 +123,23 @@ func NewClient(ctx context.Context, nc net.Conn, cfg ClientConfig) (*Client, err
 	return c, nil
 }
 
+// secure makes the connection one for stanzas.
+func (c *Client) secure(nc net.Conn) error {
+	c.nc = lineOver(nc, nc)
+	if n := c.cfg.Noise; n != nil {
+		cfg := n.Config
+		cfg.Limits.Plaintext = stanza.MaxSize
+		r := bufio.NewReader(nc)
+		channel, err := noise.Connect(r, nc, time.Now(), cfg, n.Trust, nil)
+		if err != nil {
+			return err
+		}
+		c.nc.r, c.nc.noise = r, channel
+	}
+	c.out = newSender(c.nc)
+	return nil
+}
+
 const loginID = "login"
 
 func (c *Client) login() error {
@@ -110,7 +147,7 @@ func (c *Client) login() error {
 	if err != nil {
 		return err
 	}
-	s, err := (&frames{r: c.nc}).next(stanza.MaxSize)
+	s, err := (&frames{line: c.nc}).next(stanza.MaxSize)
 	if err != nil {
 		return err
 	}
@@ -216,7 +253,7 @@ func (c *Client) ended() error {
 
 // read takes what comes, until the connection ends.
 func (c *Client) read() {
-	f := &frames{r: c.nc}
+	f := &frames{line: c.nc}
 	for {
 		_ = c.nc.SetReadDeadline(time.Now().Add(3 * c.cfg.KeepAlive))
 		s, err := f.next(stanza.MaxSize)

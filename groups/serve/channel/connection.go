@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,7 +19,7 @@ import (
 // writes, one waits for deliveries, and each call that is under way has one.
 type connection struct {
 	s       *Server
-	nc      net.Conn
+	nc      *line
 	client  ident.URI
 	loginID string
 	session Session // set before any other goroutine runs
@@ -35,7 +34,7 @@ type connection struct {
 	done  chan struct{} // closed when the session is closed
 }
 
-func newConnection(s *Server, nc net.Conn, client ident.URI, loginID string) *connection {
+func newConnection(s *Server, nc *line, client ident.URI, loginID string) *connection {
 	c := &connection{
 		s: s, nc: nc, client: client, loginID: loginID,
 		// Beside calls there are refusals and keepalives to answer.
@@ -46,14 +45,6 @@ func newConnection(s *Server, nc net.Conn, client ident.URI, loginID string) *co
 	}
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	return c
-}
-
-// raw returns the connection below TLS.
-func (c *connection) raw() net.Conn {
-	if t, ok := c.nc.(*tls.Conn); ok {
-		return t.NetConn()
-	}
-	return c.nc
 }
 
 // errLeft: the client has closed the connection.
@@ -94,12 +85,8 @@ func (c *connection) open() error {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(goodbye))
 		return errors.Join(err, refuse(c.nc, c.loginID, chat.Condition(err)))
 	}
-	b, err := appendFrame(nil, new(stanza.Encoder), &stanza.IQ{ID: c.loginID, Type: stanza.Result})
-	if err == nil {
-		c.writeBefore()
-		_, err = c.nc.Write(b)
-	}
-	if err != nil {
+	c.writeBefore()
+	if err = c.nc.say(&stanza.IQ{ID: c.loginID, Type: stanza.Result}); err != nil {
 		c.session.Close()
 	}
 	return err
@@ -121,9 +108,7 @@ func (c *connection) farewell(why error) {
 		return
 	}
 	_ = c.nc.SetWriteDeadline(time.Now().Add(goodbye))
-	if b, err := appendFrame(nil, new(stanza.Encoder), &stanza.IB{Error: e}); err == nil {
-		_, _ = c.nc.Write(b)
-	}
+	_ = c.nc.say(&stanza.IB{Error: e})
 }
 
 // ended returns an error for the client if what came was wrong, and else why nothing
@@ -149,7 +134,7 @@ func ended(err error) error {
 // read takes what the client sends, until something ends the connection.
 func (c *connection) read() error {
 	l := &c.s.limits
-	f := &frames{r: c.nc, began: func() { c.readBefore(l.FrameTimeout) }}
+	f := &frames{line: c.nc, began: func() { c.readBefore(l.FrameTimeout) }}
 	for number := uint64(1); ; number++ {
 		c.readBefore(l.IdleTimeout)
 		s, err := f.next(l.Frame)

@@ -1,10 +1,13 @@
-// Package channel is the connection of a MIMI provider's own clients: one over TLS for
-// each client, on which both sides send stanzas (package stanza; schema.md, Rooms of
-// MIMI). draft-ietf-mimi-protocol-06
+// Package channel is the connection of a MIMI provider's own clients: one for each
+// client, on which both sides send stanzas (package stanza; schema.md, Rooms of MIMI).
+// draft-ietf-mimi-protocol-06
 // (https://datatracker.ietf.org/doc/draft-ietf-mimi-protocol/) leaves this connection to
 // each provider.
 //
 //	frame = length (3 bytes, big-endian) stanza (binary form, not compressed)
+//
+// It is over TLS, or over the channel of gatekeepers, Noise (package dma/noise), where
+// each frame is sealed by itself.
 //
 //	client                                server
 //	<iq> <login client>token ───────▶     Authenticator, Config.Open

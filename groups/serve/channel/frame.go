@@ -2,15 +2,25 @@ package channel
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
-// lengthSize is the size of a frame's length in bytes. It counts what a stanza of
-// [stanza.MaxSize] bytes needs.
-const lengthSize = 3
+// line is a connection that stanzas go over: in TLS, or sealed one by one by Noise.
+type line struct {
+	net.Conn
+	raw   net.Conn // as it was accepted
+	r     io.Reader
+	noise *noise.Channel // nil with TLS
+}
+
+// lineOver returns a line over TLS, or over a connection that needs none.
+func lineOver(raw, nc net.Conn) *line { return &line{Conn: nc, raw: raw, r: nc} }
 
 // FrameError says why what came is no frame.
 type FrameError struct{ Reason string }
@@ -20,34 +30,32 @@ func (e *FrameError) Error() string { return "channel: frame: " + e.Reason }
 
 // frames reads frames.
 type frames struct {
-	r     io.Reader
+	*line
 	began func() // called when the length has come; nil for nothing
 }
 
 // next reads one stanza of at most limit bytes. io.EOF is the end between two frames.
 func (f *frames) next(limit int) (stanza.Stanza, error) {
-	var head [lengthSize]byte
-	if _, err := io.ReadFull(f.r, head[:]); err != nil {
-		return nil, err
-	}
-	if f.began != nil {
-		f.began()
-	}
-	n := int(head[0])<<16 | int(head[1])<<8 | int(head[2])
-	if n == 0 || n > limit {
-		return nil, &FrameError{fmt.Sprintf("%d bytes, want 1 to %d", n, limit)}
+	if f.noise != nil {
+		limit += noise.Overhead
 	}
 	// A stanza keeps slices of its frame, and a call outlives the next frame: each has
 	// bytes of its own.
-	b := make([]byte, n)
-	if _, err := io.ReadFull(f.r, b); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	b, err := noise.ReadFrame(f.r, limit, f.began)
+	var length *noise.Error
+	switch {
+	case errors.As(err, &length):
+		return nil, &FrameError{length.Detail}
+	case err != nil:
 		return nil, err
 	}
-	if b[0] != stanza.DictionaryVersion<<4 {
-		return nil, &FrameError{fmt.Sprintf("header %#02x, want %#02x: version %d, not compressed", b[0], stanza.DictionaryVersion<<4, stanza.DictionaryVersion)}
+	if f.noise != nil {
+		if b, err = f.noise.Open(b); err != nil {
+			return nil, err
+		}
+	}
+	if len(b) == 0 || b[0] != stanza.DictionaryVersion<<4 {
+		return nil, &FrameError{fmt.Sprintf("header %#02x, want %#02x: version %d, not compressed", b[:min(len(b), 1)], stanza.DictionaryVersion<<4, stanza.DictionaryVersion)}
 	}
 	tree, err := stanza.ParseBinary(b)
 	if err != nil {
@@ -56,36 +64,61 @@ func (f *frames) next(limit int) (stanza.Stanza, error) {
 	return stanza.Parse(tree)
 }
 
-// appendFrame appends a stanza as a frame.
-func appendFrame(dst []byte, e *stanza.Encoder, s stanza.Stanza) ([]byte, error) {
-	start := len(dst)
-	dst = append(dst, make([]byte, lengthSize)...)
-	out, err := e.Append(dst, s)
-	if err != nil {
-		return dst[:start], err
+// encoder makes frames of stanzas.
+type encoder struct {
+	noise  *noise.Channel // nil with TLS
+	stanza stanza.Encoder
+	plain  []byte
+}
+
+// append appends a stanza as a frame.
+func (e *encoder) append(dst []byte, s stanza.Stanza) ([]byte, error) {
+	if e.noise != nil {
+		var err error
+		if e.plain, err = e.stanza.Append(e.plain[:0], s); err != nil {
+			return dst, err
+		}
+		return e.noise.Seal(dst, e.plain)
 	}
-	n := len(out) - start - lengthSize
-	out[start], out[start+1], out[start+2] = byte(n>>16), byte(n>>8), byte(n)
+	start := len(dst)
+	out, err := e.stanza.Append(append(dst, make([]byte, noise.HeaderSize)...), s)
+	if err != nil {
+		return dst, err
+	}
+	if _, err := noise.AppendHeader(out[:start], len(out)-start-noise.HeaderSize); err != nil {
+		return dst, err
+	}
 	return out, nil
+}
+
+// say writes one stanza, for who writes no others beside.
+func (l *line) say(s stanza.Stanza) error {
+	b, err := (&encoder{noise: l.noise}).append(nil, s)
+	if err == nil {
+		_, err = l.Write(b)
+	}
+	return err
 }
 
 // sender writes frames, several at once if they are ready.
 type sender struct {
 	w       *bufio.Writer
-	encoder stanza.Encoder
+	encoder encoder
 	buf     []byte
 }
 
-func newSender(w io.Writer) *sender { return &sender{w: bufio.NewWriterSize(w, 16<<10)} }
+func newSender(l *line) *sender {
+	return &sender{w: bufio.NewWriterSize(l, 16<<10), encoder: encoder{noise: l.noise}}
+}
 
 func (s *sender) write(st stanza.Stanza) error {
 	var err error
-	if s.buf, err = appendFrame(s.buf[:0], &s.encoder, st); err != nil {
+	if s.buf, err = s.encoder.append(s.buf[:0], st); err != nil {
 		return err
 	}
 	_, err = s.w.Write(s.buf)
 	if cap(s.buf) > 1<<20 {
-		s.buf = nil // one large stanza is no reason to keep room for the next
+		s.buf, s.encoder.plain = nil, nil // one large stanza is no reason to keep room for the next
 	}
 	return err
 }

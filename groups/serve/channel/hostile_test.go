@@ -21,7 +21,7 @@ func login(who ident.URI, token string) stanza.Stanza {
 	return &stanza.IQ{ID: loginID, Type: stanza.Set, Payload: &stanza.Login{Client: who, Token: []byte(token)}}
 }
 
-func frame(s stanza.Stanza) []byte { return must(appendFrame(nil, new(stanza.Encoder), s)) }
+func frame(s stanza.Stanza) []byte { return must(new(encoder).append(nil, s)) }
 
 func send(t *testing.T, w io.Writer, s stanza.Stanza) {
 	t.Helper()
@@ -33,7 +33,7 @@ func send(t *testing.T, w io.Writer, s stanza.Stanza) {
 // rest returns what the server still says: the conditions of errors, else types.
 func rest(nc net.Conn) string {
 	var said []string
-	f := &frames{r: nc}
+	f := &frames{line: lineOver(nc, nc)}
 	for {
 		s, err := f.next(stanza.MaxSize)
 		if err != nil {
@@ -285,7 +285,7 @@ func TestHostileServer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := net.Pipe()
 				go func() {
-					_, _ = (&frames{r: b}).next(loginSize)
+					_, _ = (&frames{line: lineOver(b, b)}).next(loginSize)
 					_, _ = b.Write(frame(&stanza.IQ{ID: loginID, Type: stanza.Result}))
 					_, _ = b.Write(tt.send)
 					_, _ = io.Copy(io.Discard, b)
@@ -310,7 +310,7 @@ func FuzzFrames(f *testing.F) {
 		f.Add(tt.send)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := &frames{r: bytes.NewReader(b)}
+		in := &frames{line: &line{r: bytes.NewReader(b)}}
 		for number := uint64(0); ; number++ {
 			s, err := in.next(1 << 20)
 			if err != nil {

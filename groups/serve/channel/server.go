@@ -1,17 +1,18 @@
 package channel
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
@@ -25,8 +26,12 @@ type Config struct {
 	// Authenticator says who is who; required.
 	Authenticator Authenticator
 	// TLS has the server's certificate, and for [Certificates] ClientAuth and ClientCAs.
-	// nil takes connections as they come, for tests and for what has TLS in front.
+	// nil has [Server.Serve] take connections as they come, for tests and for what has TLS
+	// in front.
 	TLS *tls.Config
+	// Noise has the server's static key, for [Server.ServeNoise]; nil is without. Nameless
+	// and the bound on a message are set here.
+	Noise *noise.ServerConfig
 	// Points are the draft's code points; nil means [mimi.DefaultCodePoints].
 	Points *mimi.CodePoints
 	// Logger is told why connections end; nil means nobody.
@@ -42,7 +47,7 @@ type Limits struct {
 	Frame       int // bytes of a stanza that a client sends; default 1 MiB
 	Calls       int // of a client, not answered yet; default 32
 
-	LoginTimeout time.Duration // from accept to login, TLS included; default 10 s
+	LoginTimeout time.Duration // from accept to login, the handshake of TLS or Noise included; default 10 s
 	FrameTimeout time.Duration // from the length of a frame to its end; default 20 s
 	IdleTimeout  time.Duration // between two stanzas of a client; default 75 s
 	WriteTimeout time.Duration // of a stanza, for a client that does not read; default 20 s
@@ -73,7 +78,8 @@ func (l Limits) orDefault() Limits {
 type Server struct {
 	cfg    Config
 	limits Limits
-	tls    *tls.Config // nil without TLS
+	tls    *tls.Config         // nil without TLS
+	noise  *noise.ServerConfig // nil without Noise
 	log    *slog.Logger
 	logins chan struct{} // holds one for each peer that is not authenticated
 
@@ -103,12 +109,33 @@ func New(cfg Config) (*Server, error) {
 		s.tls.MinVersion = max(s.tls.MinVersion, tls.VersionTLS13)
 		s.tls.NextProtos = []string{Protocol}
 	}
+	if cfg.Noise != nil {
+		s.noise = new(*cfg.Noise)
+		s.noise.Nameless, s.noise.Limits.Plaintext = true, stanza.MaxSize
+		if _, err := noise.NewServer(*s.noise); err != nil {
+			return nil, fmt.Errorf("channel: %w", err)
+		}
+	}
 	return s, nil
 }
 
 // Serve takes connections of l until the server is shut down, which returns
 // [net.ErrClosed], or accepting fails. It closes l.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, s.overTLS) }
+
+// ServeNoise is [Server.Serve] for connections over the Noise channel of package noise,
+// in place of TLS.
+func (s *Server) ServeNoise(l net.Listener) error {
+	if s.noise == nil {
+		return errors.Join(errors.New("channel: Config.Noise is nil, want a static key"), l.Close())
+	}
+	return s.serve(l, s.overNoise)
+}
+
+// secure makes a line of a connection that was accepted, and says who is at its end.
+type secure func(ctx context.Context, nc net.Conn) (*line, Peer, error)
+
+func (s *Server) serve(l net.Listener, by secure) error {
 	defer func() { _ = l.Close() }()
 	s.mu.Lock()
 	if s.closed {
@@ -129,13 +156,15 @@ func (s *Server) Serve(l net.Listener) error {
 			}
 			return fmt.Errorf("channel: accepting: %w", err)
 		}
-		go s.ServeConn(nc)
+		go s.serveConn(nc, by)
 	}
 }
 
 // ServeConn serves one connection, without TLS around it yet if the server has a
 // tls.Config, and closes it. It returns when the connection has ended.
-func (s *Server) ServeConn(nc net.Conn) {
+func (s *Server) ServeConn(nc net.Conn) { s.serveConn(nc, s.overTLS) }
+
+func (s *Server) serveConn(nc net.Conn, by secure) {
 	defer func() { _ = nc.Close() }()
 	if !s.enter(nc) {
 		return
@@ -147,7 +176,7 @@ func (s *Server) ServeConn(nc net.Conn) {
 		s.log.Warn("too many logins at once", "peer", nc.RemoteAddr())
 		return
 	}
-	c, err := s.login(nc)
+	c, err := s.login(nc, by)
 	<-s.logins
 	if err != nil {
 		s.log.Info("login refused", "peer", nc.RemoteAddr(), "error", err)
@@ -155,6 +184,27 @@ func (s *Server) ServeConn(nc net.Conn) {
 	}
 	err = c.run()
 	s.log.Info("connection ended", "client", c.client, "error", err)
+}
+
+func (s *Server) overTLS(ctx context.Context, nc net.Conn) (*line, Peer, error) {
+	if s.tls == nil {
+		return lineOver(nc, nc), Peer{}, nil
+	}
+	t := tls.Server(nc, s.tls)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, Peer{}, err
+	}
+	state := t.ConnectionState()
+	return lineOver(nc, t), Peer{TLS: &state}, nil
+}
+
+func (s *Server) overNoise(_ context.Context, nc net.Conn) (*line, Peer, error) {
+	r := bufio.NewReader(nc)
+	peer, channel, err := noise.Accept(r, nc, *s.noise)
+	if err != nil {
+		return nil, Peer{}, err
+	}
+	return &line{Conn: nc, raw: nc, r: r, noise: channel}, Peer{Static: peer.Static[:]}, nil
 }
 
 // enter counts a connection, if there is room for it.
@@ -179,23 +229,18 @@ func (s *Server) leave(nc net.Conn) {
 var errLogin = errors.New("channel: the first stanza is no login")
 
 // login learns who the peer is. Until then it gets little room and time.
-func (s *Server) login(nc net.Conn) (*connection, error) {
+func (s *Server) login(raw net.Conn, by secure) (*connection, error) {
 	deadline := time.Now().Add(s.limits.LoginTimeout)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	if err := nc.SetDeadline(deadline); err != nil {
+	if err := raw.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	var state *tls.ConnectionState
-	if s.tls != nil {
-		t := tls.Server(nc, s.tls)
-		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, err
-		}
-		cs := t.ConnectionState()
-		nc, state = t, &cs
+	nc, peer, err := by(ctx, raw)
+	if err != nil {
+		return nil, err
 	}
-	first, err := (&frames{r: nc}).next(loginSize)
+	first, err := (&frames{line: nc}).next(loginSize)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +255,7 @@ func (s *Server) login(nc net.Conn) (*connection, error) {
 	if l.Client.Kind() != ident.KindClient {
 		return nil, errors.Join(errLogin, refuse(nc, iq.ID, &stanza.Error{Code: stanza.BadRequest}))
 	}
-	if err := s.cfg.Authenticator.Authenticate(ctx, l.Client, l.Token, state); err != nil {
+	if err := s.cfg.Authenticator.Authenticate(ctx, l.Client, l.Token, peer); err != nil {
 		return nil, errors.Join(err, refuse(nc, iq.ID, &stanza.Error{Code: stanza.NotAuthorized}))
 	}
 	if err := nc.SetDeadline(time.Time{}); err != nil {
@@ -220,12 +265,8 @@ func (s *Server) login(nc net.Conn) (*connection, error) {
 }
 
 // refuse answers a login with an error.
-func refuse(w io.Writer, id string, e *stanza.Error) error {
-	b, err := appendFrame(nil, new(stanza.Encoder), &stanza.IQ{ID: id, Type: stanza.Fail, Error: e})
-	if err == nil {
-		_, err = w.Write(b)
-	}
-	return err
+func refuse(l *line, id string, e *stanza.Error) error {
+	return l.say(&stanza.IQ{ID: id, Type: stanza.Fail, Error: e})
 }
 
 // register makes c the connection of its client, and returns the one before, or nil. It
@@ -269,7 +310,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	loggedIn := make(map[net.Conn]bool, len(s.clients))
 	for _, c := range s.clients {
-		loggedIn[c.raw()] = true
+		loggedIn[c.nc.raw] = true
 	}
 	for nc := range s.open {
 		if !loggedIn[nc] {

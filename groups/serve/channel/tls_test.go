@@ -146,7 +146,7 @@ func TestLoopback(t *testing.T) {
 				t.Errorf("event %d came after %d", d.Seq, stored)
 			}
 			if left--; left == 0 || stored == events {
-				_ = c.nc.(*tls.Conn).NetConn().Close() // as if the network went away
+				_ = c.nc.Conn.(*tls.Conn).NetConn().Close() // as if the network went away
 				return
 			}
 			_, _ = c.Do(t.Context(), follower.Ack{Room: d.Room, Seq: d.Seq})

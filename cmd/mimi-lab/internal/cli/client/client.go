@@ -27,6 +27,7 @@ type Options struct {
 	IO      *term.IO
 	Dev     string
 	As      string
+	Noise   bool // it connects over Noise in place of TLS
 	Timeout time.Duration
 	JSON    bool
 	// CommitDelay is that of a member.Config, for commands that stay connected; nil
@@ -38,6 +39,7 @@ type Options struct {
 func (o *Options) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.As, "as", "", "`device` that does it: alice@a.example, or by a name of its own alice@a.example/phone")
 	f.StringVar(&o.Dev, "dev", "mimi-dev", "`directory` of provider serve --dev")
+	f.BoolVar(&o.Noise, "noise", false, "connect over Noise in place of TLS")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for the provider and for others")
 }
 
@@ -73,7 +75,7 @@ func (o *Options) Run(ctx context.Context, f func(ctx context.Context, s *Sessio
 	if err != nil {
 		return err
 	}
-	at, err := find(o.Dev, client)
+	at, err := o.find(client)
 	if err != nil {
 		return err
 	}

@@ -20,25 +20,40 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
-// devices is the folder of a directory of --dev with their stores.
-const devices = "devices"
-
 // place is where a device is, and how it reaches its provider.
 type place struct {
 	store   string
 	connect device.Connect
 }
 
-// find finds the place of a client in a directory of --dev, whose authority vouches for
-// it.
-func find(dev string, client ident.URI) (*place, error) {
-	p, err := provider.ReadForClients(dev, client.Provider())
+// find finds the place of the client in the directory of --dev, whose authority vouches
+// for it, or over Noise a key that it keeps there.
+func (o *Options) find(client ident.URI) (*place, error) {
+	p, err := provider.ReadForClients(o.Dev, client.Provider())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, exit.Failuref(howToServe(dev, client.Provider())+" (--dev names another directory.)", "%s does not run in %s", client.Provider(), dev)
+		return nil, exit.Failuref(howToServe(o.Dev, client.Provider())+" (--dev names another directory.)", "%s does not run in %s", client.Provider(), o.Dev)
 	}
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: %w", err)
 	}
+	at := provider.DevicePath(o.Dev, client)
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return nil, exit.Failuref("", "--dev: %w", err)
+	}
+	cfg, address := channel.ClientConfig{Client: client}, p.Address
+	if o.Noise {
+		address = p.NoiseAddress
+		if cfg.Noise, err = provider.DeviceNoise(o.Dev, client, p.NoiseKey); err != nil {
+			return nil, exit.Failuref("", "--dev: static key of %v: %w", client, err)
+		}
+	} else if cfg.TLS, err = trust(o.Dev, client); err != nil {
+		return nil, err
+	}
+	return &place{store: at + ".db", connect: device.Dial(address, cfg)}, nil
+}
+
+// trust returns what a client needs for TLS.
+func trust(dev string, client ident.URI) (*tls.Config, error) {
 	authority, err := provider.Authority(dev)
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: authority: %w", err)
@@ -47,18 +62,7 @@ func find(dev string, client ident.URI) (*place, error) {
 	if err != nil {
 		return nil, exit.Failuref("", "--dev: certificate of %v: %w", client, err)
 	}
-	names := client.Segments()
-	dir := filepath.Join(dev, devices, client.Provider(), url.PathEscape(names[0]))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, exit.Failuref("", "--dev: %w", err)
-	}
-	return &place{
-		store: filepath.Join(dir, url.PathEscape(names[1])+".db"),
-		connect: device.Dial(p.Address, channel.ClientConfig{
-			Client: client,
-			TLS:    &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: authority.Pool(), ServerName: client.Provider(), Certificates: []tls.Certificate{cert}},
-		}),
-	}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: authority.Pool(), ServerName: client.Provider(), Certificates: []tls.Certificate{cert}}, nil
 }
 
 // issue makes a certificate for a client, which its provider knows it by as long as the

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
@@ -31,7 +32,9 @@ const clientsSuffix = ".clients"
 // ForClients is what a provider of --dev tells the devices of its users, who are on the
 // same machine. How else they learn it, the drafts leave to each provider.
 type ForClients struct {
-	Address string `json:"address"`
+	Address      string `json:"address,omitempty"`
+	NoiseAddress string `json:"noise_address,omitempty"`
+	NoiseKey     []byte `json:"noise_key,omitempty"` // the server's, public
 	// HubSender is the ExternalSender of its hub, FrankingAgent a FrankingAgentData:
 	// what goes into a room that a device makes.
 	HubSender     []byte `json:"hub_sender"`
@@ -59,15 +62,24 @@ func Authority(dir string) (*localca.Authority, error) {
 
 // ownClients is the server that the provider's own clients connect to.
 type ownClients struct {
-	server   *channel.Server
-	listener net.Listener
-	ended    chan struct{} // closed when it takes no connections any more
+	server    *channel.Server
+	listeners map[way]net.Listener
+	ended     sync.WaitGroup // until it takes no connections any more
 }
+
+// way is how clients connect.
+type way string
+
+// The ways.
+const (
+	tlsWay   way = "TLS"
+	noiseWay way = "Noise"
+)
 
 // serveClients lets the provider's own clients connect, if there is an address for
 // them; otherwise it returns nil.
 func (s *settings) serveClients(p *serve.Provider, cfg *serve.Config) (*ownClients, error) {
-	if s.Clients == "" {
+	if s.Clients == "" && s.Noise == "" {
 		return nil, nil
 	}
 	c, err := s.channel(p, cfg)
@@ -78,36 +90,48 @@ func (s *settings) serveClients(p *serve.Provider, cfg *serve.Config) (*ownClien
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", s.Clients)
-	if err != nil {
-		return nil, exit.Failuref("--clients names another address.", "listening for clients: %w", err)
-	}
-	if err := s.tell(p, l.Addr()); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	o := &ownClients{server: server, listener: l, ended: make(chan struct{})}
-	go func() {
-		defer close(o.ended)
-		if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
-			cfg.Logger.Error("clients", "error", err)
+	o := &ownClients{server: server, listeners: make(map[way]net.Listener)}
+	for _, w := range []struct {
+		way     way
+		address string
+		flag    string
+		serve   func(net.Listener) error
+	}{{tlsWay, s.Clients, "--clients", server.Serve}, {noiseWay, s.Noise, "--noise", server.ServeNoise}} {
+		if w.address == "" {
+			continue
 		}
-	}()
+		l, err := net.Listen("tcp", w.address)
+		if err != nil {
+			o.stop(ended(context.Background()))
+			return nil, exit.Failuref(w.flag+" names another address.", "listening for clients over %s: %w", w.way, err)
+		}
+		o.listeners[w.way] = l
+		o.ended.Go(func() {
+			if err := w.serve(l); !errors.Is(err, net.ErrClosed) {
+				cfg.Logger.Error("clients", "over", w.way, "error", err)
+			}
+		})
+	}
+	if err := s.tell(p, o, c); err != nil {
+		o.stop(ended(context.Background()))
+		return nil, err
+	}
 	return o, nil
 }
 
-// address returns where it listens, nil if there is none.
-func (o *ownClients) address() net.Addr {
-	if o == nil {
+// over returns where it listens, nil if it does not.
+func (o *ownClients) over(w way) net.Addr {
+	if o == nil || o.listeners[w] == nil {
 		return nil
 	}
-	return o.listener.Addr()
+	return o.listeners[w].Addr()
 }
 
 // stop ends all connections, those of clients that take long at the end of ctx.
 func (o *ownClients) stop(ctx context.Context) {
 	if o != nil {
 		_ = o.server.Shutdown(ctx)
-		<-o.ended
+		o.ended.Wait()
 	}
 }
 
@@ -124,6 +148,10 @@ func (s *settings) channel(p *serve.Provider, cfg *serve.Config) (*channel.Confi
 		},
 		TLS:    &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cfg.Certificate}},
 		Logger: quiet(cfg.Logger),
+	}
+	var err error
+	if c.Noise, err = s.noise(); err != nil {
+		return nil, err
 	}
 	var ways channel.AnyOf
 	roots := s.ClientRoots
@@ -148,8 +176,18 @@ func (s *settings) channel(p *serve.Provider, cfg *serve.Config) (*channel.Confi
 		}
 		ways = append(ways, tokens)
 	}
+	if s.ClientKeys != "" {
+		keys, err := readClientKeys(s.ClientKeys, p.Domain())
+		if err != nil {
+			return nil, err
+		}
+		ways = append(ways, keys)
+	}
+	if s.dev != "" {
+		ways = append(ways, ownKeys{s.dev})
+	}
 	if len(ways) == 0 {
-		return nil, exit.Usagef(`"client_roots" or "tokens" say how a client proves who it is.`, "configuration: clients without either")
+		return nil, exit.Usagef(`"client_roots", "tokens" or "client_keys" say how a client proves who it is.`, "configuration: clients without any of them")
 	}
 	c.Authenticator = ways
 	return c, nil
@@ -164,14 +202,22 @@ func quiet(l *slog.Logger) *slog.Logger {
 	return nil
 }
 
-// readTokens reads the tokens of clients of a provider: one a line, after the client's
-// name.
+// readTokens reads the tokens of clients of a provider.
 func readTokens(file, domain string) (*channel.Tokens, error) {
+	tokens := new(channel.Tokens)
+	return tokens, readClients("tokens", "its token", file, domain, func(client ident.URI, value string) error {
+		tokens.Set(client, []byte(value))
+		return nil
+	})
+}
+
+// readClients reads a file that says something of clients: on a line for each its name and
+// a value.
+func readClients(what, value, file, domain string, set func(client ident.URI, value string) error) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, exit.Usagef("", "tokens: %w", err)
+		return exit.Usagef("", "%s: %w", what, err)
 	}
-	tokens := new(channel.Tokens)
 	lines := bufio.NewScanner(bytes.NewReader(b))
 	for n := 1; lines.Scan(); n++ {
 		f := strings.Fields(lines.Text())
@@ -180,17 +226,19 @@ func readTokens(file, domain string) (*channel.Tokens, error) {
 		}
 		client, err := clientURI(domain, f[0])
 		if err == nil && len(f) != 2 {
-			err = errors.New("want a client, such as alice/ClientA1, and its token")
+			err = errors.New("want a client, such as alice/ClientA1, and " + value)
+		}
+		if err == nil {
+			err = set(client, f[1])
 		}
 		if err != nil {
-			return nil, exit.Usagef("", "tokens: %s, line %d: %w", file, n, err)
+			return exit.Usagef("", "%s: %s, line %d: %w", what, file, n, err)
 		}
-		tokens.Set(client, []byte(f[1]))
 	}
 	if err := lines.Err(); err != nil {
-		return nil, exit.Usagef("", "tokens: %s: %w", file, err)
+		return exit.Usagef("", "%s: %s: %w", what, file, err)
 	}
-	return tokens, nil
+	return nil
 }
 
 // clientURI returns the client of a name such as alice/ClientA1.
@@ -227,7 +275,7 @@ func admit(ctx context.Context, p *serve.Provider, client ident.URI) error {
 }
 
 // tell writes what devices of --dev need to know.
-func (s *settings) tell(p *serve.Provider, at net.Addr) error {
+func (s *settings) tell(p *serve.Provider, o *ownClients, c *channel.Config) error {
 	if s.dev == "" {
 		return nil
 	}
@@ -240,7 +288,14 @@ func (s *settings) tell(p *serve.Provider, at net.Addr) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(ForClients{Address: at.String(), HubSender: hub, FrankingAgent: agent}, "", "  ")
+	f := ForClients{HubSender: hub, FrankingAgent: agent}
+	if at := o.over(tlsWay); at != nil {
+		f.Address = at.String()
+	}
+	if at := o.over(noiseWay); at != nil {
+		f.NoiseAddress, f.NoiseKey = at.String(), c.Noise.Static.Public
+	}
+	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package provider
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	neturl "net/url"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
@@ -66,7 +69,7 @@ func connect(t *testing.T, address, client, token string, cfg *tls.Config) error
 func TestDevelopmentClients(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	says, stop := run(t, 7, &serveOptions{Dev: dir, Domain: "a.example"})
+	says, stop := run(t, 8, &serveOptions{Dev: dir, Domain: "a.example"})
 	f, err := ReadForClients(dir, "a.example")
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +98,12 @@ func TestDevelopmentClients(t *testing.T) {
 	if err := connect(t, f.Address, alice, "", &tls.Config{RootCAs: roots}); !errors.Is(err, stanza.NotAuthorized) {
 		t.Errorf("without a certificate: %v, want %v", err, stanza.NotAuthorized)
 	}
+	if err := overNoise(t, dir, f, alice, alice); err != nil {
+		t.Errorf("over Noise with its key: %v", err)
+	}
+	if err := overNoise(t, dir, f, "mimi://a.example/d/alice/A2", alice); !errors.Is(err, stanza.NotAuthorized) {
+		t.Errorf("over Noise with the key of another: %v, want %v", err, stanza.NotAuthorized)
+	}
 	elsewhere := "mimi://b.example/d/bob/B1"
 	cert, _ = certify(t, dir, elsewhere)
 	if err := connect(t, f.Address, elsewhere, "", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}); err == nil {
@@ -102,6 +111,101 @@ func TestDevelopmentClients(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// overNoise logs a client in with the key that one of a directory has, and closes the
+// connection.
+func overNoise(t *testing.T, dir string, f *ForClients, client, key string) error {
+	t.Helper()
+	who, err := ident.ParseURI(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has, err := ident.ParseURI(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(DevicePath(dir, has)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	n, err := DeviceNoise(dir, has, f.NoiseKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := channel.Dial(t.Context(), f.NoiseAddress, channel.ClientConfig{Client: who, Noise: n, Deliver: func(follower.Delivery) {}})
+	if err == nil {
+		err = c.Close()
+	}
+	return err
+}
+
+// TestClientKeys lets clients in over Noise that a configuration names, with their keys.
+func TestClientKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := development(dir, "a.example", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	var pub [2]string
+	var cfg [2]noise.Config
+	for i := range cfg {
+		var err error
+		if cfg[i], err = noiseConfig(filepath.Join(dir, fmt.Sprint(i)), true); err != nil {
+			t.Fatal(err)
+		}
+		pub[i] = base64.StdEncoding.EncodeToString(cfg[i].Static.Public)
+	}
+	server, err := noiseConfig(filepath.Join(dir, "server"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"a.json": `{"domain": "a.example", "listen": "127.0.0.1:0", "certificate": "a.example.pem", "key": "a.example.key", "roots": "ca.pem",
+			"store": "memory:", "users": ["alice/A1", "bob/B1"], "noise": "127.0.0.1:0", "noise_key": "server", "client_keys": "keys"}`,
+		"none.json": `{"domain": "a.example", "listen": "127.0.0.1:0", "certificate": "a.example.pem", "key": "a.example.key", "roots": "ca.pem",
+			"store": "memory:", "noise": "127.0.0.1:0", "client_keys": "keys"}`,
+		"keys": "alice/A1 " + pub[0] + "\nbob/B1 " + pub[1] + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says, stop := run(t, 2, &serveOptions{Config: filepath.Join(dir, "a.json")})
+	_, address, _ := strings.Cut(strings.TrimSpace(says), "\nclients over Noise on ")
+	for i, want := range []error{nil, stanza.NotAuthorized} {
+		u, err := ident.ParseURI("mimi://a.example/d/alice/A1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := channel.Dial(t.Context(), address, channel.ClientConfig{
+			Client: u, Noise: &channel.Noise{Config: cfg[i], Trust: noise.Trust{Pin: server.Static.Public}}, Deliver: func(follower.Delivery) {},
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("alice with key %d: got %v, want %v", i, err, want)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	err = runServe(t.Context(), &serveOptions{Config: filepath.Join(dir, "none.json"), IO: discard()})
+	if err == nil || !strings.Contains(err.Error(), `"noise" without "noise_key"`) {
+		t.Errorf("no static key: got %v", err)
+	}
+	for _, text := range []string{"alice/A1 AAAA", "alice/A1 " + pub[0] + "=", "alice/A1"} {
+		file := filepath.Join(dir, "bad")
+		if err := os.WriteFile(file, []byte("# first\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readClientKeys(file, "a.example"); err == nil || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("keys %q: got %v, want an error that names line 2", text, err)
+		}
+	}
+	if _, err := readStatic(filepath.Join(dir, "a.example.key")); err == nil || !strings.Contains(err.Error(), "want X25519") {
+		t.Errorf("a certificate's key: got %v, want that it is of another kind", err)
 	}
 }
 
@@ -148,7 +252,7 @@ func TestTokens(t *testing.T) {
 		t.Error(err)
 	}
 	err = runServe(t.Context(), &serveOptions{Config: filepath.Join(dir, "none.json"), IO: discard()})
-	if err == nil || !strings.Contains(err.Error(), "clients without either") {
+	if err == nil || !strings.Contains(err.Error(), "clients without any of them") {
 		t.Errorf("clients who cannot prove who they are: got %v", err)
 	}
 	for _, text := range []string{"alice/A1", "alice secret", "alice/A1 a b"} {

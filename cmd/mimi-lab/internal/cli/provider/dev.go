@@ -20,7 +20,8 @@ import (
 )
 
 // The files of a directory of --dev: an authority's, and of each provider, by its domain,
-// the certificate, its key, the store and the address.
+// the certificate, its key, the store and the address. There are more with what is for
+// its clients.
 const (
 	rootName    = "ca"
 	certSuffix  = ".pem"
@@ -62,7 +63,7 @@ func development(dir, domain string, now time.Time) (*settings, error) {
 	at := filepath.Join(dir, domain)
 	return &settings{
 		Domain: domain, Listen: "127.0.0.1:0", Clients: "127.0.0.1:0", Certificate: at + certSuffix, Key: at + keySuffix, Roots: filepath.Join(dir, rootName+certSuffix),
-		Store: "sqlite:" + at + storeSuffix, AnyPeer: true, dev: dir,
+		Noise: "127.0.0.1:0", NoiseKey: at + noiseSuffix, Store: "sqlite:" + at + storeSuffix, AnyPeer: true, dev: dir,
 	}, nil
 }
 

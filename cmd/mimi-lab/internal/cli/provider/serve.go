@@ -29,6 +29,7 @@ type serveOptions struct {
 	Listen      string
 	Admin       string
 	Clients     string
+	Noise       string
 	Users       []string
 	NeedConsent bool
 	For         time.Duration // 0 means without end
@@ -59,6 +60,9 @@ sides, and a store that has everything before anybody is told of it.
     "client_roots": "users.pem",  who signs their certificates, with their URIs
     "tokens": "tokens",           or what they log in with: on a line for each
                                   the client and its token, with a space between
+    "noise": ":5222",             where they connect over Noise in place of TLS,
+    "noise_key": "a.noise",       the X25519 key for that, as openssl makes it,
+    "client_keys": "keys",        and like "tokens" their static keys in base64
     "assets": ["assets.a.example"],
     "peers": {"b.example": {"address": "", "hosts": [], "assets": []}},
     "any_peer": false,            speak to others than those too
@@ -72,8 +76,9 @@ Names of files are relative to that of the configuration.
 the directory, keeps the store there, and finds the other providers that run
 with the same directory. Who can read the directory is trusted: a client with a
 certificate of the authority for its URI is let in, and made if it is not there
-yet, with its user. The file DOMAIN.clients says in JSON where clients connect,
-and what the hub signs with, for rooms that they make.`,
+yet, with its user; so is one over Noise whose static key is in the directory.
+The file DOMAIN.clients says in JSON where clients connect, and what the hub
+signs with, for rooms that they make.`,
 		Example: `  mimi-lab provider serve --dev lab --domain a.example --user alice --for 1s`,
 		Args:    command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -85,6 +90,7 @@ and what the hub signs with, for rooms that they make.`,
 	c.Flags().StringVar(&o.Domain, "domain", "", "the provider's domain `name`, with --dev")
 	c.Flags().StringVar(&o.Listen, "listen", "", "`address` where peers reach it (default: that of --config, or any port of 127.0.0.1)")
 	c.Flags().StringVar(&o.Clients, "clients", "", "`address` where its own users' clients connect (default: that of --config, or any port of 127.0.0.1 with --dev)")
+	c.Flags().StringVar(&o.Noise, "noise", "", "`address` where they connect over Noise (default: as with --clients)")
 	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
 	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider, or of one with a client: alice/ClientA1; may be repeated")
 	c.Flags().BoolVar(&o.NeedConsent, "need-consent", false, "let users be added by those alone whom they let (default: what --config says, or by all whom they do not block)")
@@ -95,7 +101,8 @@ and what the hub signs with, for rooms that they make.`,
 
 // started is what is told of a provider that runs.
 type started struct {
-	Listen, Clients, Admin net.Addr // the last two nil if there are none
+	Listen                net.Addr
+	Clients, Noise, Admin net.Addr // nil if there are none
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
@@ -140,7 +147,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	defer clients.stop(ended(ctx))
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(l) }()
-	s.announce(o.IO.Out, started{l.Addr(), clients.address(), admin})
+	s.announce(o.IO.Out, started{l.Addr(), clients.over(tlsWay), clients.over(noiseWay), admin})
 	var over <-chan time.Time // never, without --for
 	if o.For > 0 {
 		over = time.After(o.For)
@@ -189,6 +196,9 @@ func (o *serveOptions) settings() (*settings, error) {
 	}
 	if o.Clients != "" {
 		s.Clients = o.Clients
+	}
+	if o.Noise != "" {
+		s.Noise = o.Noise
 	}
 	if o.Admin != "" {
 		s.Admin = o.Admin

@@ -80,9 +80,9 @@ func get(t *testing.T, dir, address, url string) (int, string) {
 func TestDevelopment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "lab")
-	says, stop := run(t, 8, &serveOptions{Dev: dir, Domain: "a.example", Admin: "127.0.0.1:0", Users: []string{"alice"}})
-	_, stopB := run(t, 7, &serveOptions{Dev: dir, Domain: "b.example"})
-	m := regexp.MustCompile(`^a\.example serves at (127\.0\.0\.1:\d+)\nclients on 127\.0\.0\.1:\d+\nfor the operator: (http://\S+)\n`).FindStringSubmatch(says)
+	says, stop := run(t, 9, &serveOptions{Dev: dir, Domain: "a.example", Admin: "127.0.0.1:0", Users: []string{"alice"}})
+	_, stopB := run(t, 8, &serveOptions{Dev: dir, Domain: "b.example"})
+	m := regexp.MustCompile(`^a\.example serves at (127\.0\.0\.1:\d+)\nclients on 127\.0\.0\.1:\d+\nclients over Noise on 127\.0\.0\.1:\d+\nfor the operator: (http://\S+)\n`).FindStringSubmatch(says)
 	if m == nil {
 		t.Fatalf("got %q", says)
 	}
@@ -102,7 +102,7 @@ func TestDevelopment(t *testing.T) {
 			t.Errorf("interrupted: %v", err)
 		}
 	}
-	_, stop = run(t, 7, &serveOptions{Dev: dir, Domain: "a.example"})
+	_, stop = run(t, 8, &serveOptions{Dev: dir, Domain: "a.example"})
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

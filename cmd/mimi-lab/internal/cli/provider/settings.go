@@ -27,6 +27,9 @@ type settings struct {
 	Clients     string                `json:"clients"`
 	ClientRoots string                `json:"client_roots"`
 	Tokens      string                `json:"tokens"`
+	Noise       string                `json:"noise"`
+	NoiseKey    string                `json:"noise_key"`
+	ClientKeys  string                `json:"client_keys"`
 	Certificate string                `json:"certificate"`
 	Key         string                `json:"key"`
 	Roots       string                `json:"roots"`
@@ -64,7 +67,7 @@ func readSettings(file string) (*settings, error) {
 		}
 		return filepath.Join(filepath.Dir(file), name)
 	}
-	for _, name := range []*string{&s.Certificate, &s.Key, &s.Roots, &s.ClientRoots, &s.Tokens} {
+	for _, name := range []*string{&s.Certificate, &s.Key, &s.Roots, &s.ClientRoots, &s.Tokens, &s.NoiseKey, &s.ClientKeys} {
 		*name = beside(*name)
 	}
 	if path, ok := strings.CutPrefix(s.Store, "sqlite:"); ok {
@@ -127,6 +130,9 @@ func (s *settings) announce(w io.Writer, at started) {
 	fmt.Fprintf(w, "%s serves at %s\n", s.Domain, at.Listen)
 	if at.Clients != nil {
 		fmt.Fprintf(w, "clients on %s\n", at.Clients)
+	}
+	if at.Noise != nil {
+		fmt.Fprintf(w, "clients over Noise on %s\n", at.Noise)
 	}
 	if at.Admin != nil {
 		fmt.Fprintf(w, "for the operator: %s\n", url("http", at.Admin, "/healthz"))
