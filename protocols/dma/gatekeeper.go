@@ -40,6 +40,8 @@ type GatekeeperConfig struct {
 	// more is refused with [stanza.ResourceLimit]; read receipts beyond it are
 	// dropped. 0 means [DefaultPerSender]. Assumed.
 	PerSender int
+	// Quotas bound what users do to each other besides. Assumed.
+	Quotas Quotas
 	// RefillBelow is the number of one-time prekeys below which the owner is told
 	// to upload more; whatsmeow's client refills below 5.
 	RefillBelow int
@@ -118,8 +120,10 @@ type account struct {
 	blocked  map[ident.Address]bool
 	pings    []time.Time // partner's: recent pings, oldest first
 
-	box  []*entry
-	seen seenRing
+	box      []*entry
+	boxBytes int // of their frames
+	seen     seenRing
+	fetched  *fetched // with Quotas, nil before the first fetch
 }
 
 // partner reports whether the account is a partner's user.
@@ -134,6 +138,12 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		return nil, fmt.Errorf("dma: gatekeeper config: reach %v, want opt_in, ping_then_consent or default_on", cfg.Reach)
 	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.PerSender < 0, cfg.Retention < 0, cfg.ResendAfter < 0, cfg.UnenlistAfter < 0:
 		return nil, errors.New("dma: gatekeeper config: a limit is negative")
+	}
+	if err := cfg.Quotas.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Quotas.FetchEvery == 0 {
+		cfg.Quotas.FetchEvery = DefaultFetchEvery
 	}
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention

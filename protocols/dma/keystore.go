@@ -174,6 +174,9 @@ func (g *Gatekeeper) fetch(a *account, p *stanza.KeyFetch) *stanza.KeyBundles {
 		if why == 0 && to.keys.static == nil {
 			why = stanza.ItemNotFound
 		}
+		if why == 0 {
+			why = g.mayFetch(a, to)
+		}
 		if why != 0 {
 			out.Users = append(out.Users, stanza.UserKeys{Address: addr, Error: &stanza.Error{Code: why}})
 			continue

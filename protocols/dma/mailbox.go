@@ -37,6 +37,7 @@ func (g *Gatekeeper) accept(now time.Time, a *account, e *entry) {
 	g.nextSeq++
 	e.owner, e.seq, e.live, e.at = a, g.nextSeq, true, now
 	a.box = append(a.box, e)
+	a.boxBytes += len(e.frame)
 	g.expiry.push(now.Add(g.cfg.Retention), e)
 	g.saveEntry(e)
 }
@@ -108,6 +109,7 @@ func (g *Gatekeeper) remove(e *entry) {
 		}
 	}
 	e.live = false
+	e.owner.boxBytes -= len(e.frame)
 	e.frame = nil
 	g.expiry.died()
 	if g.cfg.ResendAfter > 0 && !e.sentAt.IsZero() {

@@ -117,6 +117,7 @@ func (g *Gatekeeper) answerPing(now time.Time, a *account, to ident.Address, all
 		g.withdraw(a, "consent withdrawn", func(other ident.Address) bool { return other == to })
 	}
 	if g.agreements[to.Integrator] {
+		g.limitNotices(p, a.addr)
 		g.notify(now, p, a.addr, &stanza.Notification{Event: stanza.ConsentChanged{Given: allow}})
 	}
 	return nil
@@ -151,6 +152,9 @@ func (g *Gatekeeper) ping(now time.Time, from *account, addr ident.Address) stan
 	}
 	if len(recent) >= g.cfg.PingLimit {
 		return stanza.RateOverlimit
+	}
+	if !g.hasRoom(to, nil) {
+		return stanza.ResourceLimit
 	}
 	from.pings = append(recent, now)
 	g.saveAccount(from)

@@ -36,7 +36,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	if why == 0 {
 		m.From, m.To, m.Timestamp = from.addr, to.addr, now.Unix()
 		m.Participant, m.Offline = ident.Address{}, 0 // which are not for clients to say
-		if frame = forward(m); frame == nil || to.waiting(messageEntry, from.addr) >= g.cfg.PerSender {
+		if frame = forward(m); frame == nil || to.waiting(messageEntry, from.addr) >= g.cfg.PerSender || !g.hasRoom(to, frame) {
 			why = stanza.ResourceLimit
 		}
 	}
@@ -104,7 +104,7 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 		// message needs. One that waits already was repeated by the sender.
 		_, why := g.mayWrite(from, to.addr)
 		pass = why == 0 && to.find(receiptEntry, from.addr, r.ID, string(r.Type)) == nil &&
-			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender
+			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender && g.hasRoom(to, frame)
 	}
 	if pass && g.linked(from, to) {
 		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: frame})

@@ -148,6 +148,7 @@ func RestoreGatekeeper(cfg GatekeeperConfig, records []protocols.Record) (*Gatek
 	slices.SortFunc(r.entries, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
 	for _, e := range r.entries {
 		e.owner.box = append(e.owner.box, e)
+		e.owner.boxBytes += len(e.frame)
 		g.expiry.push(e.at.Add(g.cfg.Retention), e)
 		g.nextSeq = max(g.nextSeq, e.seq)
 	}
