@@ -76,7 +76,7 @@ func (g *Gatekeeper) register(in Register) error {
 	if _, err := ident.ParseAddress(addr.String()); err != nil {
 		return fmt.Errorf("dma: register: %w", err)
 	}
-	if err := in.Device.check(); err != nil {
+	if err := g.checkDevice(in.Device); err != nil {
 		return fmt.Errorf("dma: register %v: %w", addr, err)
 	}
 	if a := g.accounts[addr]; a != nil && in.Device != nil {
@@ -92,7 +92,7 @@ func (g *Gatekeeper) enlist(in Enlist) error {
 	if n := len(in.Visible); n < 1 || n > maxVisible {
 		return fmt.Errorf("dma: enlist: identifier of %d bytes, want 1 to %d", n, maxVisible)
 	}
-	if err := in.Device.check(); err != nil {
+	if err := g.checkDevice(in.Device); err != nil {
 		return fmt.Errorf("dma: enlist %q: %w", in.Visible, err)
 	}
 	if a := g.enlisted[identity{in.Integrator, in.Visible}]; a != nil && in.Device != nil {
@@ -106,19 +106,22 @@ func (g *Gatekeeper) enlist(in Enlist) error {
 	return nil
 }
 
-// check refuses a device that no form describes.
-func (d *EnlistedDevice) check() error {
+// checkDevice refuses a device that no form describes.
+func (g *Gatekeeper) checkDevice(d *EnlistedDevice) error {
 	if d == nil {
 		return nil
 	}
 	if len(d.AuthKey) != authKeySize {
 		return fmt.Errorf("%w: auth key of %d bytes, want %d", protocols.ErrMalformed, len(d.AuthKey), authKeySize)
 	}
-	form, _, oneTime, err := parseKeys(&d.Keys)
-	if err == nil && (form != SignalKeys || len(oneTime) > 0) {
-		err = fmt.Errorf("%w: keys of another form or one-time keys, want Signal's reusable ones", protocols.ErrMalformed)
+	form, static, oneTime, err := parseKeys(&d.Keys)
+	switch {
+	case err != nil:
+		return err
+	case form != SignalKeys || len(oneTime) > 0:
+		return fmt.Errorf("%w: keys of another form or one-time keys, want Signal's reusable ones", protocols.ErrMalformed)
 	}
-	return err
+	return g.checkSignature(form, static)
 }
 
 func (g *Gatekeeper) add(a *account, d *EnlistedDevice) error {

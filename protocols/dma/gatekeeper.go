@@ -42,6 +42,12 @@ type GatekeeperConfig struct {
 	PerSender int
 	// Quotas bound what users do to each other besides. Assumed.
 	Quotas Quotas
+	// CheckKeys refuses key material in Signal's form whose signed prekey is not signed by
+	// its identity key, at enlistment with [ErrSignature] and at an upload with
+	// [stanza.NotAcceptable]. Clients check that themselves, so that a bad signature only
+	// makes its owner unreachable. That the gatekeeper checks it is assumed; a modelled
+	// adapter signs nothing, so that it is off by default.
+	CheckKeys bool
 	// RefillBelow is the number of one-time prekeys below which the owner is told
 	// to upload more; whatsmeow's client refills below 5.
 	RefillBelow int

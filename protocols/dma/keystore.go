@@ -1,6 +1,8 @@
 package dma
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -134,6 +136,9 @@ func (g *Gatekeeper) upload(a *account, p *stanza.KeyUpload) (stanza.Code, error
 	form, static, oneTime, err := parseKeys(&p.Keys)
 	if err != nil {
 		return 0, err
+	}
+	if !bytes.Equal(static, a.keys.static) && errors.Is(g.checkSignature(form, static), ErrSignature) {
+		return stanza.NotAcceptable, nil
 	}
 	same := sameIdentity(form, static, a.keys.form, a.keys.static)
 	if same {
