@@ -113,6 +113,7 @@ type Send struct {
 	Conn  ConnID
 	Frame []byte // nil with Close: no frame
 	Close bool   // close the connection after the frame
+	Lossy bool   // a frame that is late is worse than none: leave it out if much waits
 }
 
 // Push is POST {base}/push at a partner server: a message waits for one of its

@@ -182,7 +182,7 @@ func (g *Gatekeeper) chatState(from *account, n *stanza.Notification) error {
 	}
 	fwd := *n
 	fwd.From, fwd.To = from.addr, to.addr
-	g.sendTo(to, &fwd, false)
+	g.out.Sends = append(g.out.Sends, Send{Conn: to.conn, Frame: encode(&fwd), Lossy: true})
 	return nil
 }
 

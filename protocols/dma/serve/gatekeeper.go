@@ -178,6 +178,9 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 		}
 		g.showSends(sends)
 		for _, s := range sends {
+			if s.Lossy && s.to.out.holds(g.cfg.Limits.Queue) {
+				continue
+			}
 			s.to.send(s.Frame, s.Close)
 		}
 		g.push(pushes)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -26,6 +27,8 @@ type raw struct {
 	w       *world
 	nc      net.Conn
 	channel *noise.Channel
+	in      *bufio.Reader // nil before it reads stanzas
+	asked   int
 }
 
 func (w *world) dial() *raw {

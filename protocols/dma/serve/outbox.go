@@ -10,7 +10,8 @@ import (
 
 // outbox is what waits to be sent on a connection. It takes whatever comes: the frames
 // that others cause are those of a mailbox, which the machine bounds and holds in any
-// case, and the room that the connection's own peer takes up is bounded by room.
+// case, or may be lost and are not added to much, and the room that the connection's own
+// peer takes up is bounded by room.
 type outbox struct {
 	mu     sync.Mutex // guards what follows
 	queue  [][]byte
@@ -59,6 +60,13 @@ func (o *outbox) finish() {
 	defer o.mu.Unlock()
 	o.last = true
 	poke(o.more)
+}
+
+// holds reports whether at least n bytes wait.
+func (o *outbox) holds(n int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes >= n
 }
 
 // room waits until at most limit bytes wait, or ctx ends. It is for one goroutine at a
