@@ -22,6 +22,7 @@ const (
 	BadToken      Reason = "bad_token"      // the token is no good proof
 	BadIdentifier Reason = "bad_identifier" // the identifier is not the token's
 	BadVersion    Reason = "bad_version"    // another version of the protocol
+	BadSignature  Reason = "bad_signature"  // the identity key has not signed the signed prekey
 	TooMany       Reason = "too_many"       // ask again later
 	Internal      Reason = "internal"       // the gatekeeper failed, or nobody knows: ask again later
 )
@@ -33,6 +34,7 @@ var reasons = map[Reason]string{
 	BadToken:      "the token proves nothing",
 	BadIdentifier: "the identifier is not the token's",
 	BadVersion:    "the gatekeeper speaks another version of the protocol",
+	BadSignature:  "the identity key has not signed the signed prekey",
 	TooMany:       "too many enlistments at the moment",
 	Internal:      "the gatekeeper failed",
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
@@ -33,6 +34,12 @@ func (g *Gatekeeper) ServeChat(l net.Listener) error {
 	g.mu.Unlock()
 	for {
 		nc, err := l.Accept()
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
+			// Who opens very many connections must not end the service for all.
+			g.log.Error("accepting", "error", err)
+			time.Sleep(acceptAgain)
+			continue
+		}
 		if err != nil {
 			g.mu.Lock()
 			delete(g.listeners, l)
@@ -44,16 +51,26 @@ func (g *Gatekeeper) ServeChat(l net.Listener) error {
 			}
 			return fmt.Errorf("serve: accepting: %w", err)
 		}
-		if !g.enter(nc) {
+		leave, err := g.gate.admit(&g.gate.chat, nc.RemoteAddr())
+		if err == nil && !g.enter(nc) {
+			leave()
+			err = errFull
+		}
+		if err != nil {
+			g.refuse(nc, err)
 			_ = nc.Close()
 			continue
 		}
 		go func() {
+			defer leave()
 			defer g.leave(nc)
 			g.serveChat(nc)
 		}()
 	}
 }
+
+// acceptAgain is how long no connection is taken when there is no room in this process.
+const acceptAgain = 20 * time.Millisecond
 
 // enter counts a connection, if there is room for it.
 func (g *Gatekeeper) enter(nc net.Conn) bool {
@@ -77,22 +94,27 @@ func (g *Gatekeeper) leave(nc net.Conn) {
 
 // serveChat serves one connection to its end.
 func (g *Gatekeeper) serveChat(nc net.Conn) {
+	leave, err := g.gate.handshake(nc.RemoteAddr())
+	if err != nil {
+		g.refuse(nc, err)
+		return
+	}
 	select {
 	case g.handshakes <- struct{}{}:
 	default:
-		g.stats.refused.Add(1)
-		g.log.Warn("too many handshakes at once", "peer", nc.RemoteAddr())
+		leave()
+		g.refuse(nc, errSlots)
 		return
 	}
 	c, err := g.handshake(nc)
 	<-g.handshakes
+	leave()
 	if err != nil {
-		g.stats.refused.Add(1)
-		g.log.Info("connection refused", "peer", nc.RemoteAddr(), "error", err)
+		g.refuse(nc, err)
 		return
 	}
 	err = c.run()
-	g.log.Info("connection ended", "account", c.account, "error", err)
+	g.log.Info("connection ended", g.account(c.account), "reason", why(err))
 }
 
 // readFrame reads the body of a frame of at most limit bytes. began, if not nil, is called
@@ -208,11 +230,28 @@ func (g *Gatekeeper) authenticate(ctx context.Context, peer *noise.Peer) (ident.
 		return addr, errAuthKey
 	}
 	if by != nil {
-		if _, err := by.Tokens.Verify(ctx, string(p.Token), account.Visible); err != nil {
+		if err := g.check(ctx, by, string(p.Token), account.Visible); err != nil {
 			return addr, err
 		}
 	}
 	return addr, nil
+}
+
+// errBusy: as many tokens of the partner are checked already as may be, since its keys do
+// not come.
+var errBusy = fmt.Errorf("serve: too many tokens of one partner are checked at once: %w", stanza.ServiceUnavailable)
+
+// check verifies a partner's token. A partner whose keys don't come holds up its own users
+// alone.
+func (g *Gatekeeper) check(ctx context.Context, by *Partner, t, identifier string) error {
+	select {
+	case g.checks[by.Integrator] <- struct{}{}:
+		defer func() { <-g.checks[by.Integrator] }()
+	default:
+		return errBusy
+	}
+	_, err := by.Tokens.Verify(ctx, t, identifier)
+	return err
 }
 
 // condition returns what a client is told of an error.

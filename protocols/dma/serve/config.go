@@ -69,6 +69,7 @@ type Config struct {
 	Versions []int
 
 	Limits Limits
+	Rates  Rates
 	// Events, if not nil, is called with what the machine tells, once it is durable. It must
 	// not block.
 	Events func(dma.Event)
@@ -95,6 +96,8 @@ type Limits struct {
 	Connections int // chat connections at once; default 10000
 	Handshakes  int // of them, those not authenticated yet; default 256
 	Enlistments int // under way at once; default 64
+	Requests    int // connections of the enlistment server at once; default 1000
+	Checks      int // of one partner's tokens at once, which may wait for its keys; default 32
 	Frame       int // bytes of a stanza that a client sends; default 1 MiB
 	Steps       int // of a client, not durable yet; default 32
 	Queue       int // bytes that wait to be sent to a client from which on it is not read; default 1 MiB
@@ -109,6 +112,8 @@ func (l Limits) orDefault() Limits {
 	l.Connections = cmp.Or(l.Connections, 10000)
 	l.Handshakes = cmp.Or(l.Handshakes, 256)
 	l.Enlistments = cmp.Or(l.Enlistments, 64)
+	l.Requests = cmp.Or(l.Requests, 1000)
+	l.Checks = cmp.Or(l.Checks, 32)
 	l.Frame = cmp.Or(l.Frame, 1<<20)
 	l.Steps = cmp.Or(l.Steps, 32)
 	l.Queue = cmp.Or(l.Queue, 1<<20)
@@ -132,6 +137,9 @@ func (c Config) complete() (Config, error) {
 	// What clients send is bounded frame by frame; what they are sent may be longer.
 	c.Noise.Limits.Plaintext = noise.MaxFrame - noise.Overhead
 	if _, err := noise.NewServer(c.Noise); err != nil {
+		return c, err
+	}
+	if err := c.Rates.check(); err != nil {
 		return c, err
 	}
 	issuers := map[string]bool{}

@@ -28,6 +28,7 @@ type conn struct {
 	channel *noise.Channel
 	out     *outbox
 	steps   chan struct{} // holds one for each step that is not durable
+	paced   time.Time     // the state of its rate
 
 	ctx  context.Context
 	stop context.CancelCauseFunc
@@ -111,6 +112,9 @@ func (c *conn) read() error {
 		if err != nil {
 			return err // who sent this is not the client
 		}
+		if err := c.pace(); err != nil {
+			return err
+		}
 		select {
 		case c.steps <- struct{}{}:
 		case <-c.ctx.Done():
@@ -120,6 +124,26 @@ func (c *conn) read() error {
 		if err != nil {
 			return errors.Join(condition(err), err)
 		}
+	}
+}
+
+// pace waits until the client may send one more stanza.
+func (c *conn) pace() error {
+	r := c.g.cfg.Rates.Stanzas
+	if r.N == 0 {
+		return nil
+	}
+	now := time.Now()
+	after, free := r.next(c.paced, now)
+	c.paced = after
+	if !free.After(now) {
+		return nil
+	}
+	select {
+	case <-time.After(free.Sub(now)):
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
 	}
 }
 

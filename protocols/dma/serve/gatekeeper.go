@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,8 +32,12 @@ type Gatekeeper struct {
 	stats   counters
 	pushers map[uint16]*pusher // by the partner's number
 
-	handshakes  chan struct{} // holds one for each connection that is not authenticated
-	enlistments chan struct{} // holds one for each enlistment under way
+	handshakes  chan struct{}            // holds one for each connection that is not authenticated
+	enlistments chan struct{}            // holds one for each enlistment under way
+	checks      map[uint16]chan struct{} // by the partner's number, holds one for each token that is checked
+	gate        *gate
+	refusals    refusals
+	alias       [32]byte // a key for the names of native users in logs
 
 	machine struct {
 		mu    sync.Mutex // guards what follows
@@ -87,7 +92,13 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error
 	g := &Gatekeeper{
 		cfg: cfg, log: cfg.Logger, store: s, written: make(chan struct{}),
 		handshakes: make(chan struct{}, cfg.Limits.Handshakes), enlistments: make(chan struct{}, cfg.Limits.Enlistments),
-		listeners: map[net.Listener]struct{}{}, open: map[net.Conn]struct{}{},
+		listeners: map[net.Listener]struct{}{}, open: map[net.Conn]struct{}{}, gate: newGate(&cfg.Rates), checks: map[uint16]chan struct{}{},
+	}
+	if _, err := rand.Read(g.alias[:]); err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	for _, p := range cfg.Partners {
+		g.checks[p.Integrator] = make(chan struct{}, cfg.Limits.Checks)
 	}
 	if g.machine.gk, err = dma.RestoreGatekeeper(cfg.Machine, records); err != nil {
 		return nil, fmt.Errorf("serve: %w", err)

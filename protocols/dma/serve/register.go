@@ -46,7 +46,7 @@ func (g *Gatekeeper) newHTTP() (*http.Server, error) {
 
 // ServeHTTPS takes enlistments of l, over TLS, until the gatekeeper stops, and returns why.
 func (g *Gatekeeper) ServeHTTPS(l net.Listener) error {
-	err := g.http.ServeTLS(l, "", "")
+	err := g.http.ServeTLS(&gated{l, g, make(chan struct{}, g.cfg.Limits.Requests)}, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
 		<-g.ctx.Done() // while requests are answered
 		return g.Err()
@@ -69,10 +69,11 @@ func (g *Gatekeeper) form(w http.ResponseWriter, r *http.Request, take taker) {
 	if err != nil {
 		answer = enlist.Answer{Reason: reason(err)}
 		g.stats.rejected.Add(1)
-		g.log.Info("enlistment refused", "peer", r.RemoteAddr, "reason", string(answer.Reason), "error", err)
+		g.log.Info("enlistment refused", "peer", r.RemoteAddr, "answer", string(answer.Reason), "reason", why(err))
+		g.refusals.add(why(err))
 	} else {
 		g.stats.enlisted.Add(1)
-		g.log.Info("enlisted", "account", login)
+		g.log.Info("enlisted", g.account(login))
 	}
 	if err == nil && login.Server != ident.Interop {
 		w.WriteHeader(http.StatusNoContent) // a native user knows the address
@@ -90,10 +91,7 @@ func (g *Gatekeeper) form(w http.ResponseWriter, r *http.Request, take taker) {
 
 // answer reads a form and has it taken.
 func (g *Gatekeeper) answer(w http.ResponseWriter, r *http.Request, take taker) (login ident.Address, err error) {
-	select {
-	case g.enlistments <- struct{}{}:
-		defer func() { <-g.enlistments }()
-	default:
+	if !g.gate.enlist(textAddr(r.RemoteAddr)) {
 		return login, enlist.TooMany
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, enlist.MaxForm))
@@ -106,6 +104,13 @@ func (g *Gatekeeper) answer(w http.ResponseWriter, r *http.Request, take taker) 
 	}
 	if !slices.Contains(g.cfg.Versions, f.Version) {
 		return login, enlist.BadVersion
+	}
+	// Only now, as who sends slowly is not to take a place from others.
+	select {
+	case g.enlistments <- struct{}{}:
+		defer func() { <-g.enlistments }()
+	default:
+		return login, enlist.TooMany
 	}
 	return take(r.Context(), f)
 }
@@ -120,8 +125,11 @@ func (g *Gatekeeper) enlist(ctx context.Context, f *enlist.Form) (login ident.Ad
 	if p == nil {
 		return login, enlist.BadIntegrator
 	}
-	if _, err := p.Tokens.Verify(ctx, f.Token, f.Identifier); err != nil {
+	if err := g.check(ctx, p, f.Token, f.Identifier); err != nil {
 		return login, err
+	}
+	if !g.gate.partners.take(p.Integrator, time.Now()) {
+		return login, enlist.TooMany
 	}
 	out, err := g.ask(ctx, dma.Enlist{Integrator: p.Integrator, Visible: f.Identifier, Device: device(f)})
 	return out.Account, err
@@ -156,6 +164,10 @@ func reason(err error) enlist.Reason {
 		return answer
 	case errors.As(err, &field):
 		return field.Reason
+	case errors.Is(err, errBusy):
+		return enlist.TooMany
+	case errors.Is(err, dma.ErrSignature):
+		return enlist.BadSignature
 	case errors.Is(err, jwks.ErrUnavailable):
 		return enlist.Internal
 	case errors.Is(err, token.ErrIdentifier):
