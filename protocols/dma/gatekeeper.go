@@ -70,6 +70,7 @@ const (
 	DefaultPerSender = 1000
 
 	maxStanza  = 1 << 20  // bytes of a message or receipt as it is passed on
+	maxRatio   = 32       // bytes that one of a compressed stanza becomes
 	maxFetch   = 100      // users in one key fetch
 	maxKeySize = 16 << 10 // bytes of a reusable part or of a one-time key
 	maxBlocked = 1000     // addresses on a blocklist
@@ -293,7 +294,7 @@ func (g *Gatekeeper) frame(now time.Time, in Frame) error {
 }
 
 // decoders holds decoders between frames.
-var decoders = sync.Pool{New: func() any { return new(stanza.Decoder) }}
+var decoders = sync.Pool{New: func() any { return &stanza.Decoder{Ratio: maxRatio} }}
 
 // parseFrame decodes one frame of the chat channel. The stanza shares bytes with it.
 func parseFrame(data []byte) (stanza.Stanza, error) {

@@ -15,7 +15,10 @@ import (
 // takes is bounded by a constant factor of its decompressed size and by
 // [MaxNodes]. Errors are a *[FormatError], whose offset counts in the
 // decompressed form.
-func ParseBinary(b []byte) (Node, error) {
+func ParseBinary(b []byte) (Node, error) { return parseBinary(b, MaxSize) }
+
+// parseBinary is ParseBinary with a bound of its own for what a compressed stanza becomes.
+func parseBinary(b []byte, limit int) (Node, error) {
 	if len(b) > MaxSize {
 		return Node{}, &FormatError{Check: CheckSize, Offset: MaxSize}
 	}
@@ -28,7 +31,7 @@ func ParseBinary(b []byte) (Node, error) {
 	case DictionaryVersion<<4 | flagCompressed:
 		z := inflaters.Get().(*inflater)
 		defer z.release()
-		plain, err := z.inflate(b)
+		plain, err := z.inflate(b, limit)
 		if err != nil {
 			return Node{}, err
 		}
@@ -54,7 +57,30 @@ func parsePlain(b []byte) (Node, error) {
 // Decoder reads stanzas one after another and reuses the trees in between, for
 // those who read very many. The zero value is ready to use. It is not safe for
 // concurrent use.
-type Decoder struct{ d decoder }
+type Decoder struct {
+	// Ratio is how many bytes each byte of a compressed stanza may become, beyond
+	// [FreeInflated] in all, so that who sends little can't have much read. 0 means any
+	// number, up to [MaxSize] in all.
+	Ratio int
+
+	d decoder
+}
+
+// FreeInflated is how many bytes a compressed stanza may become whatever its size.
+const FreeInflated = 64 << 10
+
+// parseFresh reads a stanza of which something may be kept.
+func (r *Decoder) parseFresh(b []byte) (Stanza, error) {
+	limit := MaxSize
+	if r.Ratio > 0 {
+		limit = min(limit, max(FreeInflated, r.Ratio*min(len(b), MaxSize)))
+	}
+	n, err := parseBinary(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(n)
+}
 
 // Parse reads one typed stanza in binary form. It is [ParseBinary] and [Parse] in
 // one, but for memory: the bytes within the stanza are those of b where b is not
@@ -62,7 +88,7 @@ type Decoder struct{ d decoder }
 // memory with those of stanzas before and after: clone what is kept for long.
 func (r *Decoder) Parse(b []byte) (Stanza, error) {
 	if len(b) == 0 || len(b) > MaxSize || b[0] != DictionaryVersion<<4 {
-		return parseFresh(b)
+		return r.parseFresh(b)
 	}
 	d := &r.d
 	d.in, d.off, d.nodes, d.err, d.share = b, 1, 1, nil, true
@@ -87,18 +113,10 @@ func (r *Decoder) Parse(b []byte) (Stanza, error) {
 	s, err := Parse(n)
 	if q, ok := s.(*IQ); ok {
 		if _, ok := q.Payload.(Unknown); ok {
-			return parseFresh(b) // which keeps a part of its tree
+			return r.parseFresh(b) // which keeps a part of its tree
 		}
 	}
 	return s, err
-}
-
-func parseFresh(b []byte) (Stanza, error) {
-	n, err := ParseBinary(b)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(n)
 }
 
 // decoder reads from in at off until the first error. Once err is set, its

@@ -70,20 +70,20 @@ func (z *inflater) release() {
 }
 
 // inflate returns a compressed stanza in its uncompressed form, header included,
-// which is valid until release. It stops at the byte after MaxSize; below that,
+// which is valid until release. It stops at the byte after limit; below that,
 // copying has seen the stream's end, where its sum is checked. Memory grows with
 // what has really been decompressed.
-func (z *inflater) inflate(b []byte) ([]byte, error) {
+func (z *inflater) inflate(b []byte, limit int) ([]byte, error) {
 	z.in.Reset(b[1:])
 	if err := z.start(); err != nil {
 		return nil, compressError(err.Error())
 	}
 	z.out.WriteByte(b[0] &^ flagCompressed)
-	if _, err := io.Copy(&z.out, io.LimitReader(z.r, MaxSize)); err != nil {
+	if _, err := io.Copy(&z.out, io.LimitReader(z.r, int64(limit))); err != nil {
 		return nil, compressError(err.Error())
 	}
-	if z.out.Len() > MaxSize {
-		return nil, &FormatError{Check: CheckSize, Offset: MaxSize}
+	if z.out.Len() > limit {
+		return nil, &FormatError{Check: CheckSize, Offset: limit}
 	}
 	if z.in.Len() > 0 {
 		return nil, &FormatError{Check: CheckTrailing, Offset: len(b) - z.in.Len()}

@@ -1,6 +1,7 @@
 package stanza_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,4 +66,38 @@ func parse(b []byte) (stanza.Stanza, error) {
 		return nil, err
 	}
 	return stanza.Parse(n)
+}
+
+// TestDecoderRatio: a compressed stanza that becomes far more than was sent is refused,
+// before it has.
+func TestDecoderRatio(t *testing.T) {
+	t.Parallel()
+	bomb := func(size int) []byte {
+		m := &stanza.Message{ID: "M", To: ident.Address{User: "1", Server: ident.User}, Type: stanza.TextMessage,
+			Enc: []stanza.Enc{{Type: "msg", Version: 2, Payload: make([]byte, size)}}}
+		b, err := stanza.AppendCompressed(nil, m.Node())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name  string
+		ratio int
+		size  int
+		want  bool // it is read
+	}{
+		{"no ratio", 0, 10 << 20, true},
+		{"small", 32, stanza.FreeInflated - 100, true},
+		{"bomb", 32, 10 << 20, false},
+		{"a little more than is free", 32, stanza.FreeInflated, false},
+		{"ratio that it has", 2000, 10 << 20, true},
+	} {
+		d := stanza.Decoder{Ratio: tt.ratio}
+		_, err := d.Parse(bomb(tt.size))
+		var format *stanza.FormatError
+		if tt.want && err != nil || !tt.want && (!errors.As(err, &format) || format.Check != stanza.CheckSize) {
+			t.Errorf("%s: got %v, want it read %t", tt.name, err, tt.want)
+		}
+	}
 }
