@@ -17,9 +17,11 @@ import (
 //  3. it passes on the client's IP address;
 //  4. it never decrypts messages.
 //
-// It ends the client's chat channel and opens another, so it sees every stanza
-// but holds no end-to-end key. It stores nothing and acknowledges nothing: what
-// is under way when a leg breaks is lost and repeated by the endpoints.
+// What a frame is, it does not look at. A proxy that ends the client's chat channel
+// and opens another sees every stanza, and so all metadata, but holds no end-to-end
+// key; that is what the simulator's does. One that moves sealed bytes does not see
+// even those (package serve/proxy). It stores nothing and acknowledges nothing: what is
+// under way when a leg breaks is lost and repeated by the endpoints.
 //
 // A client's two legs have the same [ConnID].
 type Proxy struct {
