@@ -43,7 +43,8 @@ func (k SigningKey) GoString() string { return k.String() }
 type (
 	// Join makes a user known by the user-visible identifier. Credential is what the
 	// user's device shows to get a token, or what it is verified by; nil if it gets
-	// none. How a partner knows its users is its own affair: assumed.
+	// none. A user who is known may have another one. How a partner knows its users is
+	// its own affair: assumed.
 	Join struct {
 		Visible    string
 		Credential []byte
@@ -136,8 +137,8 @@ func (p *Partner) join(in Join) error {
 	if in.Visible == "" || len(in.Visible) > maxVisible || !utf8.ValidString(in.Visible) {
 		return fmt.Errorf("user of %d bytes, want 1 to %d in UTF-8", len(in.Visible), maxVisible)
 	}
-	if _, ok := p.users[in.Visible]; ok {
-		return fmt.Errorf("user %q is known already", in.Visible)
+	if _, ok := p.users[in.Visible]; ok && len(in.Credential) == 0 {
+		return fmt.Errorf("user %q is known already, want another credential", in.Visible)
 	}
 	p.users[in.Visible] = in.Credential
 	p.records.put(userKey(in.Visible), append([]byte{}, in.Credential...)) // nil would delete it

@@ -110,6 +110,7 @@ func TestPartnerUsers(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
 	s := &partnerStore{t: t, p: NewPartner(), records: map[string][]byte{}}
+	s.must(now, Join{Visible: "bob@partner.example", Credential: []byte("first")})
 	s.must(now, Join{Visible: "bob@partner.example", Credential: []byte("secret")})
 	s.must(now, Join{Visible: "Zoë"})
 	s.restart()
