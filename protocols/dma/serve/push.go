@@ -43,6 +43,9 @@ type Pushes struct {
 	Roots *x509.CertPool // who signs its certificate; nil means the system's
 	// Private lets the URL lead to addresses that are not public, for one machine.
 	Private bool
+	// Dial makes connections in place of the network; nil means TCP. Private is not looked
+	// at then.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Timeout of a request, default 10 s. One that fails is made again after Again, default
 	// 1 s, which doubles, Tries times in all, default 6; then it is lost, which is harmless:
 	// the next message makes another. Assumed.
@@ -75,16 +78,19 @@ func (g *Gatekeeper) newPusher(cfg Pushes) (*pusher, error) {
 		return nil, errors.New("serve: config: pushes: base is no https://HOST with a path at most")
 	}
 	cfg.Timeout, cfg.Again, cfg.Tries = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.Again, time.Second), cmp.Or(cfg.Tries, 6)
-	d := &net.Dialer{Timeout: cfg.Timeout}
-	if !cfg.Private {
-		d.Control = egress.PublicOnly
+	if cfg.Dial == nil {
+		d := &net.Dialer{Timeout: cfg.Timeout}
+		if !cfg.Private {
+			d.Control = egress.PublicOnly
+		}
+		cfg.Dial = d.DialContext
 	}
 	p := &pusher{
 		cfg: cfg, url: strings.TrimSuffix(cfg.Base, "/") + PushPath, signer: g.cfg.Signer, g: g,
 		queue: make(chan string, maxPushes), waiting: map[string]bool{},
 	}
 	p.http = &http.Client{Timeout: cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
-		DialContext: d.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: cfg.Roots},
+		DialContext: cfg.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: cfg.Roots},
 		ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: 32 << 10, MaxIdleConnsPerHost: pushWorkers, IdleConnTimeout: time.Minute,
 	}}
 	for range pushWorkers {

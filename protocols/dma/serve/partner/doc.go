@@ -5,7 +5,8 @@
 //	gatekeeper ── GET  /.well-known/oauth/openid/jwks ──▶ ┐
 //	gatekeeper ── POST /push, bearer token ─────────────▶ ├ partner ─▶ machine ─▶ journal ─ store
 //	gatekeeper ── GET  /media/{storage_ref} ────────────▶ │
-//	own device ── POST /lab/token, user and credential ─▶ ┘
+//	own device ── POST /lab/token, user and credential ─▶ │
+//	own device ── GET  /lab/wait, the same ─────────────▶ ┘
 //
 // The keys are those of the tokens by which its users prove to the gatekeeper who they are
 // (package token). A push says that something waits for a user; its token is verified with
@@ -16,6 +17,6 @@
 // authentication (RFC 7617), and joins at [JoinPath] with an invitation of the operator.
 //
 // A server starts with [New] and serves with [Server.Serve]. Keys change by themselves,
-// see [Config].RotateEvery. It does not wake devices: Config.Woken does. It does not host
-// media either: Config.Media does.
+// see [Config].RotateEvery. A device is a [Client] of it: who waits at [WaitPath] is woken
+// by a push. It does not host media: Config.Media does.
 package partner

@@ -29,6 +29,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+token.WellKnown, s.serveKeys)
 	mux.HandleFunc("POST "+serve.PushPath, s.bounded(s.servePush))
 	mux.HandleFunc("POST "+TokenPath, s.bounded(s.serveToken))
+	mux.HandleFunc("GET "+WaitPath, s.serveWait)
 	if s.cfg.Invitation != "" {
 		mux.HandleFunc("POST "+JoinPath, s.bounded(s.serveJoin))
 	}
@@ -88,6 +89,7 @@ func (s *Server) servePush(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.stats.pushes.Add(uint64(len(wakes)))
 		for _, user := range wakes {
+			s.wakes.wake(user)
 			if s.cfg.Woken != nil {
 				s.cfg.Woken(user)
 			}
@@ -130,10 +132,7 @@ type Issued struct {
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	user, credential, _ := r.BasicAuth()
 	if !s.is(user, credential) {
-		s.stats.refused.Add(1)
-		s.log.Info("no token", "peer", r.RemoteAddr)
-		w.Header().Set("WWW-Authenticate", `Basic realm="partner", charset="UTF-8"`)
-		http.Error(w, "want a user with the credential", http.StatusUnauthorized)
+		s.refuse(w, r)
 		return
 	}
 	t, err := s.Token(user)
@@ -144,6 +143,14 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	s.stats.tokens.Add(1)
 	answer(w, Issued{t, int(s.cfg.Lifetime / time.Second)})
+}
+
+// refuse answers one who is not the user.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request) {
+	s.stats.refused.Add(1)
+	s.log.Info("not the user's credential", "peer", r.RemoteAddr, "path", r.URL.Path)
+	w.Header().Set("WWW-Authenticate", `Basic realm="partner", charset="UTF-8"`)
+	http.Error(w, "want a user with the credential", http.StatusUnauthorized)
 }
 
 // is reports whether a credential is a user's.

@@ -333,6 +333,60 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestClient: a device joins, gets tokens and is woken by pushes, also by one that came
+// before it waited.
+func TestClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := &Client{Base: w.base, Roots: w.roots, User: bob}
+	if err := c.Join(t.Context(), "let me in"); !errors.Is(err, ErrRefused) {
+		t.Errorf("another invitation: got %v, want %v", err, ErrRefused)
+	}
+	if _, err := c.Token(t.Context()); !errors.Is(err, ErrRefused) {
+		t.Errorf("no credential: got %v, want %v", err, ErrRefused)
+	}
+	must(t, c.Join(t.Context(), "come in"))
+	tok, err := c.Token(t.Context())
+	must(t, err)
+	if _, err := policy.Verify(time.Now(), w.keys(), tok, bob); err != nil {
+		t.Error(err)
+	}
+	now := time.Now()
+	pushed, err := w.gk.signer.Sign(token.Claims{Issuer: serve.PushIssuer, Audience: []string{issuer}, Expires: now.Add(time.Hour)})
+	must(t, err)
+	push := func() {
+		t.Helper()
+		if status, text := w.do("POST", serve.PushPath, `{"to":"`+bob+`"}`, bearer(pushed)); status != http.StatusOK {
+			t.Fatalf("push: got %d %s", status, text)
+		}
+	}
+	push()
+	must(t, c.Wait(t.Context()))
+	woken := make(chan error, 2)
+	for range cap(woken) { // each of two that wait is told
+		go func() { woken <- c.Wait(t.Context()) }()
+	}
+	for {
+		w.s.wakes.mu.Lock()
+		n := w.s.wakes.count
+		w.s.wakes.mu.Unlock()
+		if n == cap(woken) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	push()
+	must(t, <-woken)
+	eve := &Client{Base: w.base, Roots: w.roots, User: bob, Credential: "x"}
+	if err := eve.Wait(t.Context()); !errors.Is(err, ErrRefused) {
+		t.Errorf("another credential: got %v, want %v", err, ErrRefused)
+	}
+	push() // for the other one, if it came too late for the one before
+	must(t, <-woken)
+	go func() { woken <- c.Wait(t.Context()) }()
+	must(t, w.s.Shutdown(t.Context())) // nobody is waited for
+}
+
 // TestRotation: while keys change, tokens of both are verified by what is published.
 func TestRotation(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,7 @@ type Server struct {
 	http     *http.Server
 	requests chan struct{} // holds one for each request under way that costs something
 	stats    counters
+	wakes    waker
 
 	machine struct {
 		mu      sync.Mutex // guards what follows
@@ -48,6 +49,8 @@ type Server struct {
 	ctx     context.Context // ends when the server stops
 	stop    context.CancelCauseFunc
 	written chan struct{} // closed when the journal has ended
+	down    chan struct{} // closed when the server begins to end
+	end     sync.Once     // closes down
 }
 
 // New makes the server of what its store holds, and a key if there is none.
@@ -81,7 +84,7 @@ func restore(ctx context.Context, cfg Config, st store.Store) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, store: st, written: make(chan struct{}), requests: make(chan struct{}, cfg.Requests)}
+	s := &Server{cfg: cfg, log: cfg.Logger, store: st, written: make(chan struct{}), down: make(chan struct{}), requests: make(chan struct{}, cfg.Requests)}
 	if s.machine.p, err = dma.RestorePartner(records); err != nil {
 		return nil, fmt.Errorf("partner: %w", err)
 	}
@@ -163,6 +166,7 @@ func (s *Server) fail(err error) {
 // Shutdown stops the server: it answers the requests that came while ctx lasts. What was
 // answered is durable.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.end.Do(func() { close(s.down) })
 	err := s.http.Shutdown(ctx)
 	return errors.Join(err, s.Close())
 }
@@ -170,6 +174,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close stops the server at once.
 func (s *Server) Close() error {
 	s.stop(ErrStopped)
+	s.end.Do(func() { close(s.down) })
 	_ = s.http.Close()
 	s.rotation.Stop()
 	s.journal.End()
