@@ -25,6 +25,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/gatekeeper"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mimi"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/partner"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/room"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
@@ -114,6 +115,7 @@ func New(t *term.IO) *cobra.Command {
 		gatekeeper.New(t),
 		mimi.New(t),
 		mls.New(t),
+		partner.New(t),
 		provider.New(t),
 		room.New(t),
 		user.New(t),

@@ -23,6 +23,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/sqlite"
 )
@@ -34,7 +35,7 @@ func New(t *term.IO) *cobra.Command {
 		Short: "Run a user's device against a gatekeeper",
 		Long: `Run the device of a user against the gatekeeper of "gatekeeper serve" with the
 same --dev. Each user has one, as the Reference Offer has it. A name such as
-bob@partner.example is a user of the stand-in partner; a phone number without
+bob@partner.example is a user of the partner there; a phone number without
 its plus is a user of the gatekeeper.`,
 		Example: `  mimi-lab device enlist 4915112345678
   mimi-lab device send bob@partner.example 4915112345678 "Hello across"
@@ -61,7 +62,7 @@ type options struct {
 func (o *options) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` of gatekeeper serve --dev")
-	f.StringVar(&o.TokenFile, "token", "", "`file` with a token of the user's partner (default: the stand-in's)")
+	f.StringVar(&o.TokenFile, "token", "", "`file` with a token of the user's partner (default: of its server in --dev)")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for the gatekeeper and for others")
 }
 
@@ -103,10 +104,46 @@ func (o *options) open() (*dmadev.Dir, store.Store, error) {
 }
 
 // token returns a proof of who the user is.
-func (o *options) token(dir *dmadev.Dir) (string, error) {
-	if o.TokenFile == "" {
+func (o *options) token(ctx context.Context, dir *dmadev.Dir) (string, error) {
+	switch {
+	case o.TokenFile != "":
+		return o.tokenOfFile()
+	case dmadev.Native(o.Name):
 		return dir.Token(o.Name, time.Now())
 	}
+	c, err := o.partner(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	t, err := c.Token(ctx)
+	if err != nil {
+		return "", o.partnerless(err)
+	}
+	return t, nil
+}
+
+// partner returns the user's device as a client of the partner's server, which the user
+// joins if need be.
+func (o *options) partner(ctx context.Context, dir *dmadev.Dir) (*partner.Client, error) {
+	c := &partner.Client{Base: dmadev.Partner, Roots: dir.Roots, Dial: dir.DialPartner, User: o.Name}
+	var err error
+	if c.Credential, err = dir.Credential(o.Name); err != nil || c.Credential != "" {
+		return c, err
+	}
+	if err := c.Join(ctx, dir.Invitation); err != nil {
+		return nil, o.partnerless(err)
+	}
+	return c, dir.KeepCredential(o.Name, c.Credential)
+}
+
+// partnerless says what the partner's server did not do.
+func (o *options) partnerless(err error) error {
+	hint := fmt.Sprintf(`"mimi-lab gatekeeper serve --dev %[1]s" runs one, or "mimi-lab partner serve --dev %[1]s".`, command.Quote(o.Dev))
+	return exit.Failuref(hint, "the partner's server gives %s no token: %w", o.Name, err)
+}
+
+// tokenOfFile returns the token of --token.
+func (o *options) tokenOfFile() (string, error) {
 	f, err := os.Open(o.TokenFile)
 	if err != nil {
 		return "", exit.Usagef("", "--token: %w", err)
@@ -179,7 +216,7 @@ func (o *options) config(dir *dmadev.Dir, st store.Store, events func(dma.Event)
 		}
 	}
 	if !dmadev.Native(o.Name) {
-		cfg.Token = func(context.Context) (string, error) { return o.token(dir) }
+		cfg.Token = func(ctx context.Context) (string, error) { return o.token(ctx, dir) }
 	}
 	return cfg, nil
 }

@@ -69,7 +69,7 @@ func (o *options) enlist(ctx context.Context) (err error) {
 	if dmadev.Native(o.Name) {
 		cfg.Native = ident.User
 	}
-	if cfg.Token, err = o.token(dir); err != nil {
+	if cfg.Token, err = o.token(ctx, dir); err != nil {
 		return err
 	}
 	a, err := serve.Enlist(ctx, cfg)

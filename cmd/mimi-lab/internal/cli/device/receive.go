@@ -23,7 +23,8 @@ import (
 // receiveOptions are those of the command device receive.
 type receiveOptions struct {
 	options
-	Count int
+	Count  int
+	Pushed bool
 }
 
 func newReceive(t *term.IO) *cobra.Command {
@@ -33,7 +34,10 @@ func newReceive(t *term.IO) *cobra.Command {
 		Short: "Print messages that have come for a user",
 		Long: `Connect the device of a user, print messages that have come for it, and
 acknowledge them. Each is printed once; one that was about to be printed when
-the device crashed is printed again.`,
+the device crashed is printed again.
+
+--pushed connects once the partner's server was told by a push that something
+waits for the user, as an app does that was not running.`,
 		Example: `  mimi-lab device receive 4915112345678
   mimi-lab device receive 4915112345678 --json`,
 		Annotations: tried("mimi-lab device enlist bob@partner.example", "mimi-lab device enlist 4915112345678",
@@ -46,6 +50,7 @@ the device crashed is printed again.`,
 	}
 	o.flags(c.Flags())
 	c.Flags().IntVar(&o.Count, "count", 1, "how many messages to wait for")
+	c.Flags().BoolVar(&o.Pushed, "pushed", false, "wait for a push before connecting (a partner's user)")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object for each, on a line")
 	return c
 }
@@ -53,6 +58,11 @@ the device crashed is printed again.`,
 func (o *receiveOptions) receive(ctx context.Context) error {
 	if o.Count < 1 {
 		return exit.Usagef("", "--count %d: want 1 or more", o.Count)
+	}
+	if o.Pushed {
+		if err := o.pushed(ctx); err != nil {
+			return err
+		}
 	}
 	return o.run(ctx, nil, func(ctx context.Context, _ *dmadev.Dir, d *serve.Device) error {
 		for n := range o.Count {
@@ -68,6 +78,28 @@ func (o *receiveOptions) receive(ctx context.Context) error {
 		}
 		return o.settle(ctx, d) // so that senders get their receipts
 	})
+}
+
+// pushed waits until the partner's server wakes the device.
+func (o *receiveOptions) pushed(ctx context.Context) error {
+	if dmadev.Native(o.Name) {
+		return exit.Usagef("A gatekeeper wakes its own users by means that are not public.", "--pushed is for a partner's user, and %s is the gatekeeper's", o.Name)
+	}
+	dir, err := dmadev.Open(o.Dev)
+	if err != nil {
+		return err
+	}
+	c, err := o.partner(ctx, dir)
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	if err := c.Wait(bounded); err != nil {
+		return o.late(err, "a push")
+	}
+	fmt.Fprintf(o.IO.Err, "a push: something waits for %s\n", o.Name)
+	return nil
 }
 
 // received is what is printed of a message with --json.

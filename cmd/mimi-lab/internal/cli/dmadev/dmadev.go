@@ -1,5 +1,5 @@
-// Package dmadev is the directory of gatekeeper serve --dev: all that a gatekeeper, a
-// stand-in for one partner's server and their users' devices need on one machine. Keys and
+// Package dmadev is the directory of gatekeeper serve --dev: all that a gatekeeper, one
+// partner's server and proxy and their users' devices need on one machine. Keys and
 // certificates in it are good nowhere else.
 package dmadev
 
@@ -9,10 +9,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/dirlock"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -59,18 +60,18 @@ type keys struct {
 	NoisePublic    []byte `json:"noise_public"`
 	Certificate    []byte `json:"certificate"` // in DER, as the keys below in PKCS #8
 	CertificateKey []byte `json:"certificate_key"`
-	PartnerKey     []byte `json:"partner_key"` // of the stand-in partner's tokens: RSA, as in the Reference Offer's sample
-	OwnKey         []byte `json:"own_key"`     // of the tokens by which native users register: Ed25519
+	OwnKey         []byte `json:"own_key"`    // of the tokens by which native users register: Ed25519
+	Invitation     string `json:"invitation"` // by which users join the partner
 }
 
 // Dir is such a directory.
 type Dir struct {
-	Path    string
-	Noise   suite.KeyPair // the gatekeeper's static key on the chat channel
-	TLS     tls.Certificate
-	Roots   *x509.CertPool
-	Partner *token.Signer
-	Own     *token.Signer
+	Path       string
+	Noise      suite.KeyPair // the gatekeeper's static key on the chat channel
+	TLS        tls.Certificate
+	Roots      *x509.CertPool
+	Own        *token.Signer
+	Invitation string // by which users join the partner
 }
 
 // Suite returns the suite of keys and randomness.
@@ -81,6 +82,11 @@ func Make(path string, now time.Time) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, exit.Failuref("", "--dev: %w", err)
 	}
+	unlock, err := dirlock.Lock(path) // servers that start at once would each make keys
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if _, err := os.Stat(filepath.Join(path, keysName)); errors.Is(err, fs.ErrNotExist) {
 		k, err := newKeys(now)
 		if err != nil {
@@ -121,7 +127,7 @@ func read(path string, b []byte) (*Dir, error) {
 	if err := json.Unmarshal(b, &k); err != nil {
 		return nil, err
 	}
-	d := &Dir{Path: path, Noise: suite.KeyPair{Private: k.NoisePrivate, Public: k.NoisePublic}, Roots: x509.NewCertPool()}
+	d := &Dir{Path: path, Noise: suite.KeyPair{Private: k.NoisePrivate, Public: k.NoisePublic}, Roots: x509.NewCertPool(), Invitation: k.Invitation}
 	private, err := parse(k.CertificateKey)
 	if err != nil {
 		return nil, err
@@ -132,20 +138,20 @@ func read(path string, b []byte) (*Dir, error) {
 		return nil, err
 	}
 	d.Roots.AddCert(c)
-	for _, s := range []struct {
-		to  **token.Signer
-		key []byte
-		id  string
-	}{{&d.Partner, k.PartnerKey, "partner-1"}, {&d.Own, k.OwnKey, "own-1"}} {
-		if private, err = parse(s.key); err != nil {
-			return nil, err
-		}
-		if *s.to, err = token.NewSigner(s.id, private); err != nil {
-			return nil, err
-		}
+	if k.Invitation == "" || c.VerifyHostname(hostOf(Partner)) != nil {
+		return nil, errors.New("it was made by an earlier version")
+	}
+	if private, err = parse(k.OwnKey); err != nil {
+		return nil, err
+	}
+	if d.Own, err = token.NewSigner("own-1", private); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
+
+// hostOf is the host of one of the URLs above.
+func hostOf(base string) string { return strings.TrimPrefix(base, "https://") }
 
 func parse(der []byte) (crypto.Signer, error) {
 	k, err := x509.ParsePKCS8PrivateKey(der)
@@ -175,16 +181,18 @@ func newKeys(now time.Time) (*keys, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.Unix()), Subject: pkix.Name{CommonName: "mimi-lab gatekeeper --dev"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(lifetime), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(lifetime), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost", hostOf(Gatekeeper), hostOf(Partner)},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 	}
 	if k.Certificate, err = x509.CreateCertificate(rand.Reader, template, template, server.Public(), server); err != nil {
 		return nil, err
 	}
-	partner, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
+	var invitation [16]byte
+	if _, err := rand.Read(invitation[:]); err != nil {
 		return nil, err
 	}
+	k.Invitation = hex.EncodeToString(invitation[:])
 	_, own, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -192,7 +200,7 @@ func newKeys(now time.Time) (*keys, error) {
 	for _, x := range []struct {
 		to  *[]byte
 		key any
-	}{{&k.CertificateKey, server}, {&k.PartnerKey, partner}, {&k.OwnKey, own}} {
+	}{{&k.CertificateKey, server}, {&k.OwnKey, own}} {
 		if *x.to, err = x509.MarshalPKCS8PrivateKey(x.key); err != nil {
 			return nil, err
 		}
@@ -292,14 +300,10 @@ func (d *Dir) Lookup(name string) (ident.Address, error) {
 	return a, nil
 }
 
-// Token returns a token for a user of the stand-in partner, or of the gatekeeper.
+// Token returns a token for a user of the gatekeeper.
 func (d *Dir) Token(name string, now time.Time) (string, error) {
-	signer, issuer := d.Partner, Partner
-	if Native(name) {
-		signer, issuer = d.Own, Gatekeeper
-	}
-	return signer.Sign(token.Claims{
-		Issuer: issuer, Audience: []string{Gatekeeper}, Subject: name, IssuedAt: now, Expires: now.Add(time.Hour),
+	return d.Own.Sign(token.Claims{
+		Issuer: Gatekeeper, Audience: []string{Gatekeeper}, Subject: name, IssuedAt: now, Expires: now.Add(time.Hour),
 	})
 }
 

@@ -2,9 +2,7 @@ package gatekeeper
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,12 +20,14 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/dmadev"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
+	clipartner "github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/partner"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
@@ -44,6 +44,7 @@ type serveOptions struct {
 	Dialect  string
 	Partners []string
 	Roots    string
+	NoStand  bool
 	For      time.Duration // 0 means without end
 	Verbose  bool
 }
@@ -58,8 +59,9 @@ over TLS 1.3, the chat channel in Noise over TCP, and a store that has
 everything before anybody is told of it.
 
 --dev DIRECTORY gets keys, a certificate and the stores. There is one partner in
-it, integrator 1, whose keys for tokens a stand-in of its server publishes; the
-commands of device enlist and connect its users, and the gatekeeper's own.
+it, integrator 1, whose server runs in this process too, unless --no-stand-in
+leaves it to "partner serve" with the same --dev; the commands of device enlist
+and connect its users, and the gatekeeper's own.
 
 --partner NUMBER=URL is a partner of yours: its tokens say URL in iss, and
 https://gatekeeper.example in aud, and its keys are fetched from
@@ -82,6 +84,7 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
 	f.StringArrayVar(&o.Partners, "partner", nil, "`NUMBER=URL` of another partner; may be repeated")
 	f.StringVar(&o.Roots, "roots", "", "`file` with who signs the certificates of --partner (default: the system's)")
+	f.BoolVar(&o.NoStand, "no-stand-in", false, "leave the server of partner 1 to partner serve with the same --dev")
 	f.DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	f.BoolVar(&o.Verbose, "verbose", false, "log everything")
 	return c
@@ -93,7 +96,7 @@ type running struct {
 	gk      *serve.Gatekeeper
 	https   net.Listener
 	chat    net.Listener
-	keys    net.Listener // where the stand-in partner publishes its keys
+	partner net.Listener // of the stand-in for the partner's server; nil with --no-stand-in
 	admin   net.Listener // nil without --admin
 	dialect noise.Dialect
 }
@@ -118,7 +121,10 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	for _, l := range []struct {
 		flag, address string
 		to            *net.Listener
-	}{{"--listen", o.Listen, &r.https}, {"--chat", o.Chat, &r.chat}, {"", "127.0.0.1:0", &r.keys}} {
+	}{{"--listen", o.Listen, &r.https}, {"--chat", o.Chat, &r.chat}, {"", "127.0.0.1:0", &r.partner}} {
+		if o.NoStand && l.to == &r.partner {
+			continue
+		}
 		if *l.to, err = net.Listen("tcp", l.address); err != nil {
 			return exit.Failuref(strings.TrimSpace(l.flag+" names another address."), "listening: %w", err)
 		}
@@ -168,23 +174,34 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return exit.Failuref("", "%w", err)
 	}
 	defer func() { _ = r.gk.Close() }()
-	return r.serve(ctx, o)
-}
-
-// serve serves until the end.
-func (r *running) serve(ctx context.Context, o *serveOptions) error {
-	standIn, err := r.standIn(o.IO.Err)
+	if o.NoStand {
+		return r.serve(ctx, o, nil)
+	}
+	standIn, keys, err := clipartner.Development(ctx, dir, log, nil, 0, func(user string) {
+		fmt.Fprintf(o.IO.Err, "push: the stand-in is told that something waits for %s\n", strconv.Quote(user))
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = standIn.Close() }()
+	background.Go(func() { keys.Run(beside) })
+	return r.serve(ctx, o, standIn)
+}
+
+// serve serves until the end.
+func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.Server) error {
 	ended := make(chan error, 4)
 	if r.admin != nil {
 		admin := &http.Server{Handler: r.gk.Admin(), ReadHeaderTimeout: 10 * time.Second}
 		defer func() { _ = admin.Close() }()
 		go func() { ended <- admin.Serve(r.admin) }()
 	}
-	go func() { ended <- standIn.ServeTLS(r.keys, "", "") }()
+	if standIn != nil {
+		go func() { ended <- standIn.Serve(r.partner) }()
+		if err := r.dir.AnnouncePartner(r.partner.Addr()); err != nil {
+			return err
+		}
+	}
 	go func() { ended <- r.gk.ServeHTTPS(r.https) }()
 	go func() { ended <- r.gk.ServeChat(r.chat) }()
 	a := dmadev.Addresses{HTTPS: r.https.Addr().String(), Chat: r.chat.Addr().String(), Dialect: r.dialect.Name}
@@ -215,48 +232,17 @@ func (r *running) announce(w io.Writer) {
 	if r.admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", r.admin.Addr())
 	}
-	fmt.Fprintf(w, "partner %d is %s; a stand-in takes pushes and publishes its keys:\n  curl --cacert %s https://%s%s\n",
-		dmadev.Integrator, dmadev.Partner, r.dir.RootsFile(), r.keys.Addr(), token.WellKnown)
+	fmt.Fprintf(w, "partner %d is %s; ", dmadev.Integrator, dmadev.Partner)
+	if r.partner == nil {
+		fmt.Fprintf(w, "its server: mimi-lab partner serve --dev %s\n", command.Quote(r.dir.Path))
+	} else {
+		fmt.Fprintf(w, "a stand-in takes pushes and publishes its keys:\n  curl --cacert %s https://%s%s\n",
+			command.Quote(r.dir.RootsFile()), r.partner.Addr(), token.WellKnown)
+	}
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
 		"  reasons but %s; the certificate of the chat channel; limits\n",
 		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator))
 	fmt.Fprintf(w, "its users: mimi-lab device enlist bob@partner.example --dev %s\n", command.Quote(r.dir.Path))
-}
-
-// standIn is the part of a partner's server that publishes its keys and takes pushes, which
-// would wake its users' devices.
-func (r *running) standIn(says io.Writer) (*http.Server, error) {
-	policy := token.Policy{Issuer: serve.PushIssuer, Audience: "https://" + r.keys.Addr().String()}
-	own, err := fixed(r.dir)
-	if err != nil {
-		return nil, err
-	}
-	document, err := token.Document(r.dir.Partner)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+token.WellKnown, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(document)
-	})
-	mux.HandleFunc("POST "+serve.PushPath, func(w http.ResponseWriter, req *http.Request) {
-		bearer, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		if _, err := policy.VerifyBearer(time.Now(), own.keys, bearer); err != nil {
-			http.Error(w, err.Error(), http.StatusUnauthorized)
-			return
-		}
-		var p serve.PushRequest
-		if err := json.NewDecoder(io.LimitReader(req.Body, 4<<10)).Decode(&p); err != nil {
-			http.Error(w, "want {\"to\": ...}", http.StatusBadRequest)
-			return
-		}
-		fmt.Fprintf(says, "the stand-in is told that something waits for %q\n", p.To)
-	})
-	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.dir.TLS}},
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
-	}, nil
 }
 
 // sourced is a partner with where its keys come from.
@@ -268,7 +254,7 @@ type sourced struct {
 // partners returns the stand-in and those of the command line.
 func (o *serveOptions) partners(r *running, log *slog.Logger) ([]sourced, error) {
 	add := func(list []sourced, integrator uint16, issuer string, cfg jwks.Config) ([]sourced, error) {
-		pushes := &serve.Pushes{Base: cfg.Base, Roots: cfg.Roots, Private: true}
+		pushes := &serve.Pushes{Base: cfg.Base, Roots: cfg.Roots, Private: true, Dial: cfg.Dial}
 		cfg.Policy = token.Policy{Issuer: issuer, Audience: dmadev.Gatekeeper}
 		cfg.Private, cfg.Logger = true, log
 		s, err := jwks.New(cfg)
@@ -277,7 +263,9 @@ func (o *serveOptions) partners(r *running, log *slog.Logger) ([]sourced, error)
 		}
 		return append(list, sourced{serve.Partner{Integrator: integrator, Issuer: issuer, Tokens: s, Pushes: pushes}, s}), nil
 	}
-	list, err := add(nil, dmadev.Integrator, dmadev.Partner, jwks.Config{Base: "https://" + r.keys.Addr().String(), Roots: r.dir.Roots})
+	list, err := add(nil, dmadev.Integrator, dmadev.Partner, jwks.Config{
+		Base: dmadev.Partner, Roots: r.dir.Roots, Dial: r.dir.DialPartner, Again: time.Millisecond, // which may start later
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/dirlock"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -44,7 +45,7 @@ func development(dir, domain string, now time.Time) (*settings, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, exit.Failuref("", "--dev: %w", err)
 	}
-	unlock, err := lock(dir)
+	unlock, err := dirlock.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -65,30 +66,6 @@ func development(dir, domain string, now time.Time) (*settings, error) {
 		Domain: domain, Listen: "127.0.0.1:0", Clients: "127.0.0.1:0", Certificate: at + certSuffix, Key: at + keySuffix, Roots: filepath.Join(dir, rootName+certSuffix),
 		Noise: "127.0.0.1:0", NoiseKey: at + noiseSuffix, Store: "sqlite:" + at + storeSuffix, AnyPeer: true, dev: dir,
 	}, nil
-}
-
-// lockName is the file of the one that makes certificates.
-const lockName = "lock"
-
-// patience is how long another is waited for that makes certificates.
-const patience = 10 * time.Second
-
-// lock keeps others from making certificates in the directory: providers that start at
-// once would each make an authority, and trust none but their own.
-func lock(dir string) (unlock func(), err error) {
-	file := filepath.Join(dir, lockName)
-	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o600)
-		switch {
-		case err == nil:
-			_ = f.Close()
-			return func() { _ = os.Remove(file) }, nil
-		case !errors.Is(err, fs.ErrExist):
-			return nil, exit.Failuref("", "--dev: %w", err)
-		case time.Now().After(until):
-			return nil, exit.Failuref("If none does, remove the file.", "--dev: another provider starts: %s is there", file)
-		}
-	}
 }
 
 // certificate returns a certificate in the directory, which it makes if it is not there
