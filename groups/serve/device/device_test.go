@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/member"
@@ -212,5 +213,46 @@ func TestLeaves(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
+	}
+}
+
+// TestStalled: a hub that does not answer to a Commit for long is told of, and ends
+// nothing.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a.example")
+	cfg := w.config(w.enrol("alice/A1"), store.NewMemory())
+	now := time.Now()
+	cfg.Now, cfg.Member.Tries = func() time.Time { return now }, 2
+	d := must(Open(t.Context(), cfg))
+	stop := w.run(d)
+	w.do(d, w.creation())
+	stop() // from here on the test answers in place of a connection
+	step := func(in member.Input) uint64 {
+		id, refused, err := d.step(in)
+		w.check(errors.Join(err, errors.Join(refused...)))
+		return id
+	}
+	id := step(member.CommitPending{Room: clubhouse})
+	for range 10 {
+		step(member.Replied{ID: id + 1, Err: errors.New("no answer")}) // to the call that it makes
+		now = now.Add(time.Minute)
+		step(member.Wake{})
+	}
+	told := 0
+	for _, e := range d.Events(0) {
+		if s, ok := e.Event.(member.Stalled); ok {
+			told++
+			if s.ID != id || s.Room != clubhouse || s.What != "commit" || s.Why == nil {
+				t.Errorf("got %+v, want it of the commit, %d", s, id)
+			}
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times, want once", told)
+	}
+	w.run(d)
+	if _, err := d.Wait(t.Context(), id); err != nil {
+		t.Errorf("the commit, when the hub answers: %v", err)
 	}
 }

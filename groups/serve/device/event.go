@@ -54,6 +54,7 @@ const (
 	kindRemoved  kind = "removed"
 	kindDone     kind = "done"
 	kindFailed   kind = "failed"
+	kindStalled  kind = "stalled"
 	kindRefused  kind = "refused"
 	kindGap      kind = "gap"
 	kindConsent  kind = "consent"
@@ -94,6 +95,8 @@ func marshalEvent(at time.Time, e member.Event) ([]byte, error) {
 		s.Kind, s.ID = kindDone, e.ID
 	case member.Failed:
 		s.Kind, s.ID, s.Room, s.What, s.Why, s.Unknown = kindFailed, e.ID, e.Room, e.What, storeError(e.Why), e.Unknown
+	case member.Stalled:
+		s.Kind, s.ID, s.Room, s.What, s.Why = kindStalled, e.ID, e.Room, e.What, storeError(e.Why)
 	case member.Refused:
 		s.Kind, s.Room, s.What, s.Why = kindRefused, e.Room, e.What, storeError(e.Why)
 	case member.Gap:
@@ -149,6 +152,8 @@ func (s *storedEvent) event() (member.Event, error) {
 		return member.Done{ID: s.ID}, nil
 	case kindFailed:
 		return member.Failed{ID: s.ID, Room: s.Room, What: s.What, Why: s.Why.err(), Unknown: s.Unknown}, nil
+	case kindStalled:
+		return member.Stalled{ID: s.ID, Room: s.Room, What: s.What, Why: s.Why.err()}, nil
 	case kindRefused:
 		return member.Refused{Room: s.Room, What: s.What, Why: s.Why.err()}, nil
 	case kindGap:
@@ -217,7 +222,8 @@ type storedError struct {
 
 // known are the errors that are known again by errors.Is.
 var known = []error{
-	member.ErrState, member.ErrNoRoom, member.ErrRoom, member.ErrLeaving, member.ErrBusy, member.ErrRetries, member.ErrNoFrank,
+	member.ErrState, member.ErrNoRoom, member.ErrRoom, member.ErrLeaving, member.ErrBusy, member.ErrRetries, member.ErrNoAnswer,
+	member.ErrNoFrank,
 }
 
 func storeError(err error) *storedError {
