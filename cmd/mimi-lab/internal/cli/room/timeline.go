@@ -129,6 +129,9 @@ func (h *history) take(e device.Event) (live item, ok bool) {
 	case member.Removed:
 		at.Event, at.By = "removed", e.By.String()
 		return h.add(e.Room, at)
+	case member.Stalled:
+		at.Event, at.Why = "waiting", fmt.Sprintf("the hub does not answer to this device's %s: %v", e.What, e.Why)
+		return h.add(e.Room, at)
 	case member.Refused:
 		at.Event, at.Why = "refused", fmt.Sprintf("%s: %v", e.What, e.Why)
 		return h.add(e.Room, at)

@@ -95,6 +95,7 @@ func TestTimeline(t *testing.T) {
 	s.says(bob, &content.Message{Replaces: hello, Body: content.Text("Alice is silly")})
 	s.event(member.Message{Room: clubhouse, Sender: bob, Why: errors.New("no CBOR")})
 	s.event(member.Proposed{Room: clubhouse, By: bob, Changes: []member.Change{{Kind: member.UserRemoved, User: bob}}})
+	s.event(member.Stalled{Room: clubhouse, What: "commit", Why: errors.New("no route to a.example")})
 	got := s.text()
 	for _, want := range []string{
 		"this device is in the room, from epoch 0 on\n",
@@ -105,6 +106,7 @@ func TestTimeline(t *testing.T) {
 		"a message of bob that is not valid: ",
 		"a message of bob that cannot be read: no CBOR\n",
 		"bob leaves, with the next Commit of another\n",
+		"waiting: the hub does not answer to this device's commit: no\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
