@@ -77,7 +77,8 @@ type Config struct {
 	// but members can verify whole; 0 means [DefaultProposalPatience].
 	ProposalPatience time.Duration
 	// Remembered is how many of a room's last messages are known again; 0 means
-	// [DefaultRemembered].
+	// [DefaultRemembered]. It may differ from one Restore to the next; then some of those
+	// of before are forgotten.
 	Remembered int
 	// KeyPackages bounds the KeyPackages of each provider that are remembered; 0
 	// means [DefaultKeyPackages].

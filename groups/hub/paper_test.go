@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,45 @@ func TestMessageIsAcceptedOnce(t *testing.T) {
 	submitCode(t, out, err, mimi.SubmitNotAllowed, "no participant")
 	if n := len(w.hub.rooms[clubhouse].said.byMessage); n != 2 {
 		t.Errorf("%d messages are remembered, want 2", n)
+	}
+}
+
+// A hub that is configured to remember more messages or fewer goes on, and forgets none of
+// the last ones that it may remember both ways.
+func TestRememberedMayChange(t *testing.T) {
+	t.Parallel()
+	w := trio(t, func(c *Config) { c.Remembered = 5; c.EpochTolerance = 100 })
+	bob := w.client("bob/ClientB1")
+	var sent []*message.PrivateMessage
+	send := func(n int) {
+		for range n {
+			m, _ := w.newMessage(bob, fmt.Sprint("message ", len(sent)))
+			out, err := w.submit("b.example", m, mimi.URI(bob.user))
+			submitCode(t, out, err, mimi.SubmitAccepted, "")
+			sent = append(sent, m)
+		}
+	}
+	known := func(want int) {
+		t.Helper()
+		if n := len(w.hub.rooms[clubhouse].said.byMessage); n != want {
+			t.Errorf("%d messages are remembered, want %d", n, want)
+		}
+		for _, m := range sent[len(sent)-want:] {
+			out, err := w.submit("b.example", m, mimi.URI(bob.user))
+			submitCode(t, out, err, mimi.SubmitAccepted, "")
+			if len(out.Persist) > 0 {
+				t.Error("accepted twice")
+			}
+		}
+	}
+	send(8)
+	for _, step := range []struct{ remembered, known, more int }{
+		{3, 3, 0}, {3, 3, 7}, {3, 3, 0}, {4, 3, 1}, {7, 4, 2}, {2, 2, 9}, {5, 2, 0},
+	} {
+		w.cfg.Remembered = step.remembered
+		w.restore()
+		known(step.known)
+		send(step.more)
 	}
 }
 
