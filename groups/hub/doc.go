@@ -41,11 +41,13 @@
 // Start with [New] and feed it a [CreateRoom]; after a restart use [Restore] and step
 // it with [Resume].
 //
-// What a follower does not accept is kept for it without end, for it was promised;
-// [Hub.Backlogs] tells an operator of whom to look after.
+// What a follower does not accept is kept for it, for it was promised, up to
+// [Config].Backlog bytes of each room (deviation 19); [Hub.Backlogs] tells an operator of
+// whom to look after.
 //
 // It does not do consent, which is for the provider of a KeyPackage's owner; it reads
 // no SemiPrivateMessages; it downloads nothing itself; and it cannot check membership
-// and confirmation tags, which take secrets of the group: a member that sends wrong
-// ones can bring a room to a halt that others see and the hub does not.
+// and confirmation tags, which take secrets of the group. A proposal with a wrong one holds
+// a room up for [Config].ProposalPatience; a Commit with a wrong one is accepted, and
+// members, who see it, enter the room anew (deviation 4).
 package hub
