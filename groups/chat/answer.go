@@ -24,10 +24,10 @@ var (
 )
 
 // Answer writes the answer to a query that wants one: the body of the response of a
-// call, or nil, or the error that Read or the follower had for it. A body whose code
+// call, a [Count], or nil, or the error that Read or the follower had for it. A body whose code
 // says no comes as an error with the body in it, so that who knows no MIMI knows that
 // too.
-func (q *Query) Answer(body follower.Body, err error) (stanza.Stanza, error) {
+func (q *Query) Answer(answer any, err error) (stanza.Stanza, error) {
 	if !q.Answered() {
 		return nil, wrong("answer", "to a stanza that wants none")
 	}
@@ -35,11 +35,20 @@ func (q *Query) Answer(body follower.Body, err error) (stanza.Stanza, error) {
 		return q.refuse(Condition(err)), nil
 	}
 	if q.message {
-		return q.submitted(body)
+		return q.submitted(answer)
 	}
 	iq := &stanza.IQ{ID: q.id, Type: stanza.Result}
-	if body == nil {
+	var body follower.Body
+	switch a := answer.(type) {
+	case nil:
 		return iq, nil
+	case Count:
+		iq.Payload = stanza.KeyCount{Value: int(a)}
+		return iq, nil
+	case follower.Body:
+		body = a
+	default:
+		return nil, wrong("answer", "a %T, which answers nothing", a)
 	}
 	var w writer
 	b := w.bytes(string(q.payload), body)
@@ -62,10 +71,10 @@ func (q *Query) refuse(e *stanza.Error) stanza.Stanza {
 }
 
 // submitted answers a message to a room with the fields of a SubmitMessageResponse.
-func (q *Query) submitted(body follower.Body) (stanza.Stanza, error) {
-	r, ok := body.(*mimi.SubmitMessageResponse)
+func (q *Query) submitted(answer any) (stanza.Stanza, error) {
+	r, ok := answer.(*mimi.SubmitMessageResponse)
 	if !ok {
-		return nil, wrong("ack", "a %T, want a SubmitMessageResponse", body)
+		return nil, wrong("ack", "a %T, want a SubmitMessageResponse", answer)
 	}
 	a := &stanza.Ack{Class: stanza.AckMessage, ID: q.id, Room: q.room}
 	if r.StatusCode != mimi.SubmitAccepted {
@@ -187,9 +196,9 @@ func plain(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// ReadAnswer reads the answer to asked, which [Encode] made: the body of the response,
-// or nil, or an error: a *[stanza.Error] if the provider said no without a body.
-func ReadAnswer(asked, s stanza.Stanza) (follower.Body, error) {
+// ReadAnswer reads the answer to asked, which [Encode] made: the body of the response, a
+// [Count], or nil, or an error: a *[stanza.Error] if the provider said no without a body.
+func ReadAnswer(asked, s stanza.Stanza) (any, error) {
 	switch s := s.(type) {
 	case *stanza.Ack:
 		m, ok := asked.(*stanza.Message)
@@ -207,7 +216,7 @@ func ReadAnswer(asked, s stanza.Stanza) (follower.Body, error) {
 	return nil, &Error{"stanza", errAnswer}
 }
 
-func readSubmitted(a *stanza.Ack) (follower.Body, error) {
+func readSubmitted(a *stanza.Ack) (any, error) {
 	r := &reader{}
 	out := &mimi.SubmitMessageResponse{CurrentEpoch: a.Epoch}
 	switch {
@@ -232,7 +241,13 @@ func readSubmitted(a *stanza.Ack) (follower.Body, error) {
 	return out, nil
 }
 
-func readBody(asked, s *stanza.IQ) (follower.Body, error) {
+func readBody(asked, s *stanza.IQ) (any, error) {
+	if n, ok := s.Payload.(stanza.KeyCount); ok {
+		if _, asks := asked.Payload.(stanza.KeyCountQuery); !asks || s.Type != stanza.Result {
+			return nil, &Error{"count", errAnswer}
+		}
+		return Count(n.Value), nil
+	}
 	b, ok := s.Payload.(*stanza.Body)
 	switch {
 	case !ok && s.Error != nil:
@@ -259,5 +274,5 @@ func readBody(asked, s *stanza.IQ) (follower.Body, error) {
 	if err != nil {
 		return nil, &Error{string(b.Tag), err}
 	}
-	return body.(follower.Body), nil
+	return body, nil
 }

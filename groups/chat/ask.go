@@ -17,8 +17,16 @@ type Create struct {
 	RatchetTree []byte // the data of a ratchet_tree extension, or nil if the GroupInfo has it
 }
 
+// CountKeyPackages asks how many KeyPackages of the client others can claim. Its answer
+// is a [Count].
+type CountKeyPackages struct{}
+
+// Count is how many KeyPackages there are, those of last resort aside and those that soon
+// expire.
+type Count int
+
 // Encode writes what a client asks of its provider: a Call, Publish, Leave or Ack of
-// package follower, or a *[Create]. Client is not written: the connection says it. id is
+// package follower, a *[Create] or a [CountKeyPackages]. Client is not written: the connection says it. id is
 // the client's own, for the answer to name; a Call's ID is not written either.
 //
 // The class of an acknowledgement is that of most events of the room or mailbox.
@@ -40,6 +48,8 @@ func Encode(id string, in any) (stanza.Stanza, error) {
 			return nil, wrong("group-info", "none, want one")
 		}
 		s = set(&stanza.Create{Room: in.Room, GroupInfo: w.bytes("group-info", in.GroupInfo), RatchetTree: in.RatchetTree})
+	case CountKeyPackages:
+		s = &stanza.IQ{ID: id, Type: stanza.Get, Payload: stanza.KeyCountQuery{}}
 	case follower.Leave:
 		s = set(&stanza.Leave{Room: in.Room, Seq: in.Seq})
 	case follower.Ack:
@@ -143,7 +153,7 @@ func encodeBundle(room ident.URI, h *mimi.HandshakeBundle) (*stanza.Update, erro
 // Query is what a client asked, as its provider has read it.
 type Query struct {
 	// Input is a Call, Publish, Leave or Ack of package follower, with the connection's
-	// client and number, or a *[Create]. It is nil for a question whether the connection
+	// client and number, a *[Create] or a [CountKeyPackages]. It is nil for a question whether the connection
 	// is alive.
 	Input any
 
@@ -219,6 +229,8 @@ func (r *reader) payload(q *Query, client ident.URI, number uint64, s *stanza.IQ
 			r.into("key-package", p.List[i], &list[i])
 		}
 		return follower.Publish{Client: client, KeyPackages: list}
+	case stanza.KeyCountQuery:
+		return CountKeyPackages{}
 	case *stanza.Create:
 		c := &Create{Room: p.Room, GroupInfo: new(message.GroupInfo), RatchetTree: p.RatchetTree}
 		r.into("group-info", p.GroupInfo, c.GroupInfo)

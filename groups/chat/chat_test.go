@@ -86,15 +86,15 @@ func entry(operation byte, rest string) *mimi.ConsentEntry {
 var asked = []struct {
 	name    string
 	in      any
-	answers []follower.Body
+	answers []any
 }{
-	{"submit", call(mimi.EndpointSubmitMessage, clubhouse, read[mimi.SubmitMessageRequest]("\x01"+samplePrivate+opaque("mimi://a.example/u/alice"))), []follower.Body{
+	{"submit", call(mimi.EndpointSubmitMessage, clubhouse, read[mimi.SubmitMessageRequest]("\x01"+samplePrivate+opaque("mimi://a.example/u/alice"))), []any{
 		read[mimi.SubmitMessageResponse]("\x01\x00" + sampleTime + "\x01" + sampleFrank),
 		read[mimi.SubmitMessageResponse]("\x01\x00" + sampleTime + "\x00"),
 		read[mimi.SubmitMessageResponse]("\x01\x01"),
 		read[mimi.SubmitMessageResponse]("\x01\x02\xff\x00\x00\x00\x00\x00\x00\x07"),
 	}},
-	{"commit", call(mimi.EndpointUpdate, clubhouse, read[mimi.UpdateRequest](sampleCommit+"\x01"+sampleWelcome+"\x01"+sampleGroupInfo+sampleTree)), []follower.Body{
+	{"commit", call(mimi.EndpointUpdate, clubhouse, read[mimi.UpdateRequest](sampleCommit+"\x01"+sampleWelcome+"\x01"+sampleGroupInfo+sampleTree)), []any{
 		read[mimi.UpdateRoomResponse]("\x00\x00" + sampleTime),
 		read[mimi.UpdateRoomResponse]("\x01\x03old\x00\x00\x00\x00\x00\x00\x00\x07"),
 		read[mimi.UpdateRoomResponse]("\x02\x02no"),
@@ -103,24 +103,25 @@ var asked = []struct {
 	{"commit without welcome", call(mimi.EndpointUpdate, clubhouse, read[mimi.UpdateRequest](sampleCommit+"\x00\x01"+sampleGroupInfo+"\x04")), nil},
 	{"proposals", call(mimi.EndpointUpdate, clubhouse, read[mimi.UpdateRequest](sampleProposal+opaque(sampleProposal))), nil},
 	{"one proposal", call(mimi.EndpointUpdate, clubhouse, read[mimi.UpdateRequest](sampleProposal+"\x00")), nil},
-	{"key material", call(mimi.EndpointKeyMaterial, ident.URI{}, read[mimi.KeyMaterialRequest]("\x01"+opaque("mimi://a.example/u/alice")+opaque("mimi://b.example/u/bob")+opaque("mimi://a.example/r/clubhouse")+"\x04\x00\x01\x00\x02\x02\x00\x06\x02\x00\x08\x02\x00\x01\x01k"+sampleCredential+"\x01s")), []follower.Body{
+	{"key material", call(mimi.EndpointKeyMaterial, ident.URI{}, read[mimi.KeyMaterialRequest]("\x01"+opaque("mimi://a.example/u/alice")+opaque("mimi://b.example/u/bob")+opaque("mimi://a.example/r/clubhouse")+"\x04\x00\x01\x00\x02\x02\x00\x06\x02\x00\x08\x02\x00\x01\x01k"+sampleCredential+"\x01s")), []any{
 		read[mimi.KeyMaterialResponse]("\x01\x00" + opaque("mimi://b.example/u/bob") + opaque("\x00"+opaque("mimi://b.example/d/bob/B1")+sampleKeyPackage)),
 		read[mimi.KeyMaterialResponse]("\x01\x05" + opaque("mimi://b.example/u/bob") + "\x00"),
 	}},
-	{"group info", call(mimi.EndpointGroupInfo, clubhouse, read[mimi.GroupInfoRequest]("\x01\x00\x02\x01k"+sampleCredential+"\x01h\x04code\x01s")), []follower.Body{
+	{"group info", call(mimi.EndpointGroupInfo, clubhouse, read[mimi.GroupInfoRequest]("\x01\x00\x02\x01k"+sampleCredential+"\x01h\x04code\x01s")), []any{
 		read[mimi.GroupInfoResponse]("\x01" + opaque("mimi://a.example/r/clubhouse") + "\x01\x00\x02\x01k" + sampleCredential + "\x01k\x01c\x01s"),
 		read[mimi.GroupInfoResponse]("\x01" + opaque("mimi://a.example/r/clubhouse") + "\x03"),
 	}},
-	{"identifiers", follower.Call{Client: alice, ID: 7, Endpoint: mimi.EndpointIdentifierQuery, Domain: "b.example", Body: read[mimi.IdentifierRequest]("\x05\x01\x03bob\x00")}, []follower.Body{
+	{"identifiers", follower.Call{Client: alice, ID: 7, Endpoint: mimi.EndpointIdentifierQuery, Domain: "b.example", Body: read[mimi.IdentifierRequest]("\x05\x01\x03bob\x00")}, []any{
 		read[mimi.IdentifierResponse]("\x01\x00\x00\x00"),
 	}},
-	{"consent request", call(mimi.EndpointRequestConsent, ident.URI{}, entry(1, "")), []follower.Body{nil}},
+	{"consent request", call(mimi.EndpointRequestConsent, ident.URI{}, entry(1, "")), []any{nil}},
 	{"consent cancel", call(mimi.EndpointRequestConsent, ident.URI{}, entry(0, "")), nil},
 	{"consent grant", call(mimi.EndpointUpdateConsent, ident.URI{}, entry(2, opaque(sampleKeyPackage))), nil},
 	{"consent revoke", call(mimi.EndpointUpdateConsent, ident.URI{}, entry(3, "")), nil},
-	{"abuse", call(mimi.EndpointReportAbuse, clubhouse, read[mimi.AbuseReport](opaque("mimi://a.example/u/alice")+opaque("mimi://b.example/u/bob")+"\x00\x04spam"+opaque("\x02mc"+sampleFrank+sampleTime)+"\x00")), []follower.Body{nil}},
-	{"publish", follower.Publish{Client: alice, KeyPackages: []message.KeyPackage{*read[message.KeyPackage](sampleKeyPackage), *read[message.KeyPackage](sampleKeyPackage)}}, []follower.Body{nil}},
-	{"create", &Create{Room: clubhouse, GroupInfo: read[message.GroupInfo](sampleGroupInfo), RatchetTree: []byte("\x04\x01o\x02o")}, []follower.Body{nil}},
+	{"abuse", call(mimi.EndpointReportAbuse, clubhouse, read[mimi.AbuseReport](opaque("mimi://a.example/u/alice")+opaque("mimi://b.example/u/bob")+"\x00\x04spam"+opaque("\x02mc"+sampleFrank+sampleTime)+"\x00")), []any{nil}},
+	{"count", CountKeyPackages{}, []any{Count(0), Count(47)}},
+	{"publish", follower.Publish{Client: alice, KeyPackages: []message.KeyPackage{*read[message.KeyPackage](sampleKeyPackage), *read[message.KeyPackage](sampleKeyPackage)}}, []any{nil}},
+	{"create", &Create{Room: clubhouse, GroupInfo: read[message.GroupInfo](sampleGroupInfo), RatchetTree: []byte("\x04\x01o\x02o")}, []any{nil}},
 	{"create with the tree in the GroupInfo", &Create{Room: clubhouse, GroupInfo: read[message.GroupInfo](sampleGroupInfo)}, nil},
 	{"leave", follower.Leave{Client: alice, Room: clubhouse, Seq: 4711}, nil},
 	{"ack in a room", follower.Ack{Client: alice, Room: clubhouse, Seq: 12}, nil},
@@ -450,7 +451,7 @@ func TestSchema(t *testing.T) {
 		seen[kind] = true
 	}
 	for _, want := range []string{
-		"login", "end", "answer", "refusal", "follower.Ack", "*chat.Create", "follower.Leave", "follower.Publish",
+		"login", "end", "answer", "refusal", "follower.Ack", "*chat.Create", "follower.Leave", "follower.Publish", "chat.CountKeyPackages",
 		"keyMaterial", "update", "submitMessage", "groupInfo", "requestConsent", "updateConsent", "identifierQuery", "reportAbuse",
 		"*stanza.Message delivered", "*stanza.Update delivered", "*stanza.Body delivered",
 	} {
@@ -499,6 +500,8 @@ func kindOf(s stanza.Stanza, queries *[]Query) (string, error) {
 	var ask stanza.Stanza = &stanza.IQ{ID: q.id, Payload: &stanza.Body{Tag: q.payload}}
 	if q.message {
 		ask = &stanza.Message{ID: q.id}
+	} else if _, counts := q.Input.(CountKeyPackages); counts {
+		ask = must(Encode(q.id, q.Input))
 	}
 	if _, err := ReadAnswer(ask, s); err != nil {
 		var no *stanza.Error

@@ -265,12 +265,13 @@ func (f *Follower) leaveRoom(c *client, name ident.URI) {
 // sweepEvery is how often the machine looks for what has expired.
 const sweepEvery = time.Hour
 
-// expire drops what nobody has fetched in time, and the memory of KeyPackages that
-// can't be used any more.
+// expire drops what nobody has fetched in time, and KeyPackages that can't be used any
+// more with the memory of them.
 func (f *Follower) expire(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) >= f.limits.Retention }
 	for _, name := range sortedURIs(f.clients) {
 		f.emptyBox(f.clients[name], func(b boxed) bool { return old(b.at) })
+		f.dropExpired(now, f.clients[name])
 	}
 	for _, name := range sortedURIs(f.rooms) {
 		r := f.rooms[name]

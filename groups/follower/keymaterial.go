@@ -52,7 +52,8 @@ func (f *Follower) publish(now time.Time, in Publish) error {
 	if err != nil {
 		return err
 	}
-	if n := len(c.packages) + len(in.KeyPackages); n > f.limits.KeyPackages {
+	live := slices.DeleteFunc(slices.Clone(c.packages), func(k keyPackage) bool { return k.expired(now) })
+	if n := len(live) + len(in.KeyPackages); n > f.limits.KeyPackages {
 		return refuse(statusTooManyRequests, "%d KeyPackages of %v, want at most %d", n, c.uri, f.limits.KeyPackages)
 	}
 	fresh := make([]keyPackage, 0, len(in.KeyPackages))
@@ -71,6 +72,7 @@ func (f *Follower) publish(now time.Time, in Publish) error {
 	if n := len(c.packages); n > 0 {
 		next = c.packages[n-1].seq + 1
 	}
+	f.dropExpired(now, c)
 	for i, k := range fresh {
 		k.seq = next + uint64(i)
 		c.packages = append(c.packages, k)
@@ -249,12 +251,41 @@ func (f *Follower) give(now time.Time, u *user, r *mimi.KeyMaterialRequest, resp
 // dropExpired removes what must not be given out any more.
 func (f *Follower) dropExpired(now time.Time, c *client) {
 	c.packages = slices.DeleteFunc(c.packages, func(k keyPackage) bool {
-		expired := k.value.LeafNode.Lifetime.NotAfter < uint64(now.Unix())
-		if expired {
+		if k.expired(now) {
 			f.remove(packageKey(c.uri, k.seq))
+			return true
 		}
-		return expired
+		return false
 	})
+}
+
+// expired reports whether a KeyPackage must not be given out any more.
+func (k *keyPackage) expired(now time.Time) bool {
+	return k.value.LeafNode.Lifetime.NotAfter < uint64(max(now.Unix(), 0))
+}
+
+// Lasts reports whether a KeyPackage is good for a while: more than a tenth of its
+// lifetime is left. A client that publishes others in place of those that do not last has
+// time to, and is never without.
+func Lasts(k *message.KeyPackage, now time.Time) bool {
+	l, at := k.LeafNode.Lifetime, uint64(max(now.Unix(), 0))
+	return l.NotAfter > at && l.NotAfter-at > (l.NotAfter-min(l.NotBefore, l.NotAfter))/10
+}
+
+// KeyPackages returns how many KeyPackages of a client others can claim, those of last
+// resort aside and those that do not last. What was claimed and came to nothing is known
+// here alone.
+func (f *Follower) KeyPackages(now time.Time, client ident.URI) (n int, err error) {
+	c, err := f.client(client)
+	if err != nil {
+		return 0, err
+	}
+	for i := range c.packages {
+		if k := &c.packages[i]; !k.lastResort && Lasts(&k.value, now) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // choose returns which KeyPackage to give: of the first cipher suite that there is

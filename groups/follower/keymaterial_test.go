@@ -87,6 +87,49 @@ func TestClaimExpired(t *testing.T) {
 	}
 }
 
+// A client learns how many of its KeyPackages are left and last, and expired ones are not
+// in the way of others.
+func TestKeyPackagesLeft(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.Limits.KeyPackages = 4 })
+	left := func(when string, want int) {
+		t.Helper()
+		if n, err := l.f.KeyPackages(l.now, clientB1); err != nil || n != want {
+			t.Errorf("%s: %d, %v, want %d", when, n, err, want)
+		}
+	}
+	short := message.Lifetime{NotBefore: uint64(start.Unix()), NotAfter: uint64(start.Unix()) + 100}
+	var list []message.KeyPackage
+	for range 3 {
+		list = append(list, l.keyPackage(clientB1, mls.LeafOptions{Lifetime: short}))
+	}
+	list = append(list, l.keyPackage(clientB1, mls.LeafOptions{Lifetime: short, LastResort: true}))
+	l.step(Publish{clientB1, list})
+	left("published", 3)
+	l.claim(clubhouse)
+	left("claimed", 2)
+	l.now = start.Add(89 * time.Second)
+	left("with a bit more than a tenth of the lifetime", 2)
+	l.now = start.Add(90 * time.Second)
+	left("with a tenth of it", 0)
+	more := []message.KeyPackage{l.keyPackage(clientB1, mls.LeafOptions{}), l.keyPackage(clientB1, mls.LeafOptions{})}
+	l.refused(429, "5 KeyPackages", Publish{clientB1, more})
+	l.now = start.Add(101 * time.Second)
+	l.step(Publish{clientB1, append(more, l.keyPackage(clientB1, mls.LeafOptions{}), l.keyPackage(clientB1, mls.LeafOptions{}))})
+	left("expired, and published anew", 4)
+	if n := len(l.f.clients[clientB1].packages); n != 4 {
+		t.Errorf("%d KeyPackages are kept, want 4", n)
+	}
+	l.now = start.Add(366 * 24 * time.Hour)
+	l.step(Wake{})
+	if n := len(l.f.clients[clientB1].packages); n != 0 {
+		t.Errorf("%d KeyPackages are kept after they have expired, want none", n)
+	}
+	if _, err := l.f.KeyPackages(l.now, uri("mimi://b.example/d/nobody/N1")); err == nil {
+		t.Error("a client that is none has KeyPackages")
+	}
+}
+
 // A KeyPackage of last resort goes out when there is no other, and stays.
 func TestClaimLastResort(t *testing.T) {
 	t.Parallel()

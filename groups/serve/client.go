@@ -168,6 +168,14 @@ func (c *Client) Publish(ctx context.Context, packages []message.KeyPackage) err
 	return c.ask(ctx, follower.Publish{Client: c.uri, KeyPackages: packages})
 }
 
+// KeyPackages returns how many KeyPackages of the client others can claim, those of last
+// resort aside and those that soon expire.
+func (c *Client) KeyPackages(context.Context) (int, error) {
+	c.p.follower.mu.Lock()
+	defer c.p.follower.mu.Unlock()
+	return c.p.follower.follower.KeyPackages(time.Now(), c.uri)
+}
+
 // Leave says that the client is no member of a room any more, of which seq is the last
 // delivery that it has seen, or 0. One that was added again since then stays.
 func (c *Client) Leave(ctx context.Context, room ident.URI, seq uint64) error {

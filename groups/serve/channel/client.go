@@ -167,14 +167,15 @@ func (c *Client) login() error {
 	return errors.New("no answer to the login")
 }
 
-// Do has the provider do something, and returns the body of the reply of a Call. in is
-// a Call, Publish, Leave or Ack of package follower, or a *[chat.Create]; Client and the
-// ID of a Call are not looked at. It returns at once from an Ack.
+// Do has the provider do something, and returns the body of the reply of a Call, or a
+// [chat.Count]. in is a Call, Publish, Leave or Ack of package follower, a *[chat.Create]
+// or a [chat.CountKeyPackages]; Client and the ID of a Call are not looked at. It returns
+// at once from an Ack.
 //
 // An error that is [ErrEnded], or that of ctx, leaves open whether it was done. A
 // *[stanza.Error] is the provider's; those with [stanza.InternalServerError] and
 // [stanza.RemoteTimeout] leave it open, too.
-func (c *Client) Do(ctx context.Context, in any) (follower.Body, error) {
+func (c *Client) Do(ctx context.Context, in any) (any, error) {
 	c.mu.Lock()
 	c.next++
 	id := strconv.FormatUint(c.next, 10)
@@ -190,7 +191,7 @@ func (c *Client) Do(ctx context.Context, in any) (follower.Body, error) {
 }
 
 // ask sends what has an answer, and waits for it.
-func (c *Client) ask(ctx context.Context, id string, s stanza.Stanza) (follower.Body, error) {
+func (c *Client) ask(ctx context.Context, id string, s stanza.Stanza) (any, error) {
 	answer := make(chan stanza.Stanza, 1)
 	c.mu.Lock()
 	c.waiting[id] = waiter{s, answer}

@@ -186,14 +186,14 @@ func (c *connection) handle(q chat.Query, err error) error {
 	return nil
 }
 
-func (c *connection) do(in any) (follower.Body, error) {
+func (c *connection) do(in any) (any, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.s.limits.CallTimeout)
 	defer cancel()
 	return do(ctx, c.session, in)
 }
 
 // answer queues an answer. A client that asks and does not read has no room for it.
-func (c *connection) answer(q chat.Query, body follower.Body, err error) error {
+func (c *connection) answer(q chat.Query, body any, err error) error {
 	s, err := q.Answer(body, err)
 	if err != nil {
 		c.s.log.Error("an answer that no stanza can carry", "client", c.client, "error", err)

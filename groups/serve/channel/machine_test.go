@@ -119,6 +119,12 @@ func (s *machineSession) Publish(_ context.Context, list []message.KeyPackage) e
 	return s.tell(follower.Publish{Client: s.client, KeyPackages: list})
 }
 
+func (s *machineSession) KeyPackages(context.Context) (int, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	return s.m.f.KeyPackages(time.Unix(1764541571, 0), s.client)
+}
+
 func (s *machineSession) CreateRoom(_ context.Context, room ident.URI, _ *message.GroupInfo, _ []byte) error {
 	return s.tell(follower.Join{Client: s.client, Room: room})
 }

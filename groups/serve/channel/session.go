@@ -20,6 +20,9 @@ type Session interface {
 	// Call makes a request and returns the body of its answer, nil if it has none.
 	Call(ctx context.Context, call follower.Call) (follower.Body, error)
 	Publish(ctx context.Context, packages []message.KeyPackage) error
+	// KeyPackages returns how many of the client's others can claim, those of last resort
+	// aside and those that soon expire.
+	KeyPackages(ctx context.Context) (int, error)
 	CreateRoom(ctx context.Context, room ident.URI, info *message.GroupInfo, ratchetTree []byte) error
 	Leave(ctx context.Context, room ident.URI, seq uint64) error
 	Ack(ctx context.Context, room ident.URI, seq uint64) error
@@ -28,10 +31,17 @@ type Session interface {
 }
 
 // do has a session do what a client asks.
-func do(ctx context.Context, s Session, in any) (follower.Body, error) {
+func do(ctx context.Context, s Session, in any) (any, error) {
 	switch in := in.(type) {
 	case follower.Call:
-		return s.Call(ctx, in)
+		body, err := s.Call(ctx, in)
+		if body == nil {
+			return nil, err
+		}
+		return body, err
+	case chat.CountKeyPackages:
+		n, err := s.KeyPackages(ctx)
+		return chat.Count(n), err
 	case follower.Publish:
 		return nil, s.Publish(ctx, in.KeyPackages)
 	case *chat.Create:
