@@ -308,6 +308,14 @@ func (m *Member) makeKeys(now time.Time, n int, lastResort bool) ([]message.KeyP
 	return public, nil
 }
 
+// HasLastResort reports whether this client has made a KeyPackage of last resort that is
+// good for a while (follower.Lasts).
+func (m *Member) HasLastResort(now time.Time) bool {
+	return slices.ContainsFunc(m.keys, func(k *mls.KeyPackage) bool {
+		return m.groups.IsLastResort(&k.Public) && follower.Lasts(&k.Public, now)
+	})
+}
+
 // dropExpired forgets KeyPackages that nobody may use any more. A Welcome may have been
 // on its way for as long as they were valid.
 func (m *Member) dropExpired(now time.Time) {

@@ -44,7 +44,9 @@ type Config struct {
 	// suite, X25519 with AES-128-GCM, SHA-256 and Ed25519.
 	Member member.Config
 	// KeyPackages is how many there are to be for others to claim, beside one of last
-	// resort; 0 means [DefaultKeyPackages], and a negative number that there are none.
+	// resort; 0 means [DefaultKeyPackages], and a negative number that there are none. The
+	// device asks its provider how many there are when it connects, when one was used, and
+	// every hour, and makes those that are missing or soon expire.
 	KeyPackages int
 	// BackoffMin is how long to wait before connecting again; it doubles up to
 	// BackoffMax while connections fail. 0 means [DefaultBackoffMin] and
@@ -64,8 +66,12 @@ const (
 	DefaultBackoffMax  = 30 * time.Second
 )
 
-// connecting bounds the making of a connection.
-const connecting = 10 * time.Second
+// connecting bounds the making of a connection; recount is how often KeyPackages are
+// counted on one that lasts.
+const (
+	connecting = 10 * time.Second
+	recount    = time.Hour
+)
 
 // complete checks a configuration and sets what it leaves out, but for the identity.
 func (c Config) complete() (Config, error) {

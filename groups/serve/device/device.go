@@ -40,6 +40,7 @@ type Device struct {
 	outcomes map[uint64]Event // the last ones, also of events that were confirmed
 	ends     []uint64         // their intentions, oldest first
 	errands  []errand         // that the provider has not answered
+	uncount  bool             // the provider is to be asked how many KeyPackages there are
 	conn     *session         // nil while there is none
 	offline  error            // why there is none
 	wakeAt   time.Time        // when the machine wants to be woken
@@ -138,12 +139,12 @@ func (d *Device) Online(ctx context.Context) error {
 func (d *Device) Settled(ctx context.Context) error {
 	for {
 		d.mu.Lock()
-		n, offline, stopped, changed := len(d.errands), d.offline, d.stopped, d.changed
+		settled, offline, stopped, changed := len(d.errands) == 0 && !d.uncount, d.offline, d.stopped, d.changed
 		d.mu.Unlock()
 		switch {
 		case stopped != nil:
 			return stopped
-		case n == 0:
+		case settled:
 			return nil
 		}
 		select {

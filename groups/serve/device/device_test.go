@@ -13,7 +13,10 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
+	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
 // says reports whether an event is a message with a text.
@@ -151,6 +154,76 @@ func TestKeyPackages(t *testing.T) {
 	if want := 3 + 1; kept != want {
 		t.Errorf("the device has %d KeyPackages, want %d", kept, want)
 	}
+}
+
+// TestKeyPackagesRunOut: what was claimed and came to nothing, and what soon expires, is
+// replaced when the device connects.
+func TestKeyPackagesRunOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a.example", "b.example")
+	client, other := w.enrol("bob/B1"), w.enrol("alice/A1")
+	cfg := w.config(client, store.NewMemory())
+	bob := w.sites["b.example"].provider
+	count := func() int {
+		c := must(bob.Client(t.Context(), client))
+		defer c.Close()
+		return must(c.KeyPackages(t.Context()))
+	}
+	connect := func() {
+		t.Helper()
+		d := must(Open(t.Context(), cfg))
+		stop := w.run(d)
+		w.check(d.Online(t.Context()))
+		w.check(d.Settled(t.Context()))
+		if !d.member.HasLastResort(time.Now()) {
+			t.Error("no KeyPackage of last resort")
+		}
+		stop()
+		if n := count(); n != 3 {
+			t.Errorf("there are %d KeyPackages, want 3", n)
+		}
+	}
+	month := 29 * 24 * time.Hour // of the 30 days for which they are valid
+	cfg.Now = func() time.Time { return time.Now().Add(-month) }
+	d := must(Open(t.Context(), cfg))
+	stop := w.run(d)
+	w.check(d.Settled(t.Context()))
+	stop()
+	if n := count(); n != 0 {
+		t.Errorf("there are %d KeyPackages that last, want none", n)
+	}
+	cfg.Now = time.Now
+	connect()
+
+	alice := must(w.sites["a.example"].provider.Client(t.Context(), other))
+	defer alice.Close()
+	id := must(mls.NewIdentity(must(newSuite()), []byte(other.String())))
+	req := &mimi.KeyMaterialRequest{
+		RequestingUser: "mimi://a.example/u/alice", TargetUser: "mimi://b.example/u/bob", AcceptableCiphersuites: []suite.ID{must(newSuite()).ID()},
+		RequesterSignatureKey: id.Signer.Public, RequesterCredential: id.Credential,
+	}
+	w.check(req.Sign(must(newSuite()), id.Signer.Private))
+	for count() > 0 { // and before those the ones that soon expire
+		r, ok := must(alice.Call(t.Context(), follower.Call{Endpoint: mimi.EndpointKeyMaterial, Body: req})).(*mimi.KeyMaterialResponse)
+		if !ok || r.UserStatus != mimi.UserSuccess {
+			t.Fatalf("got %+v", r)
+		}
+	}
+	connect()
+}
+
+// TestKeyPackagesRefused: a provider that takes fewer KeyPackages than a device has is told
+// of what else there is.
+func TestKeyPackagesRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a.example")
+	cfg := w.config(w.enrol("alice/A1"), store.NewMemory())
+	cfg.KeyPackages = 200
+	d := must(Open(t.Context(), cfg))
+	w.run(d)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	w.check(d.Settled(ctx))
 }
 
 // TestConfig: what is missing is named.

@@ -2,10 +2,12 @@ package device
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
+	"github.com/mimi-lab/mimi-lab/groups/member"
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
@@ -90,4 +92,37 @@ func (d *Device) firstErrand() (errand, bool) {
 		return errand{}, false
 	}
 	return d.errands[0], true
+}
+
+// counts reports whether the provider is to be asked how many KeyPackages there are.
+func (d *Device) counts() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.uncount && d.stopped == nil
+}
+
+// countAgain has it asked.
+func (d *Device) countAgain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uncount = d.cfg.KeyPackages > 0
+}
+
+// replenish makes the KeyPackages that the provider lacks, of which it has n: some were
+// used, some were claimed for a Welcome that never came, and some soon expire.
+func (d *Device) replenish(n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped != nil {
+		return d.stopped
+	}
+	d.uncount = false
+	missing := max(d.cfg.KeyPackages-n, 0)
+	last := !d.member.HasLastResort(d.cfg.Now())
+	if missing == 0 && !last {
+		d.signal()
+		return nil
+	}
+	_, refused, err := d.stepLocked(member.PublishKeyPackages{N: missing, LastResort: last})
+	return errors.Join(err, errors.Join(refused...))
 }

@@ -96,6 +96,7 @@ func (d *Device) connected(s *session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conn, d.offline = s, nil
+	d.uncount = d.cfg.KeyPackages > 0
 	_, _, err := d.stepLocked(member.Resume{})
 	return err
 }

@@ -68,7 +68,7 @@ func (s *session) close() {
 // perform does what steps ask for, after it is durable. It does not block: the caller
 // holds the device's lock.
 func (s *session) perform(b *batch) {
-	if len(b.errands) > 0 {
+	if len(b.errands) > 0 || b.used {
 		s.hurry()
 	}
 	for _, c := range b.creations {
@@ -140,7 +140,7 @@ func (s *session) create(c member.Creation) {
 	})
 }
 
-// hurry says that there are errands.
+// hurry says that there may be errands.
 func (s *session) hurry() {
 	select {
 	case s.todo <- struct{}{}:
@@ -148,29 +148,47 @@ func (s *session) hurry() {
 	}
 }
 
-// errands runs errands, one after another.
+// errands runs errands, one after another, and has KeyPackages counted when there are
+// none: those that are on their way count then.
 func (s *session) errands() {
-	for {
-		e, ok := s.d.firstErrand()
-		if !ok {
-			select {
-			case <-s.todo:
-				continue
-			case <-s.ctx.Done():
-				return
-			}
+	again := time.NewTicker(recount)
+	defer again.Stop()
+	for s.ctx.Err() == nil && s.conn.Err() == nil {
+		if e, ok := s.d.firstErrand(); ok {
+			s.persist("an errand", func() (bool, error) {
+				_, err := s.conn.Do(s.ctx, e.input())
+				if err != nil && !definite(err) && !full(err) {
+					return false, err
+				}
+				return true, s.d.ran(e, err)
+			})
+			continue
 		}
-		s.persist("an errand", func() (bool, error) {
-			_, err := s.conn.Do(s.ctx, e.input())
-			if err != nil && !definite(err) {
-				return false, err
-			}
-			return true, s.d.ran(e, err)
-		})
-		if s.ctx.Err() != nil || s.conn.Err() != nil {
-			return
+		if s.d.counts() {
+			s.persist("counting KeyPackages", s.count)
+			continue
+		}
+		select {
+		case <-s.todo:
+		case <-again.C:
+			s.d.countAgain()
+		case <-s.ctx.Done():
 		}
 	}
+}
+
+// count asks the provider how many KeyPackages there are, and makes those that are missing.
+func (s *session) count() (done bool, err error) {
+	answer, err := s.conn.Do(s.ctx, chat.CountKeyPackages{})
+	if err != nil && !definite(err) {
+		return false, err
+	}
+	n, ok := answer.(chat.Count)
+	if !ok {
+		s.d.log.Warn("the provider does not say how many KeyPackages it has", "error", err)
+		n = chat.Count(s.d.cfg.KeyPackages)
+	}
+	return true, s.d.replenish(int(n))
 }
 
 // persist does something again and again, with pauses, until it is done or the session
@@ -220,6 +238,13 @@ func refusal(err error) error {
 func definite(err error) bool {
 	var r *follower.Refusal
 	return errors.As(refusal(err), &r) && r.Status != int(stanza.RequestTimeout) && r.Status != int(stanza.RateOverlimit)
+}
+
+// full reports whether an error says that there is too much already, and not when there
+// will be less.
+func full(err error) bool {
+	var r *follower.Refusal
+	return errors.As(refusal(err), &r) && r.Status == int(stanza.RateOverlimit) && r.After == 0
 }
 
 // ran forgets an errand, which was run or refused.

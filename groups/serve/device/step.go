@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
@@ -22,6 +23,7 @@ type batch struct {
 	creations []member.Creation
 	calls     []follower.Call
 	acks      []follower.Ack
+	used      bool // a KeyPackage was used
 }
 
 // step steps the machine and makes what comes of all inputs durable at once. Then it
@@ -42,8 +44,8 @@ func (d *Device) stepLocked(inputs ...member.Input) (id uint64, refused []error,
 	now := d.cfg.Now()
 	before := d.head
 	b := &batch{}
-	for i := 0; i < len(inputs); i++ {
-		out, err := d.member.Step(now, inputs[i])
+	for _, in := range inputs {
+		out, err := d.member.Step(now, in)
 		if err != nil {
 			refused = append(refused, err)
 			continue
@@ -57,9 +59,7 @@ func (d *Device) stepLocked(inputs ...member.Input) (id uint64, refused []error,
 			return 0, nil, d.stop(err)
 		}
 		d.wakeAt = out.WakeAt
-		if n := d.fresh(&out); n > 0 { // which the same transaction replaces
-			inputs = append(inputs, member.PublishKeyPackages{N: n})
-		}
+		b.used = b.used || d.used(&out)
 	}
 	if d.head != before {
 		b.records = append(b.records, protocols.Record{Key: headKey, Value: mustJSON(d.head)})
@@ -72,6 +72,7 @@ func (d *Device) stepLocked(inputs ...member.Input) (id uint64, refused []error,
 	}
 	d.events = append(d.events, b.events...)
 	d.errands = append(d.errands, b.errands...)
+	d.uncount = d.uncount || b.used
 	for _, e := range b.events {
 		if id := member.Outcome(e.Event); id != 0 {
 			d.ended(id, e)
@@ -119,17 +120,13 @@ func (d *Device) take(b *batch, now time.Time, out *member.Output) error {
 	return nil
 }
 
-// fresh returns how many KeyPackages take the place of those that a step has used up.
-func (d *Device) fresh(out *member.Output) (n int) {
-	if d.cfg.KeyPackages == 0 {
-		return 0
-	}
-	for _, e := range out.Events {
-		if j, ok := e.(member.Joined); ok && !j.By.IsZero() {
-			n++
-		}
-	}
-	return n
+// used reports whether a step has used a KeyPackage up, in place of which there is to be
+// another.
+func (d *Device) used(out *member.Output) bool {
+	return d.cfg.KeyPackages > 0 && slices.ContainsFunc(out.Events, func(e member.Event) bool {
+		j, ok := e.(member.Joined)
+		return ok && !j.By.IsZero()
+	})
 }
 
 // stop ends the device, whose machine is ahead of its store. The caller holds the lock.
