@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -220,6 +221,9 @@ func (f *Follower) joinRoom(c *client, r *room) bool {
 func (f *Follower) enter(c *client, r *room, acked, welcome uint64) *cursor {
 	at := &cursor{client: c, acked: acked, welcome: welcome}
 	c.rooms[r.uri] = at
+	if len(r.in) == 0 {
+		f.countLeft(r.uri.Provider(), -1)
+	}
 	i, _ := slices.BinarySearchFunc(r.in, at, func(a, b *cursor) int { return compareURI(a.client.uri, b.client.uri) })
 	r.in = slices.Insert(r.in, i, at)
 	return at
@@ -237,7 +241,13 @@ func (f *Follower) leave(in Leave) error {
 	return nil
 }
 
-// leaveRoom ends what joinRoom began. A room that nobody is in is forgotten.
+// maxLeft is how many rooms of a hub that no client is in are remembered; a choice of
+// this implementation.
+const maxLeft = 256
+
+// leaveRoom ends what joinRoom began. What the provider has had of a room that nobody is in
+// any more is remembered for a while: the hub may not know that, and make a request again
+// when a client is in the room anew.
 func (f *Follower) leaveRoom(c *client, name ident.URI) {
 	at, r := c.rooms[name], f.rooms[name]
 	if at == nil {
@@ -250,12 +260,43 @@ func (f *Follower) leaveRoom(c *client, name ident.URI) {
 	if len(r.in) > 0 {
 		return
 	}
+	r.empty = f.now
+	hub := name.Provider()
+	if f.countLeft(hub, 1); f.left[hub] > maxLeft {
+		f.forget(f.longestLeft(hub))
+	}
+}
+
+// countLeft counts the rooms of a hub that nobody is in.
+func (f *Follower) countLeft(hub string, n int) {
+	if f.left[hub] += n; f.left[hub] == 0 {
+		delete(f.left, hub)
+	}
+}
+
+// longestLeft returns the room of a hub that nobody has been in for the longest time.
+func (f *Follower) longestLeft(hub string) (first *room) {
+	for _, r := range f.rooms {
+		if len(r.in) > 0 || r.uri.Provider() != hub {
+			continue
+		}
+		if first == nil || cmp.Or(r.empty.Compare(first.empty), compareURI(r.uri, first.uri)) < 0 {
+			first = r
+		}
+	}
+	return first
+}
+
+// forget drops all that is kept of a room that nobody is in.
+func (f *Follower) forget(r *room) {
+	name := r.uri
 	for page := range seenPages(r) {
 		f.remove(seenKey(name, page))
 	}
 	f.remove(turnKey(name))
 	f.remove(roomKey(name))
 	delete(f.rooms, name)
+	f.countLeft(name.Provider(), -1)
 	if r.last > f.last {
 		f.last = r.last
 		f.put(lastKey, number(f.last))
@@ -280,6 +321,13 @@ func (f *Follower) expire(now time.Time) {
 			n++
 		}
 		f.dropLog(r, n)
+		switch {
+		case len(r.in) > 0:
+		case r.empty.IsZero():
+			r.empty = now
+		case old(r.empty):
+			f.forget(r)
+		}
 	}
 	for _, ref := range sortedKeys(f.given) {
 		if f.given[ref].notAfter.Before(now) {

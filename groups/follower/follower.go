@@ -96,10 +96,12 @@ type Follower struct {
 	dealings map[peering]int       // consents, and those of them that are asked for
 	claims   map[claim][]time.Time // those within the window; not kept over a restart
 	logged   map[string]int        // bytes in the logs of a hub's rooms
+	left     map[string]int        // a hub's rooms that no client is in any more
 	pending  map[uint64]call       // requests that were not answered yet; not kept either
 	next     uint64                // the last request's number
 	sweep    time.Time             // when to look for what has expired
 
+	now time.Time // of the Step
 	out Output
 }
 
@@ -123,6 +125,7 @@ func New(cfg *Config) (*Follower, error) {
 		dealings: map[peering]int{},
 		claims:   map[claim][]time.Time{},
 		logged:   map[string]int{},
+		left:     map[string]int{},
 		pending:  map[uint64]call{},
 	}, nil
 }
@@ -188,6 +191,7 @@ func (f *Follower) Step(now time.Time, in Input) (Output, error) {
 		Persist: f.out.Persist[:0], Requests: f.out.Requests[:0],
 		Replies: f.out.Replies[:0], Deliveries: f.out.Deliveries[:0],
 	}
+	f.now = now
 	if err := f.step(now, in); err != nil {
 		return Output{}, err
 	}

@@ -22,7 +22,7 @@ type Notify struct {
 
 func (Notify) input() {}
 
-// room is what is kept of a room that a client of this provider is in.
+// room is what is kept of a room that a client of this provider is in, or was in.
 type room struct {
 	uri   ident.URI
 	log   []entry // what some client has not acknowledged, the oldest first
@@ -34,6 +34,8 @@ type room struct {
 	turn  int
 	fresh []int     // the slots of order that this Step has written
 	in    []*cursor // in the order of the clients' URIs
+	// empty is when the last client left, zero if that was before a restart.
+	empty time.Time
 }
 
 // entry is one event of a room.
@@ -97,8 +99,7 @@ func (f *Follower) event(now time.Time, uri ident.URI, m *mimi.FanoutMessage, bo
 	if m.Kind() == mimi.FanoutWelcome {
 		fresh := r == nil
 		if r = f.welcome(now, uri, m.Message.Welcome, body); r != nil && fresh {
-			// What it had before the last client left was forgotten with the room, and may
-			// still come again.
+			// What it may have had before it was forgotten may still come again.
 			r.since = m.Timestamp
 			f.put(roomKey(uri), roomRecord(r))
 		}
@@ -154,6 +155,7 @@ func (f *Follower) room(uri ident.URI) *room {
 	if r == nil {
 		r = &room{uri: uri, last: f.last, seen: map[digest]bool{}}
 		f.rooms[uri] = r
+		f.countLeft(uri.Provider(), 1)
 		f.put(roomKey(uri), roomRecord(r))
 	}
 	return r

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -115,6 +116,44 @@ func TestDuplicateOfBefore(t *testing.T) {
 	wantDeliveries(t, l.notify(at(l.application(2), 4)), "ClientB1 clubhouse 2")
 }
 
+// A client whose external Commit was refused is let out, and in again with the next one.
+// What came meanwhile, and comes again since the hub did not see the answer, is no news.
+func TestDuplicateOfRefusedJoin(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.step(Connect{clientB1})
+	join := Call{Client: clientB1, Endpoint: mimi.EndpointUpdate, Room: clubhouse, Body: commit(message.Sender{Type: message.SenderNewMemberCommit})}
+	id := l.step(join).Requests[0].ID
+	wantDeliveries(t, l.notify(l.application(1)), "ClientB1 clubhouse 1")
+	l.step(Answer{ID: id, Body: &mimi.UpdateRoomResponse{ResponseCode: mimi.UpdateWrongEpoch}})
+	wantDeliveries(t, l.notify(l.application(2)), "")
+	l.restart()
+	l.step(Connect{clientB1})
+	l.step(join)
+	wantDeliveries(t, l.notify(l.application(1), l.application(2), l.application(3)), "ClientB1 clubhouse 2")
+}
+
+// Rooms that nobody is in are not remembered without end: of each hub the last.
+func TestRoomsLeft(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	named := func(i int) ident.URI { return uri(fmt.Sprintf("mimi://b.example/r/%d", i)) }
+	for i := range maxLeft + 3 {
+		l.step(Join{Client: clientB1, Room: named(i)})
+		l.now = l.now.Add(time.Millisecond)
+		l.step(Leave{Client: clientB1, Room: named(i)})
+	}
+	if n := len(l.f.rooms); n != maxLeft || l.f.rooms[named(2)] != nil || l.f.rooms[named(3)] == nil {
+		t.Errorf("%d rooms are remembered, want the last %d", n, maxLeft)
+	}
+	l.step(Join{Client: clientB1, Room: named(3)})
+	l.restart()
+	l.step(Join{Client: clientB1, Room: named(4)})
+	if n := l.f.left["b.example"]; n != maxLeft-2 {
+		t.Errorf("nobody is in %d rooms, want %d", n, maxLeft-2)
+	}
+}
+
 // A client that was away gets what it has not acknowledged, in order, and the log
 // keeps nothing that all have.
 func TestAway(t *testing.T) {
@@ -156,10 +195,22 @@ func TestLeave(t *testing.T) {
 	wantDeliveries(t, l.notify(l.application(2)), "ClientB1 clubhouse 2")
 	l.step(Ack{clientB2, clubhouse, 1}) // was under way
 	l.step(RemoveClient{clientB1})
-	if len(l.f.rooms) != 0 {
-		t.Error("a room that nobody is in is kept")
-	}
 	l.notify(l.application(3)) // the hub does not know yet
+	if r := l.f.rooms[clubhouse]; len(r.log) != 0 || len(r.seen) != 5 {
+		t.Errorf("%d events are kept for nobody, and %d known, want none and 5", len(r.log), len(r.seen))
+	}
+	l.step(Wake{}) // of a machine that has just begun, which knows no time
+	l.restart()
+	for _, days := range []int{0, 30} {
+		if len(l.f.rooms) != 1 {
+			t.Errorf("%d rooms after %d days, want 1", len(l.f.rooms), days)
+		}
+		l.now = l.now.AddDate(0, 0, days).Add(2 * sweepEvery)
+		l.step(Wake{})
+	}
+	if len(l.f.rooms) != 0 || len(l.f.left) != 0 {
+		t.Errorf("%d rooms that nobody is in are kept, %v", len(l.f.rooms), l.f.left)
+	}
 	l.step(RemoveUser{bob})
 	l.refused(404, "no user", RemoveUser{bob})
 	l.refused(409, "deleted", AddUser{User: bob})
