@@ -4,7 +4,10 @@
 // The file belongs to one process at a time. It is written through a write-ahead
 // log that is synced at every commit (journal_mode=WAL, synchronous=FULL), so that
 // a commit that has returned survives the loss of power if the disk does what it
-// says. It is made for its owner alone, and not opened if others may read it: what it
+// says. A commit is a row of a log, whose oldest rows leave it for a table by key as new
+// ones come, so that what is soon overwritten or deleted never gets there.
+//
+// The file is made for its owner alone, and not opened if others may read it: what it
 // holds is not encrypted, keys among it. The format is SQLite's
 // (https://www.sqlite.org/fileformat2.html) with the tables that [migrations] makes.
 package sqlite
@@ -15,6 +18,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"zombiezen.com/go/sqlite"
@@ -34,6 +39,10 @@ var migrations = []string{
 		key   TEXT NOT NULL PRIMARY KEY,
 		value BLOB NOT NULL
 	) WITHOUT ROWID, STRICT;`,
+	`CREATE TABLE log (
+		n       INTEGER NOT NULL PRIMARY KEY,
+		records BLOB NOT NULL
+	) STRICT;`,
 }
 
 // Store is an open file. It implements [store.Store].
@@ -41,6 +50,7 @@ type Store struct {
 	path string
 	mu   sync.Mutex // guards what follows
 	conn *sqlite.Conn
+	log  *recent
 }
 
 var _ store.Store = (*Store)(nil)
@@ -56,10 +66,14 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
-	if err := prepare(conn); err != nil {
+	s := &Store{path: path, conn: conn}
+	if err = prepare(conn); err == nil {
+		s.log, err = readLog(conn)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), conn.Close())
 	}
-	return &Store{path: path, conn: conn}, nil
+	return s, nil
 }
 
 // private makes the file if it does not exist, for its owner alone, and refuses one that
@@ -161,13 +175,31 @@ func (s *Store) Load(ctx context.Context, prefix string, f func(protocols.Record
 	s.conn.SetInterrupt(ctx.Done())
 	defer s.conn.SetInterrupt(nil)
 	var failed error // the callback's, given back as it is
+	changes := s.log.under(prefix)
+	// logged calls f with what the log has before a key, or with all the rest.
+	logged := func(key string, rest bool) error {
+		for ; len(changes) > 0 && (rest || changes[0].Key < key); changes = changes[1:] {
+			if r := changes[0]; r.Value != nil {
+				r.Value = slices.Clone(r.Value)
+				if failed = f(r); failed != nil {
+					return failed
+				}
+			}
+		}
+		return nil
+	}
 	err := sqlitex.Execute(s.conn, "SELECT key, value FROM records WHERE key >= ?1 ORDER BY key", &sqlitex.ExecOptions{
 		Args: []any{prefix},
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			r := protocols.Record{Key: stmt.ColumnText(0)}
-			if len(r.Key) < len(prefix) || r.Key[:len(prefix)] != prefix {
-				failed = errPassed
-				return failed
+			if !strings.HasPrefix(r.Key, prefix) {
+				return errPassed
+			}
+			if err := logged(r.Key, false); err != nil {
+				return err
+			}
+			if len(changes) > 0 && changes[0].Key == r.Key {
+				return nil // the log overrules it
 			}
 			r.Value = make([]byte, stmt.ColumnLen(1))
 			stmt.ColumnBytes(1, r.Value)
@@ -175,9 +207,10 @@ func (s *Store) Load(ctx context.Context, prefix string, f func(protocols.Record
 			return failed
 		},
 	})
+	if err == nil || errors.Is(err, errPassed) {
+		err = logged("", true)
+	}
 	switch {
-	case failed == errPassed:
-		return nil
 	case failed != nil:
 		return failed
 	case err != nil && ctx.Err() != nil:
@@ -201,43 +234,8 @@ func (s *Store) Commit(ctx context.Context, records []protocols.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := write(s.conn, records); err != nil {
+	if err := s.log.commit(s.conn, records); err != nil {
 		return fmt.Errorf("sqlite: write %d records to %s: %w", len(records), s.path, err)
-	}
-	return nil
-}
-
-// write writes the records in a transaction.
-func write(conn *sqlite.Conn, records []protocols.Record) (err error) {
-	end, err := sqlitex.ImmediateTransaction(conn)
-	if err != nil {
-		return err
-	}
-	defer end(&err)
-	// With one index and no triggers, REPLACE looks a key up once and writes over what
-	// is there; an upsert would look it up twice.
-	put, err := conn.Prepare("REPLACE INTO records (key, value) VALUES (?1, ?2)")
-	if err != nil {
-		return err
-	}
-	del, err := conn.Prepare("DELETE FROM records WHERE key = ?1")
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		stmt := put
-		if r.Value == nil {
-			stmt = del
-		} else {
-			stmt.BindBytes(2, r.Value)
-		}
-		stmt.BindText(1, r.Key)
-		if _, err := stmt.Step(); err != nil {
-			return errors.Join(fmt.Errorf("record %q: %w", r.Key, err), stmt.Reset())
-		}
-		if err := stmt.Reset(); err != nil {
-			return err
-		}
 	}
 	return nil
 }
