@@ -15,10 +15,13 @@ import (
 // takes is bounded by a constant factor of its decompressed size and by
 // [MaxNodes]. Errors are a *[FormatError], whose offset counts in the
 // decompressed form.
-func ParseBinary(b []byte) (Node, error) { return parseBinary(b, MaxSize) }
+func ParseBinary(b []byte) (Node, error) {
+	return parseBinary(nil, DictionaryVersion<<4, b, MaxSize)
+}
 
-// parseBinary is ParseBinary with a bound of its own for what a compressed stanza becomes.
-func parseBinary(b []byte, limit int) (Node, error) {
+// parseBinary is ParseBinary with a dictionary, nil for the own one, its header, and a
+// bound on what a compressed stanza becomes.
+func parseBinary(d *Dictionary, header byte, b []byte, limit int) (Node, error) {
 	if len(b) > MaxSize {
 		return Node{}, &FormatError{Check: CheckSize, Offset: MaxSize}
 	}
@@ -26,23 +29,23 @@ func parseBinary(b []byte, limit int) (Node, error) {
 		return Node{}, &FormatError{Check: CheckTruncated}
 	}
 	switch b[0] {
-	case DictionaryVersion << 4:
-		return parsePlain(b)
-	case DictionaryVersion<<4 | flagCompressed:
+	case header:
+		return parsePlain(d, b)
+	case header | flagCompressed:
 		z := inflaters.Get().(*inflater)
 		defer z.release()
 		plain, err := z.inflate(b, limit)
 		if err != nil {
 			return Node{}, err
 		}
-		return parsePlain(plain)
+		return parsePlain(d, plain)
 	}
 	return Node{}, &FormatError{Check: CheckHeader, Detail: "0x" + strconv.FormatUint(uint64(b[0]), 16)}
 }
 
 // parsePlain reads what is not, or no longer, compressed.
-func parsePlain(b []byte) (Node, error) {
-	d := decoder{in: b, off: 1, nodes: 1}
+func parsePlain(dict *Dictionary, b []byte) (Node, error) {
+	d := decoder{dict: dict, in: b, off: 1, nodes: 1}
 	var n Node
 	d.node(&n, 1)
 	if d.err == nil && d.off < len(d.in) {
@@ -75,7 +78,7 @@ func (r *Decoder) parseFresh(b []byte) (Stanza, error) {
 	if r.Ratio > 0 {
 		limit = min(limit, max(FreeInflated, r.Ratio*min(len(b), MaxSize)))
 	}
-	n, err := parseBinary(b, limit)
+	n, err := parseBinary(nil, DictionaryVersion<<4, b, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +125,7 @@ func (r *Decoder) Parse(b []byte) (Stanza, error) {
 // decoder reads from in at off until the first error. Once err is set, its
 // methods return zero values and read nothing more.
 type decoder struct {
+	dict  *Dictionary // nil is the project's own
 	in    []byte
 	off   int
 	nodes int // read, and promised by the heads of lists
@@ -137,6 +141,13 @@ type decoder struct {
 func (d *decoder) fail(c Check, off int) {
 	if d.err == nil {
 		d.err = &FormatError{Check: c, Offset: off}
+	}
+}
+
+// canonical wants the form that the encoder chooses, unless the dictionary is another's.
+func (d *decoder) canonical(ok bool, off int) {
+	if !ok && d.dict == nil {
+		d.fail(CheckCanonical, off)
 	}
 }
 
@@ -182,6 +193,8 @@ func (d *decoder) node(n *Node, depth int) {
 	}
 	attrs := (items - 1) / 2
 	switch {
+	case items == 0:
+		d.fail(CheckMarker, start)
 	case depth > MaxDepth:
 		d.fail(CheckDepth, start)
 	case attrs > MaxAttrs:
@@ -207,10 +220,17 @@ func (d *decoder) content(n *Node, depth int) {
 	start := d.off
 	marker := d.byte()
 	if marker != markerList8 && marker != markerList16 {
-		size := d.length(marker, start)
-		if d.err == nil && size == 0 {
-			d.fail(CheckCanonical, start)
+		if d.dict != nil {
+			if marker == markerEmpty {
+				return
+			}
+			if s, ok := d.short(marker, start); ok {
+				n.Data = []byte(s)
+				return
+			}
 		}
+		size := d.length(marker, start)
+		d.canonical(d.err != nil || size > 0, start)
 		if b := d.take(size); b != nil && d.share {
 			n.Data = b[:size:size]
 		} else if b != nil {
@@ -247,9 +267,7 @@ func (d *decoder) list(marker byte, start int) int {
 	default:
 		d.fail(CheckMarker, start)
 	}
-	if d.err == nil && items < least {
-		d.fail(CheckCanonical, start)
-	}
+	d.canonical(d.err != nil || items >= least, start)
 	return items
 }
 
@@ -278,9 +296,7 @@ func (d *decoder) length(marker byte, start int) int {
 	default:
 		d.fail(CheckMarker, start)
 	}
-	if d.err == nil && size < least {
-		d.fail(CheckCanonical, start)
-	}
+	d.canonical(d.err != nil || size >= least, start)
 	return size
 }
 
@@ -289,11 +305,12 @@ func (d *decoder) name() string {
 	start := d.off
 	marker := d.byte()
 	s, ok := d.token(marker, start)
+	if !ok && d.dict != nil {
+		s, ok = d.short(marker, start)
+	}
 	if !ok {
 		s = d.raw(marker, start, MaxName, CheckName)
-		if findToken(s).code != 0 {
-			d.fail(CheckCanonical, start)
-		}
+		d.canonical(d.dict.find(s).code == 0, start)
 	}
 	if d.err == nil && !validName(s) {
 		d.fail(CheckName, start)
@@ -305,30 +322,49 @@ func (d *decoder) name() string {
 func (d *decoder) value() string {
 	start := d.off
 	marker := d.byte()
-	switch s, ok := d.token(marker, start); {
-	case ok:
+	if s, ok := d.short(marker, start); ok {
+		if d.dict != nil && !validValue(s) { // which a token of others may be
+			d.fail(CheckValue, start)
+		}
 		return s
-	case marker == markerNibble, marker == markerHex:
-		return d.strings.add(d.packed(marker, start))
-	case marker == markerPair, marker == markerDevice, marker == markerMessenger, marker == markerInterop:
-		return d.address(marker, start)
 	}
 	s := d.raw(marker, start, MaxValue, CheckValue)
 	if d.err != nil {
 		return ""
 	}
-	switch form, _, _ := chooseForm(s); form {
+	switch form, _, _ := d.dict.chooseForm(s); form {
 	case formRaw:
 	case formNone:
 		d.fail(CheckValue, start)
 	default:
-		d.fail(CheckCanonical, start)
+		d.canonical(false, start)
 	}
 	return s
 }
 
+// short reads a string that is not raw; ok is false if the marker begins none.
+func (d *decoder) short(marker byte, start int) (s string, ok bool) {
+	if s, ok := d.token(marker, start); ok {
+		return s, true
+	}
+	switch marker {
+	case markerNibble, markerHex:
+		return d.strings.add(d.packed(marker, start)), true
+	case markerPair, markerDevice, markerMessenger, markerInterop:
+		return d.address(marker, start), true
+	}
+	return "", false
+}
+
 // token returns what a token stands for; ok is false if marker begins no token.
 func (d *decoder) token(marker byte, start int) (s string, ok bool) {
+	if d.dict != nil {
+		s, ok, known := d.dict.at(marker, d.byte)
+		if !known {
+			d.fail(CheckMarker, start)
+		}
+		return s, ok
+	}
 	switch {
 	case 0 < marker && int(marker) < len(singleTokens):
 		return singleTokens[marker], true
@@ -377,9 +413,7 @@ func (d *decoder) packed(marker byte, start int) []byte {
 		}
 	}
 	short := len(out) <= maxPackedToken && findToken(string(out)).code != 0
-	if d.err == nil && (len(out) == 0 || len(out) > maxPacked || short || digits && marker == markerHex) {
-		d.fail(CheckCanonical, start)
-	}
+	d.canonical(d.err != nil || len(out) > 0 && len(out) <= maxPacked && !short && !(digits && marker == markerHex), start)
 	return out
 }
 
@@ -413,28 +447,42 @@ func (d *decoder) addressValue(marker byte, start int) (a ident.Address) {
 	}
 	a.Server = ident.User
 	if marker != markerDevice {
-		server, ok := d.token(d.byte(), start)
-		if !ok {
-			d.fail(CheckAddress, start)
-		}
-		a.Server = ident.Server(server)
+		a.Server = d.server()
 	}
 	switch {
 	case d.err != nil:
 	case a.Validate() != nil:
 		d.fail(CheckAddress, start)
-	case markerOf(a) != marker:
-		d.fail(CheckCanonical, start)
+	default:
+		d.canonical(markerOf(a) == marker, start)
 	}
 	return a
 }
 
-// user reads the user part of an address, which is not empty.
+// server reads the server of an address: a token, or raw with another's dictionary.
+func (d *decoder) server() ident.Server {
+	start := d.off
+	marker := d.byte()
+	s, ok := d.token(marker, start)
+	switch {
+	case ok:
+	case d.dict != nil:
+		s = d.raw(marker, start, ident.MaxAddress, CheckAddress)
+	default:
+		d.fail(CheckAddress, start)
+	}
+	return ident.Server(s)
+}
+
+// user reads the user part of an address, which is empty only with another's dictionary.
 func (d *decoder) user() string {
 	start := d.off
 	marker := d.byte()
 	if s, ok := d.token(marker, start); ok {
 		return s
+	}
+	if d.dict != nil && marker == markerEmpty {
+		return ""
 	}
 	if marker != markerNibble {
 		d.fail(CheckAddress, start)

@@ -10,7 +10,11 @@ import (
 // [Node.Validate] refuses and what would be longer than [MaxSize], and then
 // returns dst as it was. It does not allocate if dst has room.
 func AppendBinary(dst []byte, n Node) ([]byte, error) {
-	e := encoder{out: append(dst, DictionaryVersion<<4)}
+	return appendBinary(nil, DictionaryVersion<<4, dst, n)
+}
+
+func appendBinary(d *Dictionary, header byte, dst []byte, n Node) ([]byte, error) {
+	e := encoder{dict: d, out: append(dst, header)}
 	e.node(&n, 1)
 	if e.err == nil && len(e.out)-len(dst) > MaxSize {
 		e.err = &FormatError{Check: CheckSize, Where: n.Tag, Offset: -1}
@@ -23,6 +27,7 @@ func AppendBinary(dst []byte, n Node) ([]byte, error) {
 
 // encoder appends to out until the first error.
 type encoder struct {
+	dict  *Dictionary // nil is the project's own
 	out   []byte
 	nodes int
 	head  int // where the count of the element is that begin began
@@ -99,7 +104,7 @@ func (e *encoder) length(n int) {
 
 // name writes a tag or the name of an attribute: a token or raw.
 func (e *encoder) name(n *Node, s string) {
-	t := findToken(s)
+	t := e.dict.find(s)
 	if !t.isName && !validName(s) {
 		e.fail(CheckName, nameIn(n, s))
 		return
@@ -122,7 +127,7 @@ func nameIn(n *Node, name string) string {
 
 // value writes the value of an attribute in the form that chooseForm says.
 func (e *encoder) value(n *Node, a *Attr) {
-	form, code, addr := chooseForm(a.Value)
+	form, code, addr := e.dict.chooseForm(a.Value)
 	switch form {
 	case formToken:
 		e.token(code)
@@ -160,11 +165,14 @@ const (
 
 // chooseForm returns the form of a value, with the token's code or the address
 // if that is the form.
-func chooseForm(s string) (form, uint16, ident.Address) {
+func (d *Dictionary) chooseForm(s string) (form, uint16, ident.Address) {
+	if d.bare(s) {
+		return formAddress, 0, ident.Address{Server: ident.Server(s)}
+	}
 	all, any := scan(s)
 	packs := all&(classNibble|classHex) != 0 && 0 < len(s) && len(s) <= maxPacked
-	if !packs || len(s) <= maxPackedToken {
-		if t := findToken(s); t.code != 0 {
+	if !packs || len(s) <= maxPackedToken || d != nil {
+		if t := d.find(s); t.code != 0 {
 			return formToken, t.code, ident.Address{}
 		}
 	}
@@ -218,8 +226,14 @@ func (e *encoder) packed(f form, s string) {
 	}
 }
 
-// addressValue writes an address that has a user part. Bare servers are tokens.
+// addressValue writes an address that has a user part. Bare servers are tokens, but with
+// another's dictionary.
 func (e *encoder) addressValue(a ident.Address) {
+	if a.User == "" {
+		e.out = append(e.out, markerPair, markerEmpty)
+		e.server(a.Server)
+		return
+	}
 	marker := markerOf(a)
 	e.out = append(e.out, marker)
 	if marker == markerDevice {
@@ -234,12 +248,22 @@ func (e *encoder) addressValue(a ident.Address) {
 	if marker == markerInterop {
 		e.out = binary.BigEndian.AppendUint16(e.out, a.Integrator)
 	}
-	e.token(findToken(string(a.Server)).code)
+	e.server(a.Server)
+}
+
+// server writes a server, which another's dictionary may not have.
+func (e *encoder) server(s ident.Server) {
+	if t := e.dict.find(string(s)); t.code != 0 {
+		e.token(t.code)
+		return
+	}
+	e.length(len(s))
+	e.out = append(e.out, s...)
 }
 
 // user writes an account or group number, whose characters are all nibbles.
 func (e *encoder) user(s string) {
-	if t := findToken(s); t.code != 0 {
+	if t := e.dict.find(s); t.code != 0 {
 		e.token(t.code)
 		return
 	}

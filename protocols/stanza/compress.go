@@ -12,7 +12,11 @@ import (
 // shorter. What it writes depends on the version of Go's compressor; what it
 // reads back as does not.
 func AppendCompressed(dst []byte, n Node) ([]byte, error) {
-	out, err := AppendBinary(dst, n)
+	return appendCompressed(nil, DictionaryVersion<<4, dst, n)
+}
+
+func appendCompressed(d *Dictionary, header byte, dst []byte, n Node) ([]byte, error) {
+	out, err := appendBinary(d, header, dst, n)
 	if err != nil {
 		return dst, err
 	}

@@ -140,7 +140,7 @@ func (e *encoder) number(name string, v int64) {
 	e.packed(formNibble, string(digits)) // which has a code for the sign, too
 }
 
-// address writes an attribute as [chooseForm] would have its text written.
+// address writes an attribute as chooseForm would have its text written.
 func (e *encoder) address(name string, a ident.Address) {
 	switch {
 	case !present(a):
