@@ -204,6 +204,25 @@ type Sealed struct {
 	Payload []byte
 }
 
+// HostedGroupClient is a GroupClient whose groups may also be hosted: who is in such a
+// group is what its server says, and no member tells another. [GroupClient.Change] is
+// impossible in it, and a change that a member sends is an [ErrAuthentication].
+type HostedGroupClient interface {
+	GroupClient
+	// SetMembers makes the members of a hosted group those of the list, in any order, and
+	// makes the group if there is none; a group that is not hosted can't become one.
+	// Who is removed can't open what is sealed from then on, and who is new not what was
+	// sealed before. A list without this client's own address forgets the group.
+	SetMembers(g GroupID, members []Address) error
+	// Distribute seals to one member, in their pairwise session, what it needs to open
+	// what this client seals to a hosted group from now on. Without a session it returns
+	// a [MissingSessionsError].
+	Distribute(g GroupID, peer Address) (Envelope, error)
+	// Redistribute has the next SealGroup distribute to these members once more, since
+	// what was sealed to them before was not sent. Those who are no members it ignores.
+	Redistribute(g GroupID, peers []Address) error
+}
+
 // Envelope is a payload with those it is for.
 type Envelope struct {
 	To    []Address // nil means every other member of Group, as it was before a change

@@ -67,6 +67,9 @@ func checksOf(h *harness) []check {
 	if _, ok := h.client("probe").Client.(protocols.GroupClient); ok {
 		all = slices.Concat(all, groupChecks, groupChangeChecks)
 	}
+	if _, ok := h.client("probe").Client.(protocols.HostedGroupClient); ok {
+		all = slices.Concat(all, hostedChecks)
+	}
 	return all
 }
 

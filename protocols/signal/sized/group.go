@@ -23,6 +23,7 @@ type group struct {
 	pending *signal.GroupChange
 	own     *senderKey // nil until the client seals to the group
 	keys    map[protocols.Address][]senderKey
+	hosted  bool // the members are what a server says
 }
 
 // member is another member of a group.
@@ -31,7 +32,7 @@ type member struct {
 	holds   uint64 // the session in which it was sent our sender key; 0 if none
 }
 
-var _ protocols.GroupClient = (*client)(nil)
+var _ protocols.HostedGroupClient = (*client)(nil)
 
 func (g *group) find(a protocols.Address) (int, bool) {
 	return slices.BinarySearchFunc(g.members, a, func(m member, a protocols.Address) int {
@@ -123,6 +124,8 @@ func (c *client) change(id protocols.GroupID, add []protocols.Member, remove []p
 		return nil, protocols.ErrNoSession
 	case g.pending != nil:
 		return nil, protocols.ErrPending
+	case g.hosted:
+		return nil, fmt.Errorf("%w: %w", errChange, errHosted)
 	}
 	change, err := c.plan(g, add, remove)
 	if err != nil {
@@ -408,6 +411,9 @@ func (c *client) receiveChange(id protocols.GroupID, peer protocols.Address, cha
 	if g := c.groups[id]; g != nil {
 		if !g.has(peer) {
 			return fmt.Errorf("sender is no member: %w", protocols.ErrAuthentication)
+		}
+		if g.hosted {
+			return fmt.Errorf("%w: %w", protocols.ErrAuthentication, errHosted)
 		}
 		if len(g.members)+len(change.Add) >= maxMembers {
 			return malformed("too many members")

@@ -16,6 +16,7 @@ import (
 //	            pending: length(4), a signal.GroupMessage or nothing
 //	            own: count(1), 0 or 1 sender key
 //	            others: count(4), each address(text) count(1) sender keys
+//	            hosted: 1(1), or nothing
 //	sender key  distribution id(16) chain id(4) next(4) chain(8) signing(8)
 //	            skipped, as in a session
 func (c *client) groupRecord(id protocols.GroupID) protocols.Record {
@@ -48,6 +49,9 @@ func (c *client) groupRecord(id protocols.GroupID) protocols.Record {
 		for i := range g.keys[a] {
 			b = g.keys[a][i].append(b)
 		}
+	}
+	if g.hosted {
+		b = append(b, 1)
 	}
 	r.Value = b
 	return r
@@ -128,6 +132,10 @@ func parseGroup(id string, self protocols.Address, b []byte) *group {
 		for ; count > 0 && !f.bad; count-- {
 			g.keys[a] = append(g.keys[a], f.senderKey())
 		}
+	}
+	if !f.bad && len(f.b) > 0 {
+		g.hosted = f.uint8() == 1 && g.pending == nil
+		f.bad = !g.hosted
 	}
 	if f.bad || len(f.b) != 0 {
 		return nil

@@ -34,7 +34,7 @@ type client struct {
 }
 
 var _ interface {
-	protocols.GroupClient
+	protocols.HostedGroupClient
 	protocols.Fingerprinter
 } = (*client)(nil)
 

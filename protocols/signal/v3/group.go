@@ -38,6 +38,8 @@ var (
 	errChange      = errors.New("impossible change")
 	errNotMember   = errors.New("the sender is not a member of the group")
 	errOtherGroup  = errors.New("the message is of another group")
+	errHosted      = errors.New("who is in a hosted group its server says")
+	errNotHosted   = errors.New("the group is not hosted")
 )
 
 // CreateGroup makes a group with this client as its only member.
@@ -91,6 +93,9 @@ func (c *client) Change(_ time.Time, g protocols.GroupID, add []protocols.Member
 	}
 	if r.pending != nil {
 		return nil, protocols.ErrPending
+	}
+	if r.hosted {
+		return nil, fmt.Errorf("%w: %w", errChange, errHosted)
 	}
 	change, err := c.plan(r, add, remove)
 	if err != nil {
@@ -208,7 +213,7 @@ func (c *client) sealEach(b *batch, g protocols.GroupID, peers []protocols.Addre
 // apply returns the roster after a change. What is so already stays so, for
 // another member may have made the same change.
 func (c *client) apply(r *roster, change *signal.GroupChange) *roster {
-	after := &roster{members: slices.Clone(r.members), pending: r.pending}
+	after := &roster{members: slices.Clone(r.members), pending: r.pending, hosted: r.hosted}
 	for _, a := range change.Remove {
 		after.remove(protocols.Address(a))
 	}

@@ -111,6 +111,9 @@ func (c *client) receiveChange(b *batch, g protocols.GroupID, peer protocols.Add
 		if !r.has(peer) {
 			return wrap(protocols.ErrAuthentication, errNotMember)
 		}
+		if r.hosted {
+			return wrap(protocols.ErrAuthentication, errHosted)
+		}
 		if len(r.members)+len(change.Add) >= maxMembers {
 			return fmt.Errorf("%w: more than %d members", protocols.ErrMalformed, maxMembers)
 		}

@@ -17,6 +17,7 @@ import (
 type roster struct {
 	members []member // without the client itself, sorted by address
 	pending *signal.GroupChange
+	hosted  bool // the members are what a server says
 }
 
 // member is another member of a group.
@@ -67,6 +68,7 @@ func (r *roster) addresses(self protocols.Address) []protocols.Address {
 //	    uint8 version;
 //	    struct { opaque address<1..2^16-1>; opaque holds[32]; } member<0..2^24-1>;
 //	    opaque pending<0..2^24-1>;  // a signal.GroupMessage, or empty
+//	    uint8 hosted = 1;           // absent if it is not
 //	}
 func (r *roster) encode(g protocols.GroupID) []byte {
 	b := cryptobyte.NewBuilder([]byte{recordVersion})
@@ -82,16 +84,26 @@ func (r *roster) encode(g protocols.GroupID) []byte {
 			b.AddBytes(m.Append(nil))
 		}
 	})
+	if r.hosted {
+		b.AddUint8(1)
+	}
 	return b.BytesOrPanic() // checkChange bounds both lists
 }
 
 func decodeRoster(b []byte) (*roster, error) {
 	s := cryptobyte.String(b)
 	var members, pending cryptobyte.String
-	if !readVersion(&s) || !s.ReadUint24LengthPrefixed(&members) || !s.ReadUint24LengthPrefixed(&pending) || !s.Empty() {
+	if !readVersion(&s) || !s.ReadUint24LengthPrefixed(&members) || !s.ReadUint24LengthPrefixed(&pending) {
 		return nil, fmt.Errorf("%w: group", errRecord)
 	}
 	var r roster
+	if !s.Empty() {
+		var hosted uint8
+		if !s.ReadUint8(&hosted) || hosted != 1 || !s.Empty() || !pending.Empty() {
+			return nil, fmt.Errorf("%w: group", errRecord)
+		}
+		r.hosted = true
+	}
 	for !members.Empty() {
 		var address cryptobyte.String
 		var m member
