@@ -16,7 +16,7 @@ const (
 // Ack says that a stanza arrived at the next hop, or was refused there:
 //
 //	<ack class="message|receipt|notification|call" id to from participant type t error="404"
-//	     room seq reason epoch><accepted/></ack>
+//	     phash room seq reason epoch><accepted/></ack>
 //
 // A client of a provider of MIMI acknowledges events of a room, or of its mailbox if it
 // names none, all at once up to the one with number Seq. The provider answers a
@@ -31,6 +31,7 @@ type Ack struct {
 	Type        string        // of the answered stanza, if the ack repeats it
 	Timestamp   int64         // when the server took it, Unix seconds; 0 if absent
 	Error       Code          // 0 if the stanza was accepted
+	PHash       string        // of a message to a group: the server's, if the sender's is another
 	Room        ident.URI     // of the acknowledged events, or of the message
 	Seq         uint64        // of the last acknowledged event; 0 if absent
 	Reason      string        // the draft's name of the hub's refusal; empty if absent
@@ -61,6 +62,7 @@ func (a *Ack) attributes(b attributes) {
 	b.text("type", a.Type)
 	b.number("t", a.Timestamp)
 	b.number("error", int64(a.Error))
+	b.text("phash", a.PHash)
 	b.uri("room", a.Room)
 	b.wide("seq", a.Seq)
 	b.text("reason", a.Reason)
@@ -99,6 +101,8 @@ func readAck(r *attrReader) *Ack {
 			k.Timestamp = r.time()
 		case "error":
 			k.Error = Code(r.number(1, 1<<16-1))
+		case "phash":
+			k.PHash = r.value()
 		case "room":
 			k.Room = r.uri()
 		case "seq":

@@ -23,9 +23,8 @@ type attrReader struct {
 	n      int // names seen
 }
 
-// most is the largest number of attributes that the direct way reads: those of a
-// message or an ack.
-const most = 12
+// most is the largest number of attributes that the direct way reads: those of an ack.
+const most = 13
 
 func (f *fields) attrs(n *Node) attrReader { return attrReader{f: f, tag: n.Tag, tree: n.Attrs} }
 

@@ -79,6 +79,12 @@ func parseNumber(s string) (int64, bool) {
 	return v, true
 }
 
+// wide reads a number of 64 bits, from 1.
+func (f *fields) wide(n *Node, a *Attr) uint64 {
+	r := attrReader{f: f, tag: n.Tag, name: a.Name, text: a.Value}
+	return r.wide(1)
+}
+
 // maxTime bounds timestamps: year 9999 in Unix seconds.
 const maxTime = 253402300799
 

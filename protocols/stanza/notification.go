@@ -20,7 +20,7 @@ type Notification struct {
 	ID          string        // required
 	To          ident.Address // the receiver, if a client sends it
 	From        ident.Address // whom it is about, or the server
-	Participant ident.Address // who types, in a group
+	Participant ident.Address // who types or changes members, in a group
 	// Type is what Parse found. It may be left empty beside an Event, whose own
 	// type Node prefers.
 	Type      NotificationType
@@ -133,6 +133,8 @@ var events = []struct {
 	{NotifyInterop, "ping", func(*fields, *Node) Event { return PingReceived{} }},
 	{NotifyInterop, "consent", parseConsentChanged},
 	{NotifyInterop, "revoked", parseRevoked},
+	{NotifyGroup, "add", func(f *fields, n *Node) Event { return parseGroupChange(f, n) }},
+	{NotifyGroup, "remove", func(f *fields, n *Node) Event { return parseGroupChange(f, n) }},
 	{NotifyMIMI, "update", func(f *fields, n *Node) Event { return parseUpdate(f, n) }},
 	{NotifyMIMI, "consent", func(f *fields, n *Node) Event { return parseBody(f, n) }},
 	{NotifyChatState, "composing", func(*fields, *Node) Event { return Typing{} }},

@@ -13,6 +13,7 @@ var (
 	carol  = ident.Address{User: "42", Server: ident.Messenger, Device: 3}
 	group  = ident.Address{User: "4915112345678-1700000000", Server: ident.Group}
 	server = ident.Address{Server: ident.User}
+	groups = ident.Address{Server: ident.Group}
 	msgEnc = stanza.Enc{Type: "msg", Version: 2, Payload: []byte{0x33, 0x0a, 0x21}}
 )
 
@@ -125,6 +126,29 @@ var samples = []struct {
 	{"iq/ping", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: &stanza.Ping{User: alice}}},
 	{"iq/consent", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: &stanza.Consent{User: bob, Given: true}}},
 	{"iq/delete", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "interop", Payload: stanza.Delete{}}},
+	{"iq/group create", &stanza.IQ{ID: "1", To: groups, Type: stanza.Set, Namespace: "w:g2", Payload: &stanza.GroupCreate{
+		Subject: "Trip", Key: "3EB0", Participants: []stanza.Participant{{Address: bob}, {Address: alice}},
+	}}},
+	{"iq/group", &stanza.IQ{ID: "1", From: groups, Type: stanza.Result, Namespace: "w:g2", Payload: &stanza.GroupInfo{
+		Group: group, Subject: "Trip", Creation: 1700000000, Creator: alice, Version: 1, Key: "3EB0",
+		Participants: []stanza.Participant{{Address: alice, Admin: true}, {Address: bob, Error: stanza.AgreementRevoked}},
+	}}},
+	{"iq/group add", &stanza.IQ{ID: "1", To: group, Type: stanza.Set, Namespace: "w:g2", Payload: &stanza.GroupChange{
+		Action: stanza.GroupAdd, Participants: []stanza.Participant{{Address: bob}},
+	}}},
+	{"iq/group removed", &stanza.IQ{ID: "1", From: group, Type: stanza.Result, Namespace: "w:g2", Payload: &stanza.GroupChange{
+		Action: stanza.GroupRemove, Version: 1<<64 - 1, Participants: []stanza.Participant{{Address: bob, Error: stanza.ItemNotFound}},
+	}}},
+	{"iq/group leave", &stanza.IQ{ID: "1", To: groups, Type: stanza.Set, Namespace: "w:g2", Payload: &stanza.GroupLeave{Group: group}}},
+	{"iq/group query", &stanza.IQ{ID: "1", To: group, Type: stanza.Get, Namespace: "w:g2", Payload: stanza.GroupQuery{}}},
+	{"iq/groups query", &stanza.IQ{ID: "1", To: groups, Type: stanza.Get, Namespace: "w:g2", Payload: stanza.GroupsQuery{}}},
+	{"iq/groups", &stanza.IQ{ID: "1", From: groups, Type: stanza.Result, Namespace: "w:g2", Payload: &stanza.GroupList{
+		Groups: []stanza.GroupInfo{{Group: group, Version: 1}, {Group: group, Subject: "x", Version: 2}},
+	}}},
+	{"notification/group", &stanza.Notification{ID: "1", From: group, Participant: alice, Type: "w:gp2", Event: &stanza.GroupChange{
+		Action: stanza.GroupRemove, Version: 7, Participants: []stanza.Participant{{Address: bob}},
+	}}},
+	{"ack/phash", &stanza.Ack{Class: stanza.AckMessage, ID: "3EB0", To: group, Error: stanza.Conflict, PHash: "2:qV3ZbKLm"}},
 	{"iq/keepalive", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:p", Payload: stanza.KeepAlive{}}},
 	{"iq/empty result", &stanza.IQ{ID: "1", From: server, Type: stanza.Result}},
 	{"iq/error", &stanza.IQ{ID: "1", Type: stanza.Fail, Namespace: "encrypt", Error: &stanza.Error{Code: 999, Text: "busy"}}},
