@@ -38,7 +38,7 @@ tests	protocols/adaptertest protocols/wire/wiretest
 5	groups/gateway groups/chat groups/kat
 
 6	protocols/store/... protocols/egress protocols/localca
-6	protocols/dma/serve/jwks
+6	protocols/dma/serve/jwks protocols/dma/serve/blob
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
 6	protocols/dma/serve/partner
 6	groups/serve/device
