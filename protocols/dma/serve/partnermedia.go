@@ -1,0 +1,131 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
+)
+
+// PartnerUploadPath is where a partner's users put the ciphertext of a medium, below the
+// partner's URL. How a partner's own users do that is no part of the interface: assumed.
+const PartnerUploadPath = "/media"
+
+// PartnerMediaConfig is what a partner's media host needs. It is not modified.
+type PartnerMediaConfig struct {
+	Store *blob.Store // it is left open
+	// User returns whose a bearer token is, by which a user of the partner uploads; the
+	// token by which the user enlists will do.
+	User   func(ctx context.Context, bearer string) (user string, err error)
+	Limits MediaLimits
+	Logger *slog.Logger // is told what happens, without tokens; nil discards it
+}
+
+// PartnerMedia is the part of a partner's server that hosts the ciphertext of what its users
+// send (Reference Offer, media). It is an [http.Handler] for the partner's URL:
+//
+//	GET, HEAD /{storage_ref}   the ciphertext, for the gatekeeper's media host; with ranges
+//	POST      /media           Authorization: Bearer; takes one; 201 {"ref": storage_ref} (assumed)
+//
+// The gatekeeper proves nothing when it fetches: who knows a reference, which nobody guesses,
+// may have the ciphertext. That is assumed.
+type PartnerMedia struct {
+	cfg       PartnerMediaConfig
+	mux       *http.ServeMux
+	transfers *transfers
+}
+
+// NewPartnerMedia returns the handler.
+func NewPartnerMedia(cfg PartnerMediaConfig) (*PartnerMedia, error) {
+	if cfg.Store == nil || cfg.User == nil {
+		return nil, errors.New("serve: partner media: config: no store, or nobody who knows users")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &PartnerMedia{cfg: cfg, mux: http.NewServeMux(), transfers: newTransfers(cfg.Limits)}
+	p.mux.HandleFunc("POST "+PartnerUploadPath, p.upload)
+	p.mux.HandleFunc("GET /{ref}", p.download)
+	return p, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (p *PartnerMedia) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// Close ends the transfers under way, and lets none begin.
+func (p *PartnerMedia) Close() { p.transfers.close(ErrStopped) }
+
+// uploaded is the answer to an upload.
+type uploaded struct {
+	Ref string `json:"ref"`
+}
+
+func (p *PartnerMedia) upload(w http.ResponseWriter, r *http.Request) {
+	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		refuseBody(w, r, http.StatusUnauthorized, "want Authorization: Bearer and a token")
+		return
+	}
+	user, err := p.cfg.User(r.Context(), bearer)
+	if err != nil {
+		p.cfg.Logger.Info("upload refused", "peer", r.RemoteAddr, "error", err)
+		refuseBody(w, r, http.StatusUnauthorized, "the token is not good")
+		return
+	}
+	p.transfers.serve(w, r, func(w http.ResponseWriter, r *http.Request) {
+		ref, ok := put(w, r, p.cfg.Store, p.cfg.Logger, user, nil)
+		if ok {
+			answer(w, http.StatusCreated, uploaded{ref})
+		}
+	}, p.transfers.user(user))
+}
+
+func (p *PartnerMedia) download(w http.ResponseWriter, r *http.Request) {
+	p.transfers.serve(w, r, func(w http.ResponseWriter, r *http.Request) {
+		p.cfg.Store.Serve(w, r, r.PathValue("ref"))
+	})
+}
+
+// put has a store take the body of a request, or answers why it does not.
+func put(w http.ResponseWriter, r *http.Request, s *blob.Store, log *slog.Logger, user string, sum *[32]byte) (ref string, ok bool) {
+	ref, err := s.Put(r.Context(), user, r.Body, r.ContentLength, sum)
+	if err == nil {
+		log.Info("medium taken", "user", user, "bytes", r.ContentLength)
+		return ref, true
+	}
+	log.Info("upload refused", "user", user, "peer", r.RemoteAddr, "error", err)
+	code := http.StatusBadRequest
+	switch {
+	case errors.Is(err, blob.ErrTooLarge):
+		code = http.StatusRequestEntityTooLarge
+	case errors.Is(err, blob.ErrQuota), errors.Is(err, blob.ErrFull):
+		code = http.StatusInsufficientStorage
+	case errors.Is(err, blob.ErrClosed):
+		code = http.StatusServiceUnavailable
+	case errors.Is(err, blob.ErrDisk):
+		code = http.StatusInternalServerError
+	}
+	why := "the medium did not come whole"
+	for _, told := range []error{blob.ErrTooLarge, blob.ErrShape, blob.ErrHash, blob.ErrQuota, blob.ErrFull} {
+		if errors.Is(err, told) {
+			why = err.Error()
+		}
+	}
+	if code >= 500 && code != http.StatusInsufficientStorage {
+		why = "the host failed" // how is nobody's business
+	}
+	refuseBody(w, r, code, why)
+	return "", false
+}
+
+// answer answers in JSON.
+func answer(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v)
+}
