@@ -1,38 +1,32 @@
 package serve
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 )
 
-// PartnerUploadPath is where a partner's users put the ciphertext of a medium, below the
-// partner's URL. How a partner's own users do that is no part of the interface: assumed.
-const PartnerUploadPath = "/media"
-
 // PartnerMediaConfig is what a partner's media host needs. It is not modified.
 type PartnerMediaConfig struct {
 	Store *blob.Store // it is left open
-	// User returns whose a bearer token is, by which a user of the partner uploads; the
-	// token by which the user enlists will do.
-	User   func(ctx context.Context, bearer string) (user string, err error)
+	// User returns which of the partner's users makes a request, as far as its header proves.
+	User   func(*http.Request) (user string, err error)
 	Limits MediaLimits
 	Logger *slog.Logger // is told what happens, without tokens; nil discards it
 }
 
 // PartnerMedia is the part of a partner's server that hosts the ciphertext of what its users
-// send (Reference Offer, media). It is an [http.Handler] for the partner's URL:
+// send (Reference Offer, media). It is an [http.Handler] for what is below {3p_base_url}:
 //
 //	GET, HEAD /{storage_ref}   the ciphertext, for the gatekeeper's media host; with ranges
-//	POST      /media           Authorization: Bearer; takes one; 201 {"ref": storage_ref} (assumed)
+//	POST      /                takes one of a user; 201 and {"ref": storage_ref} (assumed)
 //
-// The gatekeeper proves nothing when it fetches: who knows a reference, which nobody guesses,
-// may have the ciphertext. That is assumed.
+// How a partner's own users upload is no part of the interface. Nor is it public whether the
+// gatekeeper proves that it is the gatekeeper when it fetches: here it does not, and who knows a
+// reference, which nobody guesses, may have the ciphertext (assumed).
 type PartnerMedia struct {
 	cfg       PartnerMediaConfig
 	mux       *http.ServeMux
@@ -48,7 +42,7 @@ func NewPartnerMedia(cfg PartnerMediaConfig) (*PartnerMedia, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &PartnerMedia{cfg: cfg, mux: http.NewServeMux(), transfers: newTransfers(cfg.Limits)}
-	p.mux.HandleFunc("POST "+PartnerUploadPath, p.upload)
+	p.mux.HandleFunc("POST /{$}", p.upload)
 	p.mux.HandleFunc("GET /{ref}", p.download)
 	return p, nil
 }
@@ -65,15 +59,10 @@ type uploaded struct {
 }
 
 func (p *PartnerMedia) upload(w http.ResponseWriter, r *http.Request) {
-	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		refuseBody(w, r, http.StatusUnauthorized, "want Authorization: Bearer and a token")
-		return
-	}
-	user, err := p.cfg.User(r.Context(), bearer)
+	user, err := p.cfg.User(r)
 	if err != nil {
 		p.cfg.Logger.Info("upload refused", "peer", r.RemoteAddr, "error", err)
-		refuseBody(w, r, http.StatusUnauthorized, "the token is not good")
+		refuseBody(w, r, http.StatusUnauthorized, "want the proof of a user of this partner")
 		return
 	}
 	p.transfers.serve(w, r, func(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,11 +23,12 @@ func partnerHost(t *testing.T, limits MediaLimits) (*httptest.Server, *PartnerMe
 	s, err := blob.Open(blob.Config{Dir: t.TempDir(), MaxMedium: 1 << 20, PerOwner: 3 << 20})
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
-	p, err := NewPartnerMedia(PartnerMediaConfig{Store: s, Limits: limits, User: func(_ context.Context, bearer string) (string, error) {
-		if bearer == "nobody" {
+	p, err := NewPartnerMedia(PartnerMediaConfig{Store: s, Limits: limits, User: func(r *http.Request) (string, error) {
+		user, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || user == "nobody" {
 			return "", errors.New("unknown")
 		}
-		return bearer, nil
+		return user, nil
 	}})
 	must(t, err)
 	srv := httptest.NewUnstartedServer(p)
@@ -66,7 +66,7 @@ func TestPartnerMedia(t *testing.T) {
 	srv, _ := partnerHost(t, MediaLimits{})
 	c := srv.Client()
 	b := shapedBytes(100_000)
-	code, text := ask(t, c, "POST", srv.URL+PartnerUploadPath, bytes.NewReader(b), "Authorization", "Bearer bob")
+	code, text := ask(t, c, "POST", srv.URL+"/", bytes.NewReader(b), "Authorization", "Bearer bob")
 	var up uploaded
 	if err := json.Unmarshal([]byte(text), &up); code != 201 || err != nil || up.Ref == "" {
 		t.Fatalf("status %d, %q, want 201 and a reference", code, text)
@@ -86,12 +86,12 @@ func TestPartnerMedia(t *testing.T) {
 		code                       int
 		says                       string
 	}{
-		{"no token", "POST", PartnerUploadPath, "", bytes.NewReader(b), 401, "want Authorization"},
-		{"nobody's token", "POST", PartnerUploadPath, "nobody", bytes.NewReader(b), 401, "not good"},
-		{"not encrypted", "POST", PartnerUploadPath, "bob", strings.NewReader("hello"), 400, "not of the length of a ciphertext"},
-		{"not encrypted, in chunks", "POST", PartnerUploadPath, "bob", chunked{strings.NewReader("hello")}, 400, "not of the length of a ciphertext"},
-		{"too large", "POST", PartnerUploadPath, "bob", bytes.NewReader(shapedBytes(1<<20 + 16)), 413, "want at most"},
-		{"too large, in chunks", "POST", PartnerUploadPath, "bob", chunked{bytes.NewReader(shapedBytes(1<<20 + 16))}, 413, "want at most"},
+		{"no token", "POST", "/", "", bytes.NewReader(b), 401, "want the proof"},
+		{"nobody's token", "POST", "/", "nobody", bytes.NewReader(b), 401, "want the proof"},
+		{"not encrypted", "POST", "/", "bob", strings.NewReader("hello"), 400, "not of the length of a ciphertext"},
+		{"not encrypted, in chunks", "POST", "/", "bob", chunked{strings.NewReader("hello")}, 400, "not of the length of a ciphertext"},
+		{"too large", "POST", "/", "bob", bytes.NewReader(shapedBytes(1<<20 + 16)), 413, "want at most"},
+		{"too large, in chunks", "POST", "/", "bob", chunked{bytes.NewReader(shapedBytes(1<<20 + 16))}, 413, "want at most"},
 		{"no such reference", "GET", "/" + strings.Repeat("a", 32), "", nil, 404, "no such medium"},
 		{"a way out", "GET", "/..%2f..%2fkeys.json", "", nil, 404, ""},
 		{"a longer way out", "GET", "/%2e%2e/%2e%2e/keys.json", "", nil, 404, ""},
@@ -107,7 +107,7 @@ func TestPartnerMedia(t *testing.T) {
 	}
 	full := 0
 	for range 3 {
-		code, text := ask(t, c, "POST", srv.URL+PartnerUploadPath, bytes.NewReader(shapedBytes(1<<20)), "Authorization", "Bearer carol")
+		code, text := ask(t, c, "POST", srv.URL+"/", bytes.NewReader(shapedBytes(1<<20)), "Authorization", "Bearer carol")
 		if code == http.StatusInsufficientStorage && strings.Contains(text, "room is used up") {
 			full++
 		}
@@ -135,7 +135,7 @@ func TestMediaSlow(t *testing.T) {
 		slow := func(user string) chan string {
 			r, w := io.Pipe()
 			open = append(open, w)
-			req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+PartnerUploadPath, r)
+			req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+"/", r)
 			must(t, err)
 			req.Header.Set("Authorization", "Bearer "+user)
 			ended := make(chan string, 1)
@@ -160,7 +160,7 @@ func TestMediaSlow(t *testing.T) {
 		if got := <-third; got != version+" 503" {
 			t.Errorf("%s: a third of one user: %s, want 503", version, got)
 		}
-		if code, text := ask(t, c, "POST", srv.URL+PartnerUploadPath, bytes.NewReader(shapedBytes(10)), "Authorization", "Bearer carol"); code != 201 {
+		if code, text := ask(t, c, "POST", srv.URL+"/", bytes.NewReader(shapedBytes(10)), "Authorization", "Bearer carol"); code != 201 {
 			t.Errorf("%s: another user meanwhile: status %d, %s", version, code, text)
 		}
 		for p.transfers.count() != 0 { // which the host sees to, while the clients hold on
