@@ -60,6 +60,10 @@ func (k ContentKind) Media() bool { return k >= Image && k <= File }
 //	    uint64 size = 5;       // of the ciphertext, in bytes
 //	    string caption = 6;
 //	    bytes thumbnail = 7;   // preview picture
+//	    bytes plain_sha256 = 8; // of the medium itself, 32 bytes
+//	    uint64 length = 9;     // of the medium itself, in bytes
+//	    string mime_type = 10;
+//	    string name = 11;      // of a file, for the user to read
 //	  }
 //	  message Reaction {
 //	    string target = 1;     // ID of the message reacted to
@@ -82,6 +86,15 @@ type MediaRef struct {
 	Size   uint64   // size of the ciphertext in bytes
 	// Thumbnail is a preview picture, at most [MaxThumbnail] bytes, or nil.
 	Thumbnail []byte
+
+	// What is known of the medium itself. Zero values mean that the message does not say
+	// it; without hash and length a medium is not opened.
+	Plain  [32]byte `json:",omitzero"` // hash
+	Length uint64   `json:",omitzero"` // size in bytes
+	MIME   string   `json:",omitzero"` // media type, at most [MaxMIME] bytes
+	// Name is what the sender calls a file, at most [MaxName] bytes. It is for the user to
+	// read: whoever makes a path of it lets a stranger choose the path.
+	Name string `json:",omitzero"`
 }
 
 // Bounds on a content in bytes; they are implementation choices.
@@ -89,6 +102,8 @@ const (
 	MaxText      = 64 << 10
 	MaxThumbnail = 64 << 10
 	MaxMediaRef  = 256
+	MaxMIME      = 128
+	MaxName      = 255
 	MaxID        = 64
 )
 
@@ -106,6 +121,10 @@ const (
 	fieldMediaSize    protowire.Number = 5
 	fieldMediaCaption protowire.Number = 6
 	fieldThumbnail    protowire.Number = 7
+	fieldMediaPlain   protowire.Number = 8
+	fieldMediaLength  protowire.Number = 9
+	fieldMediaMIME    protowire.Number = 10
+	fieldMediaName    protowire.Number = 11
 
 	fieldReactionTarget protowire.Number = 1
 	fieldReactionEmoji  protowire.Number = 2
@@ -135,6 +154,7 @@ func (c *Content) Append(dst []byte) []byte {
 			dst = protowire.AppendTag(dst, fieldThumbnail, protowire.BytesType)
 			dst = protowire.AppendBytes(dst, c.Media.Thumbnail)
 		}
+		dst = c.Media.appendPlain(dst)
 	case c.Kind == Reaction:
 		dst = protowire.AppendTag(dst, fieldReaction, protowire.BytesType)
 		dst = protowire.AppendVarint(dst, uint64(c.bodySize()))
@@ -151,6 +171,37 @@ func (c *Content) Append(dst []byte) []byte {
 	return dst
 }
 
+// appendPlain appends what is known of the medium itself.
+func (m *MediaRef) appendPlain(dst []byte) []byte {
+	if m.Plain != [32]byte{} {
+		dst = protowire.AppendTag(dst, fieldMediaPlain, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, m.Plain[:])
+	}
+	if m.Length != 0 {
+		dst = protowire.AppendTag(dst, fieldMediaLength, protowire.VarintType)
+		dst = protowire.AppendVarint(dst, m.Length)
+	}
+	if m.MIME != "" {
+		dst = appendString(dst, fieldMediaMIME, m.MIME)
+	}
+	if m.Name != "" {
+		dst = appendString(dst, fieldMediaName, m.Name)
+	}
+	return dst
+}
+
+// plainSize is how many bytes appendPlain appends.
+func (m *MediaRef) plainSize() int {
+	n := optionalSize(len(m.MIME)) + optionalSize(len(m.Name))
+	if m.Plain != [32]byte{} {
+		n += sizeBytes(len(m.Plain))
+	}
+	if m.Length != 0 {
+		n += 1 + protowire.SizeVarint(m.Length)
+	}
+	return n
+}
+
 // size is how many bytes Append appends.
 func (c *Content) size() int {
 	n := sizeBytes(c.bodySize()) // the numbers of bodies have tags of one byte, as have those below
@@ -162,25 +213,27 @@ func (c *Content) size() int {
 
 // bodySize is the size of what is in the body's field.
 func (c *Content) bodySize() int {
-	optional := func(n int) int {
-		if n == 0 {
-			return 0
-		}
-		return sizeBytes(n)
-	}
 	switch {
 	case c.Kind.Media():
 		m := &c.Media
 		return 1 + protowire.SizeVarint(uint64(c.Kind)) + sizeBytes(len(m.Ref)) + sizeBytes(len(m.Key)) + sizeBytes(len(m.SHA256)) +
-			1 + protowire.SizeVarint(m.Size) + optional(len(c.Text)) + optional(len(m.Thumbnail))
+			1 + protowire.SizeVarint(m.Size) + optionalSize(len(c.Text)) + optionalSize(len(m.Thumbnail)) + m.plainSize()
 	case c.Kind == Reaction:
-		return sizeBytes(len(c.Target)) + optional(len(c.Text))
+		return sizeBytes(len(c.Target)) + optionalSize(len(c.Text))
 	}
 	return len(c.Text)
 }
 
 // sizeBytes is the size of a field of n bytes with its tag, of one byte, and length.
 func sizeBytes(n int) int { return 1 + protowire.SizeBytes(n) }
+
+// optionalSize is that of a field that is left out if it has no bytes.
+func optionalSize(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return sizeBytes(n)
+}
 
 // check refuses what ParseContent would refuse once it is encoded.
 func (c *Content) check() error {
@@ -197,6 +250,8 @@ func (c *Content) check() error {
 		if err == nil {
 			err = checkSize(len(c.Media.Thumbnail), "thumbnail", MaxThumbnail)
 		}
+		text(c.Media.MIME, "mime type", MaxMIME)
+		text(c.Media.Name, "name", MaxName)
 	case c.Kind == Reaction:
 		text(c.Target, "reaction target", MaxID)
 		text(c.Text, "emoji", MaxID)
@@ -290,6 +345,17 @@ func parseMedia(c *Content, data []byte) error {
 			if len(v) > 0 {
 				c.Media.Thumbnail = v[:len(v):len(v)]
 			}
+		case fieldMediaPlain:
+			return setArray(&c.Media.Plain, v, "media plain_sha256")
+		case fieldMediaLength:
+			if typ != protowire.VarintType {
+				return fmt.Errorf("media length has wire type %d, want varint", typ)
+			}
+			c.Media.Length = n
+		case fieldMediaMIME:
+			return setString(&c.Media.MIME, v, "mime type", MaxMIME)
+		case fieldMediaName:
+			return setString(&c.Media.Name, v, "name", MaxName)
 		}
 		return nil
 	})

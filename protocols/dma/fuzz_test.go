@@ -19,6 +19,7 @@ func FuzzContent(f *testing.F) {
 		{Kind: Text, Text: "hello", ReplyTo: "3EB0"},
 		{Kind: Reaction, Target: "3EB0", Text: "👍"},
 		{Kind: Voice, Text: "caption", Media: MediaRef{Ref: "/v/t1", Size: 9, Thumbnail: []byte{1}}},
+		{Kind: File, Media: MediaRef{Ref: "/v/t1", Size: 26, Plain: [32]byte{1}, Length: 9, MIME: "text/plain", Name: "a.txt"}},
 	} {
 		f.Add(c.Append(nil))
 	}
