@@ -24,8 +24,9 @@
 // package example.
 //
 // It does not do enlistment over HTTPS (package enlist), ownership proofs by JWT
-// (package token), the Noise handshake (package noise) or media transfer: a shell
-// has authenticated whom it connects, and media are known by reference and size.
+// (package token), the Noise handshake (package noise), or the encryption of media
+// (package media) and their transfer: a shell has authenticated whom it connects,
+// and media are known by reference and size.
 package dma
 
 import (

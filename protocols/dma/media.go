@@ -6,7 +6,8 @@ import (
 )
 
 // Media is what a media host knows of the media it keeps: a reference and the
-// size of a ciphertext. The ciphertext itself is the shell's.
+// size of a ciphertext. The ciphertext itself is the shell's: package media encrypts it, package
+// serve moves it. Here it is modelled, for simulations.
 //
 // A partner hosts what its users send, and the gatekeeper's media host fetches it
 // from there for the native user; the gatekeeper hosts what native users send

@@ -30,7 +30,7 @@ tests	protocols/adaptertest protocols/wire/wiretest
 3	protocols/signal/... protocols/mls/... protocols/sframe
 
 4	protocols/adapters protocols/mimi protocols/dma groups/room
-4	protocols/dma/noise protocols/dma/enlist protocols/dma/token
+4	protocols/dma/noise protocols/dma/enlist protocols/dma/token protocols/dma/media
 
 5	groups
 5	groups/hub groups/follower
