@@ -272,6 +272,28 @@ func (d *Device) publish(now time.Time, n int) {
 	d.ask(stanza.Set, &stanza.KeyUpload{Keys: stanzaKeys(d.cfg.Keys, km.Static, km.OneTime)}, nil)
 }
 
+// refilling reports whether one-time keys are on their way to the gatekeeper, which may
+// have asked for them before they came: a new device's first connection is such a time.
+func (d *Device) refilling() bool {
+	for _, o := range d.out {
+		if o.kind != outIQ || o.fetch || o.frame == nil {
+			continue
+		}
+		n, err := stanza.ParseBinary(o.frame)
+		if err != nil {
+			panic("dma: invariant broken, the outbox has stanzas: " + err.Error())
+		}
+		s, err := stanza.Parse(n)
+		if err != nil {
+			panic("dma: invariant broken, the outbox has stanzas: " + err.Error())
+		}
+		if u, ok := s.(*stanza.IQ).Payload.(*stanza.KeyUpload); ok && len(u.Keys.OneTime) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // rotate replaces the signed prekey when it is old enough.
 func (d *Device) rotate(now time.Time) {
 	if d.cfg.RotateEvery == 0 || !d.published || now.Sub(d.rotatedAt) < d.cfg.RotateEvery {

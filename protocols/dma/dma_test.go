@@ -1,6 +1,7 @@
 package dma
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,32 @@ func TestConversation(t *testing.T) {
 	wantGot(t, alice, "one", "three")
 	wantGot(t, bob, "two")
 	wantSettled(t, n)
+}
+
+// TestFirstUpload: a new device that is asked for one-time keys while its first are on
+// their way uploads them once, and again when they are used up.
+func TestFirstUpload(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{RefillBelow: 3})
+	for _, d := range []*node{alice, bob} {
+		if got, want := n.gk.accounts[d.addr].keys.oneTime.len(), d.cfg.Batch; got != want {
+			t.Errorf("%s: the gatekeeper has %d one-time keys, want %d", d.name, got, want)
+		}
+	}
+	for i := range 4 {
+		n.send(n.connected(fmt.Sprintf("user %d", i)), alice, "hello")
+	}
+	// Below 3 of 5, that is after the third one, there is another batch of 5.
+	if got, want := n.gk.accounts[alice.addr].keys.oneTime.len(), 2+alice.cfg.Batch-1; got != want {
+		t.Errorf("the gatekeeper has %d one-time keys, want %d", got, want)
+	}
+}
+
+// connected returns another user of the partner's who is connected.
+func (n *network) connected(name string) *node {
+	d := n.partner(name)
+	n.connect(d)
+	return d
 }
 
 func TestMailboxKeepsWhatOfflineUsersMiss(t *testing.T) {

@@ -171,7 +171,9 @@ func (d *Device) notification(now time.Time, n *stanza.Notification) error {
 		}
 		return nil
 	case stanza.KeysLow:
-		d.publish(now, d.cfg.Batch)
+		if !d.refilling() {
+			d.publish(now, d.cfg.Batch)
+		}
 		return nil
 	case stanza.RevokedAgreement:
 		d.tell(Event{Kind: AgreementRevoked})
