@@ -253,7 +253,9 @@ func (l *layout) labels(f flight) (label, sub string) {
 		label += "  " + size(e.Size)
 	}
 	if f.end != none {
-		sub = span(l.Entries[f.end].At - e.At)
+		if d := l.Entries[f.end].At - e.At; d > 0 { // else nobody measured it
+			sub = span(d)
+		}
 		if note := l.Entries[f.end].Note; note != "" && f.fate == lost {
 			sub = "lost: " + cut(note, 30)
 		} else if f.fate == lost {
