@@ -18,10 +18,12 @@ func New(t *term.IO) *cobra.Command {
 		Use:   "demo",
 		Short: "Show a protocol at work",
 		Long: `Play a conversation between several parties in one process, with real
-cryptography under virtual time, and print who says what to whom.`,
+cryptography, and print who says what to whom: over sockets (dma), or under
+virtual time.`,
 		Example: `  mimi-lab demo rooms
+  mimi-lab demo dma
   mimi-lab demo gateway`,
-	}, newRooms(t), newGateway(t))
+	}, newRooms(t), newDMA(t), newGateway(t))
 }
 
 // draw writes a demonstration's sequence diagram to a file, if one is wanted.
