@@ -27,6 +27,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/mls"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/partner"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/provider"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/proxy"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/room"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/scenario"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/sim"
@@ -116,6 +117,7 @@ func New(t *term.IO) *cobra.Command {
 		mimi.New(t),
 		mls.New(t),
 		partner.New(t),
+		proxy.New(t),
 		provider.New(t),
 		room.New(t),
 		user.New(t),

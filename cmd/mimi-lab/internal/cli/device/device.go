@@ -55,6 +55,7 @@ type options struct {
 	Dev       string
 	Name      string
 	TokenFile string
+	Proxy     string
 	Timeout   time.Duration
 	JSON      bool
 }
@@ -63,6 +64,7 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` of gatekeeper serve --dev")
 	f.StringVar(&o.TokenFile, "token", "", "`file` with a token of the user's partner (default: of its server in --dev)")
+	f.StringVar(&o.Proxy, "proxy", "", "`address` of the partner's proxy to connect by, or dev: the one in --dev")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for the gatekeeper and for others")
 }
 
@@ -209,6 +211,15 @@ func (o *options) config(dir *dmadev.Dir, st store.Store, events func(dma.Event)
 		Store: st, Adapter: adapter, Suite: s, Address: at.Chat, Trust: noise.Trust{Pin: dir.Noise.Public}, Events: events,
 		Again: 100 * time.Millisecond, AgainMost: 5 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(o.IO.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	switch o.Proxy {
+	case "":
+	case "dev":
+		if cfg.Address, err = dir.Proxy(); err != nil {
+			return serve.DeviceConfig{}, err
+		}
+	default:
+		cfg.Address = o.Proxy
 	}
 	for _, d := range noise.Dialects {
 		if d.Name == at.Dialect {

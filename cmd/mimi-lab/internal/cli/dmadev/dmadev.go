@@ -218,6 +218,7 @@ func (d *Dir) RootsFile() string { return filepath.Join(d.Path, rootsName) }
 type Addresses struct {
 	HTTPS   string `json:"https"`
 	Chat    string `json:"chat"`
+	Proxied string `json:"proxied"` // the chat channel for proxies
 	Dialect string `json:"dialect"`
 }
 

@@ -18,6 +18,7 @@ import (
 const (
 	partnerStoreName   = "partner.db"
 	partnerAddressName = "partner.address"
+	proxyAddressName   = "proxy.address"
 )
 
 // PartnerStore returns the URL of the store of the partner's server.
@@ -49,6 +50,35 @@ func (d *Dir) DialGatekeeper(ctx context.Context, network, _ string) (net.Conn, 
 		return nil, err
 	}
 	return new(net.Dialer).DialContext(ctx, network, a.HTTPS)
+}
+
+// DialProxied connects to where the gatekeeper takes proxies, wherever that is now.
+func (d *Dir) DialProxied(ctx context.Context, network, _ string) (net.Conn, error) {
+	a, err := d.Find()
+	if err != nil {
+		return nil, err
+	}
+	if a.Proxied == "" {
+		return nil, fmt.Errorf("the gatekeeper of %s takes no proxies", d.Path)
+	}
+	return new(net.Dialer).DialContext(ctx, network, a.Proxied)
+}
+
+// AnnounceProxy lets devices find the partner's proxy.
+func (d *Dir) AnnounceProxy(a net.Addr) error {
+	if err := replace(filepath.Join(d.Path, proxyAddressName), []byte(a.String())); err != nil {
+		return exit.Failuref("", "--dev: %w", err)
+	}
+	return nil
+}
+
+// Proxy returns the address of the partner's proxy.
+func (d *Dir) Proxy() (string, error) {
+	b, err := os.ReadFile(filepath.Join(d.Path, proxyAddressName))
+	if err != nil {
+		return "", exit.Failuref(fmt.Sprintf(`"mimi-lab proxy serve --dev %s" runs one.`, d.Path), "no proxy has run in %s: %w", d.Path, err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // Credential returns what the device of a partner's user shows to the partner's server, ""

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/proxy"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
@@ -39,6 +41,8 @@ type serveOptions struct {
 	Dev      string
 	Listen   string
 	Chat     string
+	Proxied  string
+	Proxies  []string
 	Admin    string
 	Reach    string
 	Dialect  string
@@ -79,6 +83,8 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` with all that a gatekeeper on this machine needs")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the enlistment server")
 	f.StringVar(&o.Chat, "chat", "127.0.0.1:0", "`address` of the chat channel")
+	f.StringVar(&o.Proxied, "proxied", "127.0.0.1:0", "`address` of the chat channel for proxies")
+	f.StringArrayVar(&o.Proxies, "proxies", []string{"127.0.0.0/8"}, "`addresses` of proxies, such as 192.0.2.0/24; may be repeated")
 	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: none)")
 	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach by `default`: opt_in, ping_then_consent or default_on")
 	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
@@ -96,6 +102,7 @@ type running struct {
 	gk      *serve.Gatekeeper
 	https   net.Listener
 	chat    net.Listener
+	proxied net.Listener // the chat channel for proxies
 	partner net.Listener // of the stand-in for the partner's server; nil with --no-stand-in
 	admin   net.Listener // nil without --admin
 	dialect noise.Dialect
@@ -121,7 +128,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	for _, l := range []struct {
 		flag, address string
 		to            *net.Listener
-	}{{"--listen", o.Listen, &r.https}, {"--chat", o.Chat, &r.chat}, {"", "127.0.0.1:0", &r.partner}} {
+	}{{"--listen", o.Listen, &r.https}, {"--chat", o.Chat, &r.chat}, {"--proxied", o.Proxied, &r.proxied}, {"", "127.0.0.1:0", &r.partner}} {
 		if o.NoStand && l.to == &r.partner {
 			continue
 		}
@@ -141,6 +148,11 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(o.IO.Err, &slog.HandlerOptions{Level: level}))
+	from, err := prefixes(o.Proxies)
+	if err != nil {
+		return err
+	}
+	r.proxied = proxy.Listen(r.proxied, proxy.ListenerConfig{From: from, Logger: log})
 	sources, err := o.partners(r, log)
 	if err != nil {
 		return err
@@ -190,7 +202,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 
 // serve serves until the end.
 func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.Server) error {
-	ended := make(chan error, 4)
+	ended := make(chan error, 5)
 	if r.admin != nil {
 		admin := &http.Server{Handler: r.gk.Admin(), ReadHeaderTimeout: 10 * time.Second}
 		defer func() { _ = admin.Close() }()
@@ -204,7 +216,8 @@ func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.S
 	}
 	go func() { ended <- r.gk.ServeHTTPS(r.https) }()
 	go func() { ended <- r.gk.ServeChat(r.chat) }()
-	a := dmadev.Addresses{HTTPS: r.https.Addr().String(), Chat: r.chat.Addr().String(), Dialect: r.dialect.Name}
+	go func() { ended <- r.gk.ServeChat(r.proxied) }()
+	a := dmadev.Addresses{HTTPS: r.https.Addr().String(), Chat: r.chat.Addr().String(), Proxied: r.proxied.Addr().String(), Dialect: r.dialect.Name}
 	if err := r.dir.Announce(a); err != nil {
 		return err
 	}
@@ -229,6 +242,7 @@ func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.S
 func (r *running) announce(w io.Writer) {
 	fmt.Fprintf(w, "enlistment at https://%s%s\n", r.https.Addr(), enlist.Path)
 	fmt.Fprintf(w, "chat channel at %s, %s, prologue %q, static key %x\n", r.chat.Addr(), r.dialect.Form, r.dialect.Prologue, r.dir.Noise.Public)
+	fmt.Fprintf(w, "the same for proxies, with a header before it, at %s\n", r.proxied.Addr())
 	if r.admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", r.admin.Addr())
 	}
@@ -240,7 +254,7 @@ func (r *running) announce(w io.Writer) {
 			command.Quote(r.dir.RootsFile()), r.partner.Addr(), token.WellKnown)
 	}
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
-		"  reasons but %s; the certificate of the chat channel; limits\n",
+		"  reasons but %s; the certificate of the chat channel; the header of proxies;\n  limits\n",
 		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator))
 	fmt.Fprintf(w, "its users: mimi-lab device enlist bob@partner.example --dev %s\n", command.Quote(r.dir.Path))
 }
@@ -313,6 +327,21 @@ func fixed(dir *dmadev.Dir) (*ownUsers, error) {
 // Verify implements [serve.Verifier].
 func (o *ownUsers) Verify(_ context.Context, t, identifier string) (*token.Claims, error) {
 	return o.policy.Verify(time.Now(), o.keys, t, identifier)
+}
+
+// prefixes are addresses of proxies.
+func prefixes(texts []string) (list []netip.Prefix, err error) {
+	for _, s := range texts {
+		p, err := netip.ParsePrefix(s)
+		if a, single := netip.ParseAddr(s); single == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return nil, exit.Usagef("It is an address, or a network such as 192.0.2.0/24.", "--proxies %q", s)
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // dialectOf returns the dialect of a name.
