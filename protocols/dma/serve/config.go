@@ -102,6 +102,7 @@ type Limits struct {
 	Steps       int // of a client, not durable yet; default 32
 	Queue       int // bytes that wait to be sent to a client from which on it is not read; default 1 MiB
 
+	RequestTimeout   time.Duration // of the enlistment server, for a request and its headers; default 20 s
 	HandshakeTimeout time.Duration // from accept to the client's authentication; default 10 s
 	FrameTimeout     time.Duration // from the length of a frame to its end; default 20 s
 	IdleTimeout      time.Duration // between two stanzas of a client, which sends keepalives; default 75 s
@@ -117,6 +118,7 @@ func (l Limits) orDefault() Limits {
 	l.Frame = cmp.Or(l.Frame, 1<<20)
 	l.Steps = cmp.Or(l.Steps, 32)
 	l.Queue = cmp.Or(l.Queue, 1<<20)
+	l.RequestTimeout = cmp.Or(l.RequestTimeout, 20*time.Second)
 	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 10*time.Second)
 	l.FrameTimeout = cmp.Or(l.FrameTimeout, 20*time.Second)
 	l.IdleTimeout = cmp.Or(l.IdleTimeout, 75*time.Second)

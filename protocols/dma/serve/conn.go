@@ -112,7 +112,7 @@ func (c *conn) read() error {
 		if err != nil {
 			return err // who sent this is not the client
 		}
-		if err := c.pace(); err != nil {
+		if err := c.pace(len(frame)); err != nil {
 			return err
 		}
 		select {
@@ -127,14 +127,14 @@ func (c *conn) read() error {
 	}
 }
 
-// pace waits until the client may send one more stanza.
-func (c *conn) pace() error {
+// pace waits until the client may send one more stanza, of that size.
+func (c *conn) pace(size int) error {
 	r := c.g.cfg.Rates.Stanzas
 	if r.N == 0 {
 		return nil
 	}
 	now := time.Now()
-	after, free := r.next(c.paced, now)
+	after, free := r.next(c.paced, now, 1+size/StanzaUnit)
 	c.paced = after
 	if !free.After(now) {
 		return nil

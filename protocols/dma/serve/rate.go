@@ -22,12 +22,16 @@ type Rates struct {
 	// Enlistments of one address, whatever comes of them, and those of one partner that
 	// its token is good for. Those beyond it are refused with [enlist.TooMany].
 	Enlistments, PartnerEnlistments Rate
-	// Stanzas bounds what one client sends: what comes faster is read later.
+	// Stanzas bounds what one client sends: what comes faster is read later. A long stanza
+	// counts as one for each [StanzaUnit] bytes that it has begun.
 	Stanzas Rate
 	// Exempt addresses are not bounded: those of partners' proxies, behind which are many
 	// clients.
 	Exempt []netip.Prefix
 }
+
+// StanzaUnit is how many bytes of a stanza count as one of [Rates].Stanzas.
+const StanzaUnit = 4 << 10
 
 // Rate is how many at once, and that many again after Per. N 0 means without bound.
 type Rate struct {
@@ -49,14 +53,14 @@ func (r *Rates) check() error {
 	return errors.Join(r.Connects.check(), r.Enlistments.check(), r.PartnerEnlistments.check(), r.Stanzas.check())
 }
 
-// next returns when one more may come, if that is not now, and the state after it. The
+// next returns when n more may come, if that is not now, and the state after them. The
 // state is when as many as at first may come at once again (the generic cell rate
 // algorithm, ITU-T I.371).
-func (r Rate) next(state, now time.Time) (after, free time.Time) {
+func (r Rate) next(state, now time.Time, n int) (after, free time.Time) {
 	if state.Before(now) {
 		state = now
 	}
-	after = state.Add(r.Per / time.Duration(r.N))
+	after = state.Add(r.Per / time.Duration(r.N) * time.Duration(n))
 	return after, after.Add(-r.Per)
 }
 
@@ -79,7 +83,7 @@ func (m *meter[K]) take(key K, now time.Time) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	after, free := m.rate.next(m.state[key], now)
+	after, free := m.rate.next(m.state[key], now, 1)
 	if free.After(now) {
 		return false
 	}

@@ -39,7 +39,7 @@ func (g *Gatekeeper) newHTTP() (*http.Server, error) {
 	}
 	return &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{g.cfg.Certificate}},
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: min(10*time.Second, g.cfg.Limits.RequestTimeout), ReadTimeout: g.cfg.Limits.RequestTimeout, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}, nil
 }

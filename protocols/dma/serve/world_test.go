@@ -37,6 +37,7 @@ type world struct {
 	serves sync.WaitGroup
 
 	partner, other, own *issuer
+	silent              *issuer // a partner whose keys never come, in abuse
 }
 
 // issuer is who signs tokens.
