@@ -97,7 +97,8 @@ func (m *meter[K]) take(key K, now time.Time) bool {
 	return true
 }
 
-// forget makes room: keys that are as good as new go, or else any.
+// forget makes room for many keys at once, as it looks at all: those that are as good as
+// new go, and else any.
 func (m *meter[K]) forget(now time.Time) {
 	for k, t := range m.state {
 		if !t.After(now) {
@@ -105,7 +106,7 @@ func (m *meter[K]) forget(now time.Time) {
 		}
 	}
 	for k := range m.state {
-		if len(m.state) < maxKeys {
+		if len(m.state) <= maxKeys/2 {
 			return
 		}
 		delete(m.state, k)
