@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
 
 // answer is what came of a request to the checked provider.
@@ -40,7 +41,7 @@ func (a *answer) String() string {
 	if a.accepted() || len(a.body) == 0 {
 		return fmt.Sprintf("status %d", a.status)
 	}
-	why := strings.TrimSpace(string(a.body[:min(len(a.body), 4*maxSeen)]))
+	why := strings.TrimSpace(string(a.body[:min(len(a.body), 4*verdict.MaxSeen)]))
 	return fmt.Sprintf("status %d: %s", a.status, why)
 }
 

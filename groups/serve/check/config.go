@@ -84,7 +84,6 @@ const (
 	maxInbox    = 4096    // requests to notify that are kept of one peer
 	maxInboxAll = 64 << 20
 	maxRequests = 64 // that a peer answers at once
-	maxSeen     = 160
 )
 
 func (c Config) complete() (Config, error) {

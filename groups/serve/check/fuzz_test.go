@@ -12,6 +12,7 @@ import (
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
 
 // closed is a listener that nobody comes to.
@@ -35,11 +36,7 @@ func newRun(t testing.TB, answer http.RoundTripper) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{cfg: cfg, suite: s, index: map[string]int{}}
-	for i, c := range checks {
-		r.results = append(r.results, Result{Check: c})
-		r.index[c.ID] = i
-	}
+	r := &run{cfg: cfg, suite: s, sheet: verdict.New(checks)}
 	if r.b, err = newPeer(r, &cfg.Peers[0], 2); err != nil {
 		t.Fatal(err)
 	}
@@ -122,25 +119,8 @@ func FuzzAnswers(f *testing.F) {
 		r.checkDownload(ctx)
 		r.checkOblivious(ctx)
 		for _, c := range r.report(0).Checks {
-			if c.Verdict == "" || !utf8.ValidString(c.Seen) || len(c.Seen) > maxSeen+3 || strings.ContainsAny(c.Seen, "\x1b\n\r\t") {
+			if c.Verdict == "" || !utf8.ValidString(c.Seen) || len(c.Seen) > verdict.MaxSeen+3 || strings.ContainsAny(c.Seen, "\x1b\n\r\t") {
 				t.Errorf("%s: %s %q", c.ID, c.Verdict, c.Seen)
-			}
-		}
-	})
-}
-
-// FuzzClean holds what clean promises of any text.
-func FuzzClean(f *testing.F) {
-	f.Add("status 200")
-	f.Add("\x1b[2J\u202e" + strings.Repeat("é", maxSeen))
-	f.Fuzz(func(t *testing.T, s string) {
-		got := clean(s)
-		if !utf8.ValidString(got) || len(got) > maxSeen+3 || clean(got) != got && len(got) <= maxSeen {
-			t.Errorf("%q", got)
-		}
-		for _, c := range got {
-			if c < ' ' || 0x7f <= c && c < 0xa0 {
-				t.Errorf("%q has %U", got, c)
 			}
 		}
 	})

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
+	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
 
 // discard is where servers log what clients do to them.
@@ -28,11 +28,7 @@ type run struct {
 	directory *mimi.Directory
 	asset     []byte // as the proxy gave it
 	stopped   string // why nothing more can be checked
-
-	mu      sync.Mutex // guards what follows, which requests of the provider change as well
-	results []Result
-	index   map[string]int
-	sealed  bool // the report is made
+	sheet     *verdict.Sheet
 }
 
 // now is the time of the machines.
@@ -46,11 +42,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	start := time.Now()
-	r := &run{cfg: cfg, index: make(map[string]int, len(checks))}
-	for i, c := range checks {
-		r.results = append(r.results, Result{Check: c})
-		r.index[c.ID] = i
-	}
+	r := &run{cfg: cfg, sheet: verdict.New(checks)}
 	if r.suite, err = suite.NewStd(suite.X25519AES128GCMSHA256Ed25519); err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
@@ -78,9 +70,6 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if ctx.Err() != nil {
 		r.stopped = "interrupted"
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sealed = true
 	return r.report(time.Since(start)), ctx.Err()
 }
 

@@ -39,6 +39,8 @@ tests	protocols/adaptertest protocols/wire/wiretest
 
 6	protocols/store/... protocols/egress protocols/localca
 6	protocols/dma/serve/jwks protocols/dma/serve/blob
+6	protocols/store/... protocols/egress protocols/localca protocols/verdict
+6	protocols/dma/serve/jwks
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
 6	protocols/dma/serve/partner protocols/dma/serve/proxy
 6	groups/serve/device
@@ -120,6 +122,7 @@ var noSpec = map[string]string{
 	"protocols/store/journal":       "a seam of this project",
 	"protocols/store/postgres":      "the database's own documentation is its specification",
 	"protocols/store/storetest":     "a test suite for the stores",
+	"protocols/verdict":             "what checks come to, whatever they check",
 	"protocols/vectors/cache":       "finds a folder",
 	"protocols/vectors/fetch":       "fills a folder",
 	"protocols/vectors/vectorstest": "finds files for tests",

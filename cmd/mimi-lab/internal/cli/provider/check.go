@@ -145,7 +145,7 @@ func runCheck(ctx context.Context, o *checkOptions, args []string) error {
 		if o.JSON {
 			return o.IO.JSON(check.Checks())
 		}
-		o.printList()
+		o.printer().List()
 		return nil
 	}
 	if o.Self {

@@ -12,6 +12,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
+	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
 
 // runChecks runs provider check and returns what it prints.
@@ -22,7 +23,7 @@ func runChecks(t *testing.T, o *checkOptions, args ...string) (string, error) {
 	o.Name, o.Timeout, o.Deadline = "checker", 5*time.Second, time.Minute
 	err := runCheck(t.Context(), o, args)
 	for line := range strings.Lines(out.String()) {
-		if n := len([]rune(strings.TrimSuffix(line, "\n"))); !o.JSON && n > columns {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); !o.JSON && n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
@@ -109,7 +110,7 @@ func TestCheckPrint(t *testing.T) {
 			Verdict: v, Seen: seen,
 		}
 	}
-	r := &check.Report{Draft: check.Draft, Provider: "a.example", As: []string{"b.example"}, Pass: 2, Warn: 1, Fail: 1, Skip: 3, Seconds: 1.25, Checks: []check.Result{
+	r := &check.Report{Draft: check.Draft, Provider: "a.example", As: []string{"b.example"}, Tally: verdict.Tally{Pass: 2, Warn: 1, Fail: 1, Skip: 3}, Seconds: 1.25, Checks: []check.Result{
 		result("update.late", "5.3", check.Fail, "notAllowed: "+strings.Repeat("because ", 10)),
 		result("update.later", "5.3", check.Pass, "wrongEpoch"),
 		result("update.one", "5.3", check.Skip, "no room was given"),
