@@ -1,10 +1,14 @@
 package serve
 
 import (
-	"encoding/json"
+	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/mimi-lab/mimi-lab/protocols/admin"
 )
 
 // Stats counts what a provider has done since it started.
@@ -63,20 +67,45 @@ func (p *Provider) Stats() Stats {
 	}
 }
 
-// Admin returns what is for the operator alone, on a listener of its own: /healthz, 200
-// while the provider works, and /stats, its [Stats] in JSON.
+// Admin returns what is for the operator alone, on a listener of its own: /healthz,
+// /stats, its [Stats] in JSON, and /metrics (package admin).
 func (p *Provider) Admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := p.Err(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(p.Stats())
-	})
-	return mux
+	return admin.Handler(admin.Source{Healthy: p.Healthy, Stats: func() any { return p.Stats() }, Metrics: p.metrics})
+}
+
+// Healthy returns nil while the provider works and its store answers.
+func (p *Provider) Healthy(ctx context.Context) error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	return admin.Answers(ctx, p.store)
+}
+
+// metrics are the Stats with names in the style of Prometheus.
+func (p *Provider) metrics() (list []admin.Metric) {
+	s := p.Stats()
+	for _, c := range []struct {
+		name, help string
+		value      uint64
+	}{
+		{"requests", "Requests from peers.", s.Requests},
+		{"refused", "Requests from peers with a status code that is no success.", s.Refused},
+		{"accepted", "Messages that the hub has accepted.", s.Accepted},
+		{"notified", "Events that followers have accepted.", s.Notified},
+		{"notifies", "Requests that they came in.", s.Notifies},
+		{"failed", "Requests to notify that are made again.", s.Failed},
+		{"deliveries", "Deliveries to own clients.", s.Deliveries},
+		{"reports", "Reports of abuse.", s.Reports},
+		{"commits", "Transactions of the store.", s.Commits},
+		{"records", "Records that were written in them.", s.Records},
+	} {
+		list = append(list, admin.Metric{Name: "mimi_provider_" + c.name + "_total", Help: c.help, Value: float64(c.value)})
+	}
+	for _, domain := range slices.Sorted(maps.Keys(s.Waiting)) {
+		list = append(list, admin.Metric{
+			Name: "mimi_provider_waiting", Help: "Events that a follower has not accepted.", Gauge: true,
+			Label: "follower", Which: domain, Value: float64(s.Waiting[domain].Events),
+		})
+	}
+	return list
 }

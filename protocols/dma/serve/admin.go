@@ -1,24 +1,63 @@
 package serve
 
 import (
-	"encoding/json"
+	"context"
+	"maps"
 	"net/http"
+	"slices"
+
+	"github.com/mimi-lab/mimi-lab/protocols/admin"
 )
 
-// Admin returns what is for the operator alone, on a listener of its own: /healthz, 200
-// while the gatekeeper works, and /stats, its [Stats] in JSON.
+// Admin returns what is for the operator alone, on a listener of its own: /healthz,
+// /stats, its [Stats] in JSON, and /metrics (package admin).
 func (g *Gatekeeper) Admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := g.Err(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(g.Stats())
-	})
-	return mux
+	return admin.Handler(admin.Source{Healthy: g.Healthy, Stats: func() any { return g.Stats() }, Metrics: g.metrics})
+}
+
+// Healthy returns nil while the gatekeeper takes connections and its store answers.
+func (g *Gatekeeper) Healthy(ctx context.Context) error {
+	if err := g.Err(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	closed := g.closed
+	g.mu.Unlock()
+	if closed {
+		return ErrStopped
+	}
+	return admin.Answers(ctx, g.store)
+}
+
+// metrics are the Stats with names in the style of Prometheus.
+func (g *Gatekeeper) metrics() []admin.Metric {
+	s := g.Stats()
+	list := []admin.Metric{
+		{Name: "mimi_gatekeeper_connected", Help: "Clients that are connected to the chat channel.", Gauge: true, Value: float64(s.Connected)},
+	}
+	for _, c := range []struct {
+		name, help string
+		value      uint64
+	}{
+		{"refused", "Connections that ended before their client was authenticated.", s.Refused},
+		{"enlisted", "Enlistments and registrations that went well.", s.Enlisted},
+		{"rejected", "Enlistments and registrations that were refused.", s.Rejected},
+		{"routed", "Messages that were accepted.", s.Routed},
+		{"settled", "Messages that their recipient has.", s.Settled},
+		{"dropped", "Messages that left their mailbox undelivered.", s.Dropped},
+		{"pushes_due", "Pushes that were due, several for one user perhaps.", s.Pushes},
+		{"pushes_taken", "Pushes that a partner has taken.", s.Pushed},
+		{"commits", "Transactions of the store.", s.Commits},
+		{"records", "Records that were written in them.", s.Records},
+	} {
+		list = append(list, admin.Metric{Name: "mimi_gatekeeper_" + c.name + "_total", Help: c.help, Value: float64(c.value)})
+	}
+	counts := g.refusals.counts()
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, admin.Metric{
+			Name: "mimi_gatekeeper_refusals_total", Help: "What was refused before its client was authenticated, by the reason.",
+			Label: "reason", Which: reason, Value: float64(counts[reason]),
+		})
+	}
+	return list
 }

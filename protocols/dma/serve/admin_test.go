@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,17 @@ func TestAdmin(t *testing.T) {
 	var s Stats
 	if r := get("/stats"); r.Code != 200 || json.Unmarshal(r.Body.Bytes(), &s) != nil || s.Enlisted != 1 {
 		t.Errorf("stats: got %d %q", r.Code, r.Body)
+	}
+	if r := get("/metrics"); r.Code != 200 || !strings.Contains(r.Body.String(), "\nmimi_gatekeeper_enlisted_total 1\n") {
+		t.Errorf("metrics: got %d %q", r.Code, r.Body)
+	}
+	w.dial().write([]byte("GET / HTTP/1.1\r\n")...).hungUp("HTTP")
+	if r := get("/metrics"); !strings.Contains(r.Body.String(), "\nmimi_gatekeeper_refusals_total{reason=\"noise: other prologue\"} 1\n") {
+		t.Errorf("metrics after a refusal: got %q", r.Body)
+	}
+	must(t, w.store.Close())
+	if r := get("/healthz"); r.Code != 503 || !strings.Contains(r.Body.String(), "the store does not answer") {
+		t.Errorf("healthz without a store: got %d %q", r.Code, r.Body)
 	}
 	must(t, w.gk.Close())
 	if r := get("/healthz"); r.Code != 503 {

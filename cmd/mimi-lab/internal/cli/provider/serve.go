@@ -50,7 +50,7 @@ sides, and a store that has everything before anybody is told of it.
     "domain": "a.example",
     "listen": ":443",             where peers reach it
     "base": "https://a.example",  what its directory says, if not that
-    "admin": "127.0.0.1:9090",    /healthz and /stats, for the operator alone
+    "admin": "127.0.0.1:9090",    /healthz, /stats and /metrics, for the operator alone
     "certificate": "a.pem",       its certificate for the domain, with the chain
     "key": "a.key",
     "roots": "ca.pem",            who signs peers' certificates, else the system
@@ -91,7 +91,7 @@ signs with, for rooms that they make.`,
 	c.Flags().StringVar(&o.Listen, "listen", "", "`address` where peers reach it (default: that of --config, or any port of 127.0.0.1)")
 	c.Flags().StringVar(&o.Clients, "clients", "", "`address` where its own users' clients connect (default: that of --config, or any port of 127.0.0.1 with --dev)")
 	c.Flags().StringVar(&o.Noise, "noise", "", "`address` where they connect over Noise (default: as with --clients)")
-	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: that of --config, or none)")
+	c.Flags().StringVar(&o.Admin, "admin", "", "`address` of /healthz, /stats and /metrics (default: that of --config, or none)")
 	c.Flags().StringArrayVar(&o.Users, "user", nil, "`name` of a user of the provider, or of one with a client: alice/ClientA1; may be repeated")
 	c.Flags().BoolVar(&o.NeedConsent, "need-consent", false, "let users be added by those alone whom they let (default: what --config says, or by all whom they do not block)")
 	c.Flags().DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
