@@ -333,7 +333,7 @@ func newSocketTalk(t *testing.T) *socketTalk {
 	s.gk, err = serve.New(ctx, serve.Config{
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.DefaultOn, RefillBelow: 5}, Certificate: cert,
 		Noise:    noise.ServerConfig{Config: noise.Config{Suite: std, Static: static}},
-		Partners: []serve.Partner{{Integrator: 1, Issuer: partner.name, Tokens: partner}}, Own: own, OwnIssuer: own.name, Frames: s.saw,
+		Partners: []serve.Partner{{Integrator: 1, Issuer: partner.name, Tokens: partner}}, Own: own, OwnIssuer: own.name, Watch: serve.Watch{Frame: s.saw},
 	})
 	must(t, err)
 	var serving sync.WaitGroup
@@ -392,15 +392,15 @@ func newSocketTalk(t *testing.T) *socketTalk {
 	return s
 }
 
-func (s *socketTalk) saw(f serve.Frame) {
-	e := (&world{k: des.New(0)}).frameEntry(trace.Send, "", "", f.Data)
+func (s *socketTalk) saw(a ident.Address, sent bool, frame []byte) {
+	e := (&world{k: des.New(0)}).frameEntry(trace.Send, "", "", frame)
 	who := native
-	if f.Account.Server == ident.Interop {
+	if a.Server == ident.Interop {
 		who = partners
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := channel(who, f.Up)
+	name := channel(who, !sent)
 	s.seen[name] = append(s.seen[name], bare(e))
 	s.last = time.Now()
 }

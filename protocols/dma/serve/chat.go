@@ -110,10 +110,13 @@ func (g *Gatekeeper) serveChat(nc net.Conn) {
 	<-g.handshakes
 	leave()
 	if err != nil {
+		g.cfg.Watch.connected(ident.Address{}, err)
 		g.refuse(nc, err)
 		return
 	}
+	g.cfg.Watch.connected(c.account, nil)
 	err = c.run()
+	g.cfg.Watch.gone(c.account, err)
 	g.log.Info("connection ended", g.account(c.account), "reason", why(err))
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
-	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
@@ -73,19 +72,10 @@ type Config struct {
 	// Events, if not nil, is called with what the machine tells, once it is durable. It must
 	// not block.
 	Events func(dma.Event)
-	// Frames, if not nil, is called with each stanza that an authenticated client sends or
-	// is sent, as in a trace. It must not block, and is called by several goroutines at once.
-	Frames func(Frame)
+	// Watch is told what passes, for those who check others.
+	Watch Watch
 	// Logger is told what happens, without content, tokens or secrets; nil discards it.
 	Logger *slog.Logger
-}
-
-// Frame is a stanza on the chat channel, as the gatekeeper sees it between Noise and its
-// machine.
-type Frame struct {
-	Account ident.Address // whose connection it is
-	Up      bool          // from the client
-	Data    []byte        // the stanza in its binary form; not to be kept or changed
 }
 
 // RegisterPath is where native users register; assumed.

@@ -112,6 +112,7 @@ func (c *conn) read() error {
 		if err != nil {
 			return err // who sent this is not the client
 		}
+		c.g.cfg.Watch.frame(c.account, false, frame)
 		if err := c.pace(len(frame)); err != nil {
 			return err
 		}
@@ -171,6 +172,9 @@ func (c *conn) readBefore(d time.Duration) {
 
 // send queues a frame, or has the connection end after what is queued. It does not block.
 func (c *conn) send(frame []byte, last bool) {
+	if frame != nil {
+		c.g.cfg.Watch.frame(c.account, true, frame)
+	}
 	switch {
 	case frame == nil && last: // nothing says why
 		c.end(errReplaced)

@@ -168,7 +168,6 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	if then == nil {
 		then = func(dma.Output, error) {}
 	}
-	g.show(in)
 	out, err := g.try(in)
 	if err != nil {
 		// It may be about what another step did, which is not durable yet.
@@ -187,7 +186,6 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 		if lost != nil {
 			return
 		}
-		g.showSends(sends)
 		for _, s := range sends {
 			if s.Lossy && s.to.out.holds(g.cfg.Limits.Queue) {
 				continue
@@ -216,29 +214,6 @@ func (g *Gatekeeper) addressed(sends []dma.Send) (list []addressedSend) {
 		}
 	}
 	return list
-}
-
-// show tells Config.Frames of a stanza that has come. The caller holds the machine's lock.
-func (g *Gatekeeper) show(in dma.Input) {
-	f, ok := in.(dma.Frame)
-	if !ok || g.cfg.Frames == nil {
-		return
-	}
-	if c := g.machine.conns[f.Conn]; c != nil {
-		g.cfg.Frames(Frame{Account: c.account, Up: true, Data: f.Data})
-	}
-}
-
-// showSends tells Config.Frames of what is sent, before anybody can answer it.
-func (g *Gatekeeper) showSends(sends []addressedSend) {
-	if g.cfg.Frames == nil {
-		return
-	}
-	for _, s := range sends {
-		if s.Frame != nil {
-			g.cfg.Frames(Frame{Account: s.to.account, Data: s.Frame})
-		}
-	}
 }
 
 func (g *Gatekeeper) tell(events []dma.Event) {

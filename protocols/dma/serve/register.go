@@ -91,6 +91,8 @@ func (g *Gatekeeper) form(w http.ResponseWriter, r *http.Request, take taker) {
 
 // answer reads a form and has it taken.
 func (g *Gatekeeper) answer(w http.ResponseWriter, r *http.Request, take taker) (login ident.Address, err error) {
+	var f *enlist.Form
+	defer func() { g.cfg.Watch.enlisted(f, login, err) }()
 	if !g.gate.enlist(textAddr(r.RemoteAddr)) {
 		return login, enlist.TooMany
 	}
@@ -98,8 +100,7 @@ func (g *Gatekeeper) answer(w http.ResponseWriter, r *http.Request, take taker) 
 	if err != nil {
 		return login, errors.Join(enlist.BadParam, err)
 	}
-	f, err := g.cfg.Names.Parse(body)
-	if err != nil {
+	if f, err = g.cfg.Names.Parse(body); err != nil {
 		return login, err
 	}
 	if !slices.Contains(g.cfg.Versions, f.Version) {

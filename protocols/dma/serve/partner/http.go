@@ -23,7 +23,10 @@ import (
 // maxBody is the longest body of a request in bytes.
 const maxBody = 4 << 10
 
-// handler returns what answers requests.
+// Handler returns what answers requests, for those who serve it in another way than Serve.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// handler makes what answers requests.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+token.WellKnown, s.serveKeys)

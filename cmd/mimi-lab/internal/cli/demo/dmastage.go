@@ -164,7 +164,7 @@ func (s *stage) runGatekeeper() error {
 		Store:   s.dir.Store(), Certificate: s.dir.TLS, Signer: s.dir.Own, Own: ownUsers{s.dir}, OwnIssuer: dmadev.Gatekeeper,
 		Noise:    noise.ServerConfig{Config: noise.Config{Suite: s.suite, Static: s.dir.Noise}},
 		Partners: []serve.Partner{{Integrator: dmadev.Integrator, Issuer: dmadev.Partner, Tokens: keys, Pushes: &serve.Pushes{Base: dmadev.Partner, Roots: s.dir.Roots, Private: true, Dial: s.dir.DialPartner}}},
-		Frames:   s.frame,
+		Watch:    serve.Watch{Frame: s.frame},
 	})
 	if err != nil {
 		return err
@@ -266,23 +266,23 @@ func (s *stage) see(who, what string) {
 const sealing = noise.HeaderSize + noise.Overhead
 
 // frame takes a stanza down.
-func (s *stage) frame(f serve.Frame) {
-	n, err := stanza.ParseBinary(f.Data)
+func (s *stage) frame(a ident.Address, sent bool, data []byte) {
+	n, err := stanza.ParseBinary(data)
 	if err != nil {
 		n = stanza.Node{Tag: err.Error()}
 	}
-	m := dmaMoment{From: gatekeeperName, To: aliceName, What: what(&n), Stanza: xmlOf(&n), Bytes: len(f.Data) + sealing, ack: acknowledges(&n), Gloss: gloss(&n, f.Up)}
-	if f.Account.Server == ident.Interop {
+	m := dmaMoment{From: gatekeeperName, To: aliceName, What: what(&n), Stanza: xmlOf(&n), Bytes: len(data) + sealing, ack: acknowledges(&n), Gloss: gloss(&n, !sent)}
+	if a.Server == ident.Interop {
 		m.To = bobName
 	}
-	if f.Up {
+	if !sent {
 		m.From, m.To = m.To, m.From
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.story.stanzas++
 	s.story.bytes += m.Bytes
-	s.wire = append(s.wire, f.Data...)
+	s.wire = append(s.wire, data...)
 	s.add(m)
 }
 
