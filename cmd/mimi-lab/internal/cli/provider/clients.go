@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/config"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
@@ -167,7 +168,7 @@ func (s *settings) channel(p *serve.Provider, cfg *serve.Config) (*channel.Confi
 		ways = append(ways, channel.Certificates{})
 	}
 	if s.Tokens != "" {
-		if err := private("tokens", s.Tokens); err != nil {
+		if err := config.Private("tokens", s.Tokens); err != nil {
 			return nil, err
 		}
 		tokens, err := readTokens(s.Tokens, p.Domain())

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/config"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
@@ -276,7 +277,7 @@ func TestTokensArePrivate(t *testing.T) {
 	if err := os.WriteFile(file, []byte("alice/A1 secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := private("tokens", file); err != nil {
+	if err := config.Private("tokens", file); err != nil {
 		t.Error(err)
 	}
 	if err := os.Chmod(file, 0o644); err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/config"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/serve/channel"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
@@ -107,7 +108,7 @@ func (s *settings) noise() (*noise.ServerConfig, error) {
 	if err != nil {
 		return nil, exit.Usagef(`"openssl genpkey -algorithm X25519" makes one.`, "noise_key: %w", err)
 	}
-	if err := private("noise_key", s.NoiseKey); err != nil {
+	if err := config.Private("noise_key", s.NoiseKey); err != nil {
 		return nil, err
 	}
 	return &noise.ServerConfig{Config: cfg}, nil

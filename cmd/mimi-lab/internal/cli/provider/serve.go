@@ -44,7 +44,7 @@ func newServe(t *term.IO) *cobra.Command {
 		Long: `Run a MIMI provider until it is interrupted: HTTPS with certificates of both
 sides, and a store that has everything before anybody is told of it.
 
---config FILE says in JSON what it is:
+--config FILE says what it is, in YAML or JSON:
 
   {
     "domain": "a.example",

@@ -1,18 +1,14 @@
 package provider
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/config"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
@@ -46,33 +42,17 @@ type settings struct {
 
 // readSettings reads a configuration file.
 func readSettings(file string) (*settings, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, exit.Usagef("", "configuration: %w", err)
-	}
 	s := &settings{Listen: ":443"}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(s); err != nil {
-		return nil, exit.Usagef(`"mimi-lab provider serve --help" shows what it may say.`, "configuration %s: %w", file, err)
+	if err := config.Read(file, s); err != nil {
+		return nil, err
 	}
 	for _, f := range []struct{ name, value string }{{"domain", s.Domain}, {"certificate", s.Certificate}, {"key", s.Key}, {"store", s.Store}} {
 		if f.value == "" {
 			return nil, exit.Usagef(`"mimi-lab provider serve --help" shows what it has to say.`, "configuration %s: no %s", file, f.name)
 		}
 	}
-	beside := func(name string) string {
-		if name == "" || filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(filepath.Dir(file), name)
-	}
-	for _, name := range []*string{&s.Certificate, &s.Key, &s.Roots, &s.ClientRoots, &s.Tokens, &s.NoiseKey, &s.ClientKeys} {
-		*name = beside(*name)
-	}
-	if path, ok := strings.CutPrefix(s.Store, "sqlite:"); ok {
-		s.Store = "sqlite:" + beside(path)
-	}
+	config.Beside(file, &s.Certificate, &s.Key, &s.Roots, &s.ClientRoots, &s.Tokens, &s.NoiseKey, &s.ClientKeys)
+	config.BesideStore(file, &s.Store)
 	return s, nil
 }
 
@@ -83,7 +63,7 @@ func (s *settings) provider(at net.Addr) (serve.Config, error) {
 	}
 	cfg.Follower.NeedConsent, cfg.Follower.Hide = s.NeedConsent, s.Hide
 	var err error
-	if err = private("key", s.Key); err != nil {
+	if err = config.Private("key", s.Key); err != nil {
 		return cfg, err
 	}
 	if cfg.Certificate, err = tls.LoadX509KeyPair(s.Certificate, s.Key); err != nil {
@@ -111,18 +91,6 @@ func readRoots(file string) (*x509.CertPool, error) {
 		return nil, exit.Usagef("It holds certificates in PEM.", "roots: no certificate in %s", file)
 	}
 	return pool, nil
-}
-
-// private refuses a file with secrets, a key or tokens, that others may read.
-func private(what, file string) error {
-	i, err := os.Stat(file)
-	if err != nil {
-		return exit.Usagef("", "%s: %w", what, err)
-	}
-	if p := i.Mode().Perm(); p&0o007 != 0 && runtime.GOOS != "windows" {
-		return exit.Usagef("Take that from them: chmod o= "+file, "%s %s: others may read or write it, its permissions are %#o", what, file, p)
-	}
-	return nil
 }
 
 // announce says where the provider is.
