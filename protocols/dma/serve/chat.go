@@ -80,7 +80,7 @@ func (g *Gatekeeper) enter(nc net.Conn) bool {
 		return false
 	}
 	g.open[nc] = struct{}{}
-	g.running.Add(1)
+	g.serving.Add(1)
 	return true
 }
 
@@ -89,7 +89,7 @@ func (g *Gatekeeper) leave(nc net.Conn) {
 	g.mu.Lock()
 	delete(g.open, nc)
 	g.mu.Unlock()
-	g.running.Done()
+	g.serving.Done()
 }
 
 // serveChat serves one connection to its end.

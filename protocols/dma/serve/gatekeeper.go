@@ -49,7 +49,8 @@ type Gatekeeper struct {
 
 	ctx     context.Context // ends when the gatekeeper stops
 	stop    context.CancelCauseFunc
-	running sync.WaitGroup // connections and what runs beside
+	running sync.WaitGroup // what runs beside connections
+	serving sync.WaitGroup // chat connections
 	written chan struct{}  // closed when the journal has ended
 
 	mu        sync.Mutex // guards what follows
@@ -306,16 +307,19 @@ func (g *Gatekeeper) Shutdown(ctx context.Context) error {
 	for l := range g.listeners {
 		_ = l.Close()
 	}
+	for nc := range g.open { // who is not authenticated yet has nothing under way
+		_ = nc.SetDeadline(time.Now().Add(goodbye))
+	}
 	g.mu.Unlock()
-	err := g.http.Shutdown(ctx)
 	g.machine.mu.Lock()
 	for _, c := range g.machine.conns {
 		c.end(&stanza.Error{Code: stanza.ServiceUnavailable, Text: "the gatekeeper goes down"})
 	}
 	g.machine.mu.Unlock()
+	err := g.http.Shutdown(ctx)
 	gone := make(chan struct{})
 	go func() {
-		g.running.Wait()
+		g.serving.Wait()
 		close(gone)
 	}()
 	select {
@@ -330,6 +334,7 @@ func (g *Gatekeeper) Close() error {
 	g.stop(ErrStopped)
 	g.cut()
 	g.machine.wake.Stop()
+	g.serving.Wait()
 	g.running.Wait()
 	g.journal.End()
 	<-g.written
