@@ -50,7 +50,7 @@ sides, and a store that has everything before anybody is told of it.
     "domain": "a.example",
     "listen": ":443",             where peers reach it
     "base": "https://a.example",  what its directory says, if not that
-    "admin": "127.0.0.1:9090",    /healthz, /stats and /metrics, for the operator alone
+    "admin": "127.0.0.1:9090",    for the operator alone: /metrics, /healthz
     "certificate": "a.pem",       its certificate for the domain, with the chain
     "key": "a.key",
     "roots": "ca.pem",            who signs peers' certificates, else the system
