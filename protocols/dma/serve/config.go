@@ -99,6 +99,9 @@ type Limits struct {
 	WriteTimeout     time.Duration // for a client that does not read; default 20 s
 }
 
+// DefaultLimits returns the defaults.
+func DefaultLimits() Limits { return Limits{}.orDefault() }
+
 func (l Limits) orDefault() Limits {
 	l.Connections = cmp.Or(l.Connections, 10000)
 	l.Handshakes = cmp.Or(l.Handshakes, 256)

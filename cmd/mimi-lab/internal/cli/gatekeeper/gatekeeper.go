@@ -17,5 +17,5 @@ func New(t *term.IO) *cobra.Command {
 enlistment and the chat channel, as far as WhatsApp's Reference Offer 1.0.3 and
 public clients show them.`,
 		Example: `  mimi-lab gatekeeper serve --for 1s`,
-	}, newServe(t))
+	}, newServe(t), newConfig(t))
 }
