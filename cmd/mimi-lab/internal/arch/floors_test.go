@@ -42,6 +42,7 @@ tests	protocols/adaptertest protocols/wire/wiretest
 6	protocols/dma/serve/jwks protocols/dma/serve/blob
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch
 6	protocols/dma/serve/partner protocols/dma/serve/proxy
+6	protocols/dma/serve/check/...
 6	groups/serve/device
 6	groups/serve/check/...
 tests	protocols/vectors/vectorstest protocols/store/storetest
