@@ -130,3 +130,21 @@ func (r *Report) Find(id string) (verdict.Result, bool) {
 	}
 	return verdict.Result{}, false
 }
+
+// Milestone counts the checks of one: those that passed, those that failed, and all.
+func (r *Report) Milestone(name string) (passed, failed, all int) {
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		if c.Group() != name {
+			continue
+		}
+		all++
+		switch c.Verdict {
+		case verdict.Pass:
+			passed++
+		case verdict.Fail:
+			failed++
+		}
+	}
+	return passed, failed, all
+}

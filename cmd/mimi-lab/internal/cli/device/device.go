@@ -18,8 +18,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/dmadev"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
-	"github.com/mimi-lab/mimi-lab/protocols"
-	"github.com/mimi-lab/mimi-lab/protocols/adapters"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
@@ -66,20 +64,6 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.TokenFile, "token", "", "`file` with a token of the user's partner (default: of its server in --dev)")
 	f.StringVar(&o.Proxy, "proxy", "", "`address` of the partner's proxy to connect by, or dev: the one in --dev")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for the gatekeeper and for others")
-}
-
-// adapter returns the Signal Protocol of this build. One that has no cryptography says so.
-func (o *options) adapter() (protocols.Adapter, error) {
-	for _, a := range adapters.All() {
-		if !strings.HasPrefix(a.Name(), "signal-") {
-			continue
-		}
-		if a.Claims().Modelled {
-			fmt.Fprintf(o.IO.Err, "%s: modelled, messages are not encrypted end to end\n", a.Name())
-		}
-		return a, nil
-	}
-	return nil, exit.Failuref("", "no Signal Protocol in this build")
 }
 
 // open opens the directory and the store of the device.
@@ -195,7 +179,7 @@ func (o *options) run(ctx context.Context, events func(dma.Event), f func(ctx co
 }
 
 func (o *options) config(dir *dmadev.Dir, st store.Store, events func(dma.Event)) (serve.DeviceConfig, error) {
-	adapter, err := o.adapter()
+	adapter, err := dmadev.Adapter(o.IO.Err)
 	if err != nil {
 		return serve.DeviceConfig{}, err
 	}

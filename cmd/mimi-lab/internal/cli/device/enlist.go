@@ -55,7 +55,7 @@ func (o *options) enlist(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	adapter, err := o.adapter()
+	adapter, err := dmadev.Adapter(o.IO.Err)
 	if err != nil {
 		return err
 	}

@@ -38,15 +38,15 @@ func newConfigExample(t *term.IO) *cobra.Command {
 	}
 }
 
-// checkOptions are those of the command gatekeeper config check.
-type checkOptions struct {
+// configCheckOptions are those of the command gatekeeper config check.
+type configCheckOptions struct {
 	IO   *term.IO
 	File string
 	JSON bool
 }
 
 func newConfigCheck(t *term.IO) *cobra.Command {
-	o := &checkOptions{IO: t}
+	o := &configCheckOptions{IO: t}
 	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration file without serving",
@@ -65,7 +65,7 @@ no public text has their values.`,
 	return c
 }
 
-func (o *checkOptions) run() error {
+func (o *configCheckOptions) run() error {
 	s, err := read(o.File)
 	if err != nil {
 		return err

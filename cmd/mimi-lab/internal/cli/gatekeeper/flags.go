@@ -39,13 +39,11 @@ func (o *serveOptions) settings(given func(flag string) bool) (s *settings, err 
 		}
 	}
 	if given("dialect") {
-		if err := s.Dialect.UnmarshalText([]byte(o.Dialect)); err != nil {
-			var names []string
-			for _, d := range noise.Dialects {
-				names = append(names, d.Name)
-			}
-			return nil, command.Unknown("dialect", o.Dialect, names, "There are "+strings.Join(names, " and ")+".")
+		d, err := dialectOf(o.Dialect)
+		if err != nil {
+			return nil, err
 		}
+		s.Dialect = dialect(d)
 	}
 	if given("reach") {
 		r, err := dma.ParseReach(o.Reach)
@@ -136,4 +134,17 @@ func (s *settings) own(dir *dmadev.Dir) (*ownUsers, error) {
 		return nil, exit.Usagef("", "own_keys: %w", err)
 	}
 	return &ownUsers{token.Policy{Issuer: s.Name, Audience: s.Name}, k}, nil
+}
+
+// dialectOf returns the dialect of a name on the command line.
+func dialectOf(name string) (noise.Dialect, error) {
+	var d dialect
+	if d.UnmarshalText([]byte(name)) == nil {
+		return noise.Dialect(d), nil
+	}
+	var names []string
+	for _, d := range noise.Dialects {
+		names = append(names, d.Name)
+	}
+	return noise.Dialect{}, command.Unknown("dialect", name, names, "There are "+strings.Join(names, " and ")+".")
 }

@@ -39,8 +39,8 @@ passes on the client's IP address; it never decrypts. The device's handshake is
 with the gatekeeper, and the proxy moves what the two have sealed.
 
 The gatekeeper is that of "gatekeeper serve" with the same --dev, or at the
-address of --gatekeeper, where it takes proxies. "device --proxy dev" connects by
-the proxy in --dev, "device --proxy ADDRESS" by another one.
+address of --gatekeeper, where it takes proxies. "device --proxy dev" connects
+by the proxy in --dev, "device --proxy ADDRESS" by another one.
 
 Assumed, as no public text says it: the address goes ahead of what the client
 sends in the header of the PROXY protocol, version 2.`,
