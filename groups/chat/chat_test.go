@@ -451,7 +451,7 @@ func TestSchema(t *testing.T) {
 		seen[kind] = true
 	}
 	for _, want := range []string{
-		"login", "end", "answer", "refusal", "follower.Ack", "*chat.Create", "follower.Leave", "follower.Publish", "chat.CountKeyPackages",
+		"login", "caught up", "end", "answer", "refusal", "follower.Ack", "*chat.Create", "follower.Leave", "follower.Publish", "chat.CountKeyPackages",
 		"keyMaterial", "update", "submitMessage", "groupInfo", "requestConsent", "updateConsent", "identifierQuery", "reportAbuse",
 		"*stanza.Message delivered", "*stanza.Update delivered", "*stanza.Body delivered",
 	} {
@@ -465,6 +465,8 @@ func TestSchema(t *testing.T) {
 func kindOf(s stanza.Stanza, queries *[]Query) (string, error) {
 	if ib, ok := s.(*stanza.IB); ok && ib.Error != nil {
 		return "end", nil
+	} else if ok && ib.Offline != nil {
+		return "caught up", nil
 	}
 	if _, ok, err := ReadDelivery(alice, s, nil); ok || err != nil {
 		if n, is := s.(*stanza.Notification); is {

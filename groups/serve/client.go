@@ -34,17 +34,19 @@ type Client struct {
 	p   *Provider
 	uri ident.URI
 
-	mu      sync.Mutex // guards queue, most and ended
+	mu      sync.Mutex // guards queue, queued, most and ended
 	queue   []follower.Delivery
+	queued  int           // how many ever were in it
 	most    int           // how many may wait
 	ended   error         // why nothing comes any more
+	backlog chan int      // holds how many waited for the connection, once that is known
 	waiting chan struct{} // holds a token if queue or ended may have something new
 }
 
 // Client connects a client that was added with [Provider.AddClient]. What it has not
 // acknowledged is delivered again. Another connection of the client ends.
 func (p *Provider) Client(ctx context.Context, uri ident.URI) (*Client, error) {
-	c := &Client{p: p, uri: uri, most: int(^uint(0) >> 1), waiting: make(chan struct{}, 1)}
+	c := &Client{p: p, uri: uri, most: int(^uint(0) >> 1), waiting: make(chan struct{}, 1), backlog: make(chan int, 1)}
 	done := make(chan result[follower.Body], 1)
 	p.connect(c, func(b follower.Body, err error) { done <- result[follower.Body]{b, err} })
 	if _, err := wait(ctx, done); err != nil {
@@ -100,11 +102,25 @@ func (c *Client) end(why error) {
 	c.signal()
 }
 
-// bound limits what may wait, on top of what does.
+// bound limits what may wait, on top of what does, and says how much that is.
 func (c *Client) bound(n int) {
 	c.mu.Lock()
 	c.most = len(c.queue) + n
+	c.backlog <- c.queued // the first time, so that there is room for it
 	c.mu.Unlock()
+}
+
+// Backlog returns how many deliveries waited for the connection: they are the first that
+// Receive returns. It is called once.
+func (c *Client) Backlog(ctx context.Context) (int, error) {
+	select {
+	case n := <-c.backlog:
+		return n, nil
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case <-c.p.ctx.Done():
+		return 0, ErrStopped
+	}
 }
 
 // deliver queues a delivery. A client that does not fetch its deliveries is
@@ -114,6 +130,7 @@ func (c *Client) deliver(d *follower.Delivery) {
 	full := len(c.queue) >= c.most
 	if !full && c.ended == nil {
 		c.queue = append(c.queue, *d)
+		c.queued++
 	}
 	c.mu.Unlock()
 	if full {

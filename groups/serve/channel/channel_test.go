@@ -73,6 +73,7 @@ type session struct {
 	p      *provider
 	client ident.URI
 	queue  []follower.Delivery
+	waited int // for the connection
 	more   chan struct{}
 }
 
@@ -97,6 +98,7 @@ func (p *provider) open(_ context.Context, client ident.URI) (Session, error) {
 	for n := p.acked[client]; n < uint64(len(p.log)); n++ {
 		s.queue = append(s.queue, follower.Delivery{Client: client, Room: clubhouse, Seq: n + 1, Body: p.log[n]})
 	}
+	s.waited = len(s.queue)
 	return s, nil
 }
 
@@ -116,6 +118,8 @@ func (p *provider) notify(count int) {
 		}
 	}
 }
+
+func (s *session) Backlog(context.Context) (int, error) { return s.waited, nil }
 
 func (s *session) Receive(ctx context.Context) (follower.Delivery, error) {
 	for {
@@ -367,6 +371,40 @@ func TestConversation(t *testing.T) {
 			t.Errorf("Do afterwards: %v, want %v", err, ErrEnded)
 		}
 	})
+}
+
+// TestCaughtUp: the client learns when it has all that waited, before it learns more.
+func TestCaughtUp(t *testing.T) {
+	t.Parallel()
+	for _, waited := range []int{0, 1, 40} { // more than are on their way at once
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t, Limits{})
+			l.notify(waited)
+			in, open := &inbox{}, make(chan struct{})
+			c := must(NewClient(t.Context(), l.pipe(), ClientConfig{Client: alice, Token: []byte("alice's"), Deliver: func(d follower.Delivery) {
+				<-open
+				in.deliver(d)
+			}}))
+			synctest.Wait()
+			select {
+			case <-c.CaughtUp():
+				if waited > 0 {
+					t.Errorf("%d wait, and it is said that all were taken", waited)
+				}
+			default:
+				if waited == 0 {
+					t.Error("nothing waits, and that is not said")
+				}
+			}
+			close(open)
+			<-c.CaughtUp()
+			in.wantUpTo(t, waited)
+			l.notify(2)
+			synctest.Wait()
+			in.wantUpTo(t, waited+2)
+			l.shutdown()
+		})
+	}
 }
 
 // TestKeepAlive: a connection on which nothing else happens stays.

@@ -59,6 +59,9 @@ type Client struct {
 	ctx  context.Context // ends with the connection
 	wg   sync.WaitGroup
 
+	caughtUp func() // closes caught
+	caught   chan struct{}
+
 	write sync.Mutex // guards out
 	out   *sender
 
@@ -104,7 +107,8 @@ func NewClient(ctx context.Context, nc net.Conn, cfg ClientConfig) (*Client, err
 	}
 	cfg.KeepAlive = cmp.Or(cfg.KeepAlive, 25*time.Second)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 20*time.Second)
-	c := &Client{cfg: cfg, waiting: map[string]waiter{}}
+	c := &Client{cfg: cfg, waiting: map[string]waiter{}, caught: make(chan struct{})}
+	c.caughtUp = sync.OnceFunc(func() { close(c.caught) })
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	undo := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Now()) })
 	err := c.secure(nc)
@@ -275,6 +279,9 @@ func (c *Client) take(s stanza.Stanza) error {
 		if s.Error != nil {
 			return s.Error
 		}
+		if s.Offline != nil {
+			c.caughtUp()
+		}
 		return nil
 	case *stanza.IQ:
 		c.answered(s.ID, s)
@@ -313,6 +320,10 @@ func (c *Client) keepAlive() {
 		}
 	}
 }
+
+// CaughtUp is closed when all that waited for the client before it connected was given to
+// Deliver.
+func (c *Client) CaughtUp() <-chan struct{} { return c.caught }
 
 // Done is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.ctx.Done() }

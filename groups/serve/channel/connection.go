@@ -25,7 +25,7 @@ type connection struct {
 	session Session // set before any other goroutine runs
 
 	answers    chan stanza.Stanza
-	deliveries chan follower.Delivery
+	deliveries chan outgoing
 
 	ctx   context.Context
 	stop  context.CancelCauseFunc
@@ -34,12 +34,18 @@ type connection struct {
 	done  chan struct{} // closed when the session is closed
 }
 
+// outgoing is a delivery, or what stands between deliveries.
+type outgoing struct {
+	follower.Delivery
+	between *stanza.IB // in place of a delivery
+}
+
 func newConnection(s *Server, nc *line, client ident.URI, loginID string) *connection {
 	c := &connection{
 		s: s, nc: nc, client: client, loginID: loginID,
 		// Beside calls there are refusals and keepalives to answer.
 		answers:    make(chan stanza.Stanza, 2*s.limits.Calls+16),
-		deliveries: make(chan follower.Delivery, 16), // so that several leave at once
+		deliveries: make(chan outgoing, 16), // so that several leave at once
 		calls:      make(chan struct{}, s.limits.Calls),
 		done:       make(chan struct{}),
 	}
@@ -207,22 +213,32 @@ func (c *connection) answer(q chat.Query, body any, err error) error {
 	}
 }
 
-// receive waits for deliveries, as long as the client reads those before.
+// receive waits for deliveries, as long as the client reads those before. It says when
+// all have come that waited for the connection.
 func (c *connection) receive() {
-	for {
-		d, err := c.session.Receive(c.ctx)
-		if err != nil {
-			if c.ctx.Err() == nil {
-				c.s.log.Info("session ended", "client", c.client, "error", err)
-			}
-			c.end(&stanza.Error{Code: stanza.ServiceUnavailable, Text: "the provider has ended the session"})
+	waited, err := c.session.Backlog(c.ctx)
+	for n := 0; err == nil; n++ {
+		if n == waited && !c.pass(outgoing{between: &stanza.IB{Offline: &stanza.Offline{Count: waited}}}) {
 			return
 		}
-		select {
-		case c.deliveries <- d:
-		case <-c.ctx.Done():
+		var d follower.Delivery
+		if d, err = c.session.Receive(c.ctx); err == nil && !c.pass(outgoing{Delivery: d}) {
 			return
 		}
+	}
+	if c.ctx.Err() == nil {
+		c.s.log.Info("session ended", "client", c.client, "error", err)
+	}
+	c.end(&stanza.Error{Code: stanza.ServiceUnavailable, Text: "the provider has ended the session"})
+}
+
+// pass gives an event to the writer, and reports whether the connection goes on.
+func (c *connection) pass(e outgoing) bool {
+	select {
+	case c.deliveries <- e:
+		return true
+	case <-c.ctx.Done():
+		return false
 	}
 }
 
@@ -256,10 +272,13 @@ func (c *connection) write() {
 	}
 }
 
-func (c *connection) deliver(out *sender, d follower.Delivery) error {
-	s, err := chat.Deliver(d, c.s.cfg.Points)
+func (c *connection) deliver(out *sender, e outgoing) error {
+	if e.between != nil {
+		return c.send(out, e.between)
+	}
+	s, err := chat.Deliver(e.Delivery, c.s.cfg.Points)
 	if err != nil {
-		c.s.log.Error("a delivery that no stanza can carry", "client", c.client, "room", d.Room, "seq", d.Seq, "error", err)
+		c.s.log.Error("a delivery that no stanza can carry", "client", c.client, "room", e.Room, "seq", e.Seq, "error", err)
 		return &stanza.Error{Code: stanza.InternalServerError}
 	}
 	return c.send(out, s)

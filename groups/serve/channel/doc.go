@@ -12,7 +12,9 @@
 //	client                                server
 //	<iq> <login client>token ───────▶     Authenticator, Config.Open
 //	     ◀─────────────── result or error
-//	     ◀──── <message>, <notification>  what is not acknowledged, then what comes
+//	     ◀──── <message>, <notification>  what is not acknowledged
+//	     ◀─────────── <ib> <offline>      that was all of it
+//	     ◀──── <message>, <notification>  what comes
 //	<ack room seq> ─────────────────▶     Session.Ack
 //	<iq>, <message> ────────────────▶     Session.Call..., several at once
 //	     ◀─────────── <iq>, <ack>         in the order in which they are ready

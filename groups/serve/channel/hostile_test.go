@@ -46,7 +46,9 @@ func rest(nc net.Conn) string {
 				said = append(said, fmt.Sprint(int(s.Error.Code)))
 			}
 		case *stanza.IB:
-			said = append(said, "end", fmt.Sprint(int(s.Error.Code)))
+			if s.Error != nil { // else it says that nothing waited
+				said = append(said, "end", fmt.Sprint(int(s.Error.Code)))
+			}
 		default:
 			said = append(said, fmt.Sprintf("%T", s))
 		}

@@ -87,9 +87,10 @@ func (m *machine) hub(r follower.Request) error {
 func (m *machine) open(_ context.Context, client ident.URI) (Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &machineSession{m, client, make(chan follower.Delivery, 1000)}
+	s := &machineSession{m: m, client: client, deliveries: make(chan follower.Delivery, 1000)}
 	m.sessions[client] = s.deliveries
 	_, err := m.step(follower.Connect{Client: client})
+	s.waited = len(s.deliveries)
 	return s, err
 }
 
@@ -97,7 +98,10 @@ type machineSession struct {
 	m          *machine
 	client     ident.URI
 	deliveries chan follower.Delivery
+	waited     int // for the connection
 }
+
+func (s *machineSession) Backlog(context.Context) (int, error) { return s.waited, nil }
 
 func (s *machineSession) Receive(ctx context.Context) (follower.Delivery, error) {
 	select {

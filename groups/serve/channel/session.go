@@ -17,6 +17,9 @@ type Session interface {
 	// Receive waits for the next delivery: first of all that was not acknowledged. Its
 	// error ends the connection, as when too much waits to be received.
 	Receive(ctx context.Context) (follower.Delivery, error)
+	// Backlog returns how many deliveries waited for the client when it connected: the
+	// first that Receive returns. It is called once, before Receive.
+	Backlog(ctx context.Context) (int, error)
 	// Call makes a request and returns the body of its answer, nil if it has none.
 	Call(ctx context.Context, call follower.Call) (follower.Body, error)
 	Publish(ctx context.Context, packages []message.KeyPackage) error
