@@ -40,6 +40,7 @@ type Device struct {
 	outcomes map[uint64]Event // the last ones, also of events that were confirmed
 	ends     []uint64         // their intentions, oldest first
 	errands  []errand         // that the provider has not answered
+	caught   bool             // all that waited for the connection was taken
 	uncount  bool             // the provider is to be asked how many KeyPackages there are
 	conn     *session         // nil while there is none
 	offline  error            // why there is none
@@ -124,6 +125,27 @@ func (d *Device) Online(ctx context.Context) error {
 		case stopped != nil:
 			return stopped
 		case conn != nil:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), offline)
+		}
+	}
+}
+
+// CaughtUp waits until the device has a connection and has taken all that waited for it at
+// its provider. What others are about to send may come later.
+func (d *Device) CaughtUp(ctx context.Context) error {
+	for {
+		d.mu.Lock()
+		caught, offline, stopped, changed := d.caught, d.offline, d.stopped, d.changed
+		d.mu.Unlock()
+		switch {
+		case stopped != nil:
+			return stopped
+		case caught:
 			return nil
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -224,6 +225,39 @@ func TestKeyPackagesRefused(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	w.check(d.Settled(ctx))
+}
+
+// TestCaughtUp: a device that was away knows when it has all that came meanwhile.
+func TestCaughtUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a.example", "b.example")
+	alice := must(Open(t.Context(), w.config(w.enrol("alice/A1"), store.NewMemory())))
+	bob := must(Open(t.Context(), w.config(w.enrol("bob/B1"), store.NewMemory())))
+	w.run(alice)
+	stop := w.run(bob)
+	w.check(bob.Settled(t.Context()))
+	w.do(alice, w.creation())
+	w.do(alice, member.AddUser{Room: clubhouse, User: uri("mimi://b.example/u/bob"), Role: 2})
+	w.until(bob, func(e member.Event) bool { _, ok := e.(member.Joined); return ok })
+	stop()
+	for n := range 2 * maxBatch {
+		w.do(alice, text(fmt.Sprint("message ", n)))
+	}
+	hub := w.sites["a.example"].provider
+	for hub.Stats().Waiting["b.example"].Events > 0 { // until b.example has it all
+		time.Sleep(time.Millisecond)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bob.CaughtUp(canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("without a connection: got %v, want %v", err, context.Canceled)
+	}
+	w.run(bob)
+	w.check(bob.CaughtUp(t.Context()))
+	list := bob.Events(0)
+	if m, ok := list[len(list)-1].Event.(member.Message); !ok || !says(fmt.Sprint("message ", 2*maxBatch-1))(m) {
+		t.Errorf("the last event is %+v, want the last message", list[len(list)-1])
+	}
 }
 
 // TestConfig: what is missing is named.

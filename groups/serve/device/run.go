@@ -105,7 +105,7 @@ func (d *Device) connected(s *session) error {
 func (d *Device) disconnected(why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.conn, d.offline = nil, why
+	d.conn, d.offline, d.caught = nil, why, false
 	d.signal()
 }
 
@@ -113,6 +113,7 @@ func (d *Device) disconnected(why error) {
 func (d *Device) work(s *session, inbox <-chan follower.Delivery) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
+	caught := s.conn.CaughtUp()
 	for {
 		d.mu.Lock()
 		at, changed, stopped := d.wakeAt, d.changed, d.stopped
@@ -132,6 +133,12 @@ func (d *Device) work(s *session, inbox <-chan follower.Delivery) error {
 			return s.conn.Err()
 		case in := <-inbox:
 			err = d.deliver(more([]follower.Delivery{in}, inbox))
+		case <-caught: // what waited is in the inbox, if it is not taken yet
+			for list := more(nil, inbox); len(list) > 0 && err == nil; list = more(nil, inbox) {
+				err = d.deliver(list)
+			}
+			d.caughtUp()
+			caught = nil
 		case <-alarm.C:
 			_, _, err = d.step(member.Wake{})
 		case <-changed: // perhaps wakeAt, or the device has stopped
@@ -140,6 +147,14 @@ func (d *Device) work(s *session, inbox <-chan follower.Delivery) error {
 			return err
 		}
 	}
+}
+
+// caughtUp notes that all was taken that waited.
+func (d *Device) caughtUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.caught = d.stopped == nil
+	d.signal()
 }
 
 // more adds what has come meanwhile, for one transaction.

@@ -57,8 +57,8 @@ type Session struct {
 	seen    uint64 // the last event when the command began
 }
 
-// quiet is how long nothing comes until it is taken that all has come that waited at
-// the provider, which does not say so.
+// quiet is how long nothing comes until it is taken that hubs are not about to send more:
+// what others have done just before may still be on its way to the provider.
 const quiet = 250 * time.Millisecond
 
 // Run opens the device and runs f while it is connected. The context of f ends with
@@ -169,11 +169,14 @@ func (s *Session) arrive(ctx context.Context, ended chan error) error {
 	if err := s.Settled(bounded); err != nil {
 		return s.explain(ctx, err, "publishing KeyPackages", ident.URI{})
 	}
-	return s.CatchUp(ctx)
+	if err := s.CaughtUp(bounded); err != nil {
+		return s.explain(ctx, err, "taking what has come meanwhile", ident.URI{})
+	}
+	return s.catchUp(ctx)
 }
 
-// CatchUp takes what comes until nothing comes for a while.
-func (s *Session) CatchUp(ctx context.Context) error {
+// catchUp takes what comes until nothing comes for a while.
+func (s *Session) catchUp(ctx context.Context) error {
 	for after := s.Last(); ; {
 		bounded, cancel := context.WithTimeout(ctx, quiet)
 		list, err := s.Next(bounded, after)
