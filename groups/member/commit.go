@@ -213,6 +213,13 @@ func (m *Member) updated(now time.Time, r *chatRoom, f *flight, resp *mimi.Updat
 			m.failOwn(now, r, why, false)
 			return
 		}
+		if it.Granted { // perhaps they were used; others can be fetched
+			it.Keys, it.Granted, it.Wait = nil, false, 0
+			m.dropOwn(r)
+			m.putIntention(r, it)
+			m.goOn(now, r)
+			return
+		}
 		// The hub may have accepted proposals that this Commit lacks. If they have come,
 		// it is made anew; if not, they are given the time of one retry.
 		if r.group != nil && len(r.group.Proposals()) == o.Pending {

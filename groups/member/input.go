@@ -43,7 +43,8 @@ type (
 		// requires none.
 		MediaTypes message.MediaTypeList
 	}
-	// AddUser adds a user with all its clients (Alice adds Bob to the Room). For a
+	// AddUser adds a user with all its clients (Alice adds Bob to the Room), or with those
+	// of which the user has granted KeyPackages, if the room is of the own provider. For a
 	// participant it adds the clients that are not in the group yet.
 	AddUser struct {
 		Room ident.URI

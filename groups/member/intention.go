@@ -47,10 +47,13 @@ type intention struct {
 	Auto bool `json:"auto,omitempty"`
 
 	Tries  int      `json:"tries,omitempty"`
-	Keys   [][]byte `json:"keys,omitempty"`   // KeyPackages that were fetched; each is used once
+	Keys   [][]byte `json:"keys,omitempty"`   // KeyPackages that were fetched or granted; each is used once
 	Secret []byte   `json:"secret,omitempty"` // of the groupInfoPublicKey
 	Flight uint64   `json:"flight,omitempty"` // the call that is under way before there is anything for the hub
 	Wait   int64    `json:"wait,omitempty"`   // not before this time, in ms since 1970, unless the epoch changes
+	// Granted: Keys came with a grant of consent. Another client of this user may have
+	// used them as well.
+	Granted bool `json:"granted,omitempty"`
 	// Refused: the hub has refused a Commit of it in this epoch, and it is made once
 	// more, since the hub may require proposals that are on their way.
 	Refused bool `json:"refused,omitempty"`
@@ -277,8 +280,16 @@ func removedBy(list []mls.Committed) map[uint32]bool {
 	return out
 }
 
-// add fetches key material of a user (Fetch Key Material).
-func (m *Member) add(now time.Time, r *chatRoom, it *intention) error {
+// add fetches key material of a user (Fetch Key Material), unless the user has granted
+// some.
+func (m *Member) add(now time.Time, r *chatRoom, it *intention) (err error) {
+	if len(it.Keys) == 0 {
+		it.Keys, err = m.takeGranted(now, r, it.User)
+		it.Granted = len(it.Keys) > 0
+	}
+	if err != nil {
+		return err
+	}
 	if len(it.Keys) > 0 {
 		return m.commitAdd(now, r, it)
 	}
@@ -314,10 +325,7 @@ func (m *Member) keyMaterial(now time.Time, r *chatRoom, it *intention, resp *mi
 		if k == nil {
 			continue
 		}
-		if _, user, err := m.cfg.Users(&k.LeafNode.Credential); err != nil || user != it.User {
-			return fmt.Errorf("member: a KeyPackage of %v, want of %v", user, it.User)
-		}
-		if err := m.groups.CheckKeyPackage(now, k); err != nil {
+		if err := m.ofUser(now, k, it.User); err != nil {
 			return err
 		}
 		b, err := wire.Marshal(k)

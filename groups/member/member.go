@@ -77,6 +77,7 @@ type Member struct {
 	keys    []*mls.KeyPackage // in the order that they were made
 	keySeq  []uint64          // the number of each, in records
 	flights map[uint64]*flight
+	grants  map[grant][]message.KeyPackage
 	head    head
 
 	now time.Time // of the Step
@@ -117,7 +118,10 @@ func New(cfg Config) (*Member, error) {
 	if client != cfg.Client {
 		return nil, fmt.Errorf("member: Config.Identity is of %v, want %v", client, cfg.Client)
 	}
-	m := &Member{cfg: cfg, user: user, rooms: make(map[ident.URI]*chatRoom), flights: make(map[uint64]*flight)}
+	m := &Member{
+		cfg: cfg, user: user, rooms: make(map[ident.URI]*chatRoom), flights: make(map[uint64]*flight),
+		grants: make(map[grant][]message.KeyPackage),
+	}
 	m.groups = m.groupConfig()
 	m.translate = &room.Translator{Users: m.userOf, Points: &cfg.Points.MLS, JoinCode: room.Unseen}
 	return m, nil

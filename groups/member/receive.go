@@ -527,6 +527,7 @@ func (m *Member) consentChanged(body []byte) {
 		m.event(Refused{What: "consent", Why: err})
 		return
 	}
+	m.noteConsent(m.now, e)
 	m.event(ConsentChanged{e})
 }
 

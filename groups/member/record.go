@@ -24,6 +24,7 @@ import (
 //	head                      the numbers that were given: JSON
 //	key|N                     a KeyPackage with its private keys (protocols/mls)
 //	call|N                    a call without an answer: JSON
+//	grant|USER|ROOM           KeyPackages with a grant of consent; ROOM is empty for every room: JSON
 //	room|ROOM                 how far this client is in the room: JSON
 //	mls|ROOM|KEY              the records of its group (protocols/mls)
 //	join|ROOM|KEY             those of the group that a Join has made
@@ -188,6 +189,8 @@ func (s *restorer) record(k string, b []byte) error {
 		return err
 	}
 	switch what {
+	case "grant":
+		return s.m.readGrant(uri, rest, b)
 	case "room":
 		r := &chatRoom{uri: uri}
 		s.m.rooms[uri] = r

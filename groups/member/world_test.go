@@ -385,6 +385,9 @@ func (w *world) atPeer(p *provider, r follower.Request, body any, answer func(fo
 	switch b := body.(type) {
 	case *mimi.ConsentEntry:
 		in = follower.Consent{From: p.domain, Endpoint: r.Endpoint, Entry: b}
+		if t.domain == "a.example" && len(b.ClientKeyPackages) > 0 { // as the shell of the hub does
+			must(w.atHub(hub.GrantedKeyPackages{Provider: p.domain, KeyPackages: b.ClientKeyPackages}))
+		}
 	case *mimi.IdentifierRequest:
 		in = follower.FindUsers{From: p.domain, Request: b}
 	default:
