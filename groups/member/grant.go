@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -51,7 +52,9 @@ func (m *Member) noteConsent(now time.Time, e *mimi.ConsentEntry) {
 	case e.ConsentOperation == mimi.ConsentGrant && (len(m.grants) < maxGrants || m.grants[g] != nil):
 		list := m.grants[g]
 		for i := range e.ClientKeyPackages {
-			if k := &e.ClientKeyPackages[i]; m.ofUser(now, k, g.user) == nil {
+			k := &e.ClientKeyPackages[i]
+			same := func(o message.KeyPackage) bool { return bytes.Equal(o.InitKey, k.InitKey) } // a request that came twice
+			if m.ofUser(now, k, g.user) == nil && !slices.ContainsFunc(list, same) {
 				list = append(list, *k)
 			}
 		}
