@@ -648,6 +648,20 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
+// TestStalled: whoever runs the gateway learns of a hub that does not answer.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testConfig())
+	u := r.agree(bob, "bob")
+	th := r.open(u, 1)
+	out := r.event(func() {
+		r.g.fromMember(u, member.Stalled{ID: 5, Room: th.Room, What: "commit", Why: errors.New("no route")})
+	})
+	if l := find[Trouble](out); len(l) != 1 || l[0].Room != th.Room || l[0].User != u.uri || l[0].Why != "no route" {
+		t.Errorf("got %+v", l)
+	}
+}
+
 // TestLeaveFails: who could not leave is still in, unless the user ends it all: then the
 // account goes, whatever the room thinks.
 func TestLeaveFails(t *testing.T) {

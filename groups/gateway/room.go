@@ -139,6 +139,8 @@ func (g *Gateway) fromMember(u *user, e member.Event) {
 			g.lost(t, ToSignal, "", LossUnreadable)
 			g.tell(t, "", "Somebody sent what cannot be opened.")
 		}
+	case member.Stalled:
+		g.trouble(u, e.Room, "the hub does not answer to "+e.What, e.Why)
 	case member.Gap:
 		g.gap(u, e)
 	case member.ConsentChanged:
