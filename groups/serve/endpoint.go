@@ -19,7 +19,23 @@ type request struct {
 	endpoint *mimi.Endpoint
 	from     string
 	subject  mimi.IdentifierURI // what the variable in the path stands for
+	uri      ident.URI          // subject, if it is a room and was read before
 	body     []byte
+}
+
+// about takes the value of the variable in the path.
+func (r *request) about(what mimi.Subject, value string) error {
+	r.subject = mimi.IdentifierURI(value)
+	if what == mimi.SubjectRoom {
+		if uri, ok := r.subject.Is(ident.KindRoom); ok { // else ParseSubject says what is wrong
+			r.uri = uri
+			return nil
+		}
+	}
+	if _, err := what.ParseSubject(value); err != nil {
+		return refuse(http.StatusBadRequest, "%v", err)
+	}
+	return nil
 }
 
 func refuse(status int, format string, args ...any) error {
@@ -91,6 +107,9 @@ func code(m wire.Marshaler) any {
 }
 
 func (r *request) room() (ident.URI, error) {
+	if !r.uri.IsZero() {
+		return r.uri, nil
+	}
 	room, ok := r.subject.Is(ident.KindRoom)
 	if !ok {
 		return room, refuse(http.StatusBadRequest, "want the URI of a room in the path")

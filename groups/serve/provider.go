@@ -135,8 +135,9 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Provider, error) 
 	}
 	p.http = &http.Server{
 		Handler: p.handler, TLSConfig: serverTLS(&p.cfg),
-		// [server.hurry] says it more exactly where an answer is known.
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute + p.cfg.Limits.Timeout, IdleTimeout: 2 * time.Minute,
+		// [server.hurry] gives more time to what is not quick, and says it more exactly
+		// where an answer is known.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: readTimeout, WriteTimeout: p.cfg.Limits.Timeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}

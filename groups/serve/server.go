@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -22,6 +23,7 @@ type server struct {
 	p         *Provider
 	directory []byte
 	endpoints []served
+	listed    map[string]string // the domains of the configuration's peers, by what they say in From
 
 	mu    sync.Mutex // guards what follows
 	total int
@@ -40,7 +42,10 @@ func newServer(p *Provider) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{p: p, from: make(map[string]int), bytes: make(map[string]int64)}
+	s := &server{p: p, listed: make(map[string]string), from: make(map[string]int), bytes: make(map[string]int64)}
+	for domain := range p.cfg.Peers {
+		s.listed[mimi.From(domain)] = domain
+	}
 	if s.directory, err = json.Marshal(d); err != nil {
 		return nil, fmt.Errorf("serve: directory: %w", err)
 	}
@@ -74,7 +79,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.p.refused(log, r, err)
 	}
 	s.p.stats.requests.Add(1)
-	s.p.log.DebugContext(r.Context(), "request", "endpoint", name, "from", from, "status", log.status, "bytes", r.ContentLength, "took", time.Since(start))
+	if s.p.log.Enabled(r.Context(), slog.LevelDebug) { // else its values need not be made
+		s.p.log.DebugContext(r.Context(), "request", "endpoint", name, "from", from, "status", log.status, "bytes", r.ContentLength, "took", time.Since(start))
+	}
 }
 
 // route finds out what a request is for, and from whom.
@@ -113,26 +120,51 @@ func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served,
 		return from, err
 	}
 	defer done()
-	subject, err := e.template.Variable().Subject.ParseSubject(value)
-	if err != nil {
-		return from, refuse(http.StatusBadRequest, "%v", err)
+	in := &request{endpoint: e.endpoint, from: from}
+	if err := in.about(e.template.Variable().Subject, value); err != nil {
+		return from, err
 	}
 	if e.endpoint.Name == mimi.EndpointProxyDownload {
 		s.hurry(w, s.p.cfg.Limits.Download)
 		return from, s.p.proxyDownload(w, r, from, value)
+	}
+	began, quick := time.Now(), s.quick(r, e.endpoint.Name)
+	if !quick {
+		s.hurry(w, readTimeout+s.p.cfg.Limits.Timeout)
 	}
 	body, release, err := s.body(w, r, from, e.endpoint.Name)
 	if err != nil {
 		return from, err
 	}
 	defer release()
-	s.hurry(w, 2*s.p.cfg.Limits.Timeout) // another provider may be asked meanwhile
-	answer, err := s.p.serve(r.Context(), &request{endpoint: e.endpoint, from: from, subject: subject, body: body})
+	if !quick {
+		s.hurry(w, 2*s.p.cfg.Limits.Timeout) // another provider may be asked meanwhile
+	}
+	in.body = body
+	answer, err := s.p.serve(r.Context(), in)
 	if err != nil {
 		return from, err
 	}
-	s.hurry(w, s.p.cfg.Limits.Timeout)
+	if !quick || time.Since(began) > s.p.cfg.Limits.Timeout/8 {
+		s.hurry(w, s.p.cfg.Limits.Timeout)
+	}
 	return from, respond(w, e.endpoint, answer)
+}
+
+// readTimeout bounds how long a request may take to arrive.
+const readTimeout = time.Minute
+
+// quickBody is how long a body may be that arrives at once, in bytes. A choice of this
+// implementation.
+const quickBody = 64 << 10
+
+// quick reports whether a request will be answered within the time that the provider's
+// own server gives to every request, unless something is wrong: its body arrives at once,
+// and no other provider is asked. [server.hurry] costs a message to the goroutine of the
+// connection, which most requests can do without.
+func (s *server) quick(r *http.Request, name mimi.EndpointName) bool {
+	own, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return own == s.p.http && 0 <= r.ContentLength && r.ContentLength <= quickBody && name != mimi.EndpointKeyMaterial
 }
 
 // hurry bounds how long a peer may take to read an answer: it counts among the requests
@@ -160,6 +192,9 @@ func respond(w http.ResponseWriter, e *mimi.Endpoint, answer wire.Marshaler) err
 
 // host checks that the request is for this provider.
 func (s *server) host(r *http.Request) error {
+	if r.Host == s.p.cfg.Domain {
+		return nil
+	}
 	host, err := mimi.ParseHost(r.Host)
 	if err != nil {
 		return refuse(http.StatusBadRequest, "%v", err)
@@ -188,9 +223,12 @@ func (s *server) peer(r *http.Request) (string, error) {
 	if len(header) != 1 {
 		return "", refuse(http.StatusUnauthorized, "%d From fields, want 1", len(header))
 	}
-	from, err := mimi.ParseFrom(header[0])
-	if err != nil {
-		return "", refuse(http.StatusUnauthorized, "%v", err)
+	from, listed := s.listed[header[0]]
+	if !listed {
+		var err error
+		if from, err = mimi.ParseFrom(header[0]); err != nil {
+			return "", refuse(http.StatusUnauthorized, "%v", err)
+		}
 	}
 	if err := r.TLS.PeerCertificates[0].VerifyHostname(from); err != nil {
 		return "", refuse(http.StatusForbidden, "the client certificate is not for %s, which From names", from)
