@@ -174,7 +174,11 @@ func state(f *Follower) map[string]string {
 	for _, r := range f.rooms {
 		out[roomKey(r.uri)] = string(roomRecord(r))
 		for _, e := range r.log {
-			out[logKey(r.uri, e.seq)] = string(stamped(e.at, e.body))
+			if key := logKey(r.uri, e.from); e.from == e.seq {
+				out[key] = string(stamped(e.at, e.body))
+			} else {
+				out[key] += string(e.body)
+			}
 		}
 		for page := range seenPages(r) {
 			out[seenKey(r.uri, page)] = string(seenRecord(r, page))

@@ -25,9 +25,10 @@ func (Notify) input() {}
 // room is what is kept of a room that a client of this provider is in, or was in.
 type room struct {
 	uri   ident.URI
-	log   []entry // what some client has not acknowledged, the oldest first
+	log   []entry // what some client has not acknowledged, and what shares its record, the oldest first
 	size  int     // of all in log
 	last  uint64  // the number of the last entry there was
+	open  uint64  // the number of the first entry that this Step has logged, or 0
 	since uint64  // the timestamp of the Welcome by which it came to be known here, or 0
 	seen  map[digest]bool
 	order []digest // of seen, a ring whose oldest is at turn
@@ -38,9 +39,11 @@ type room struct {
 	empty time.Time
 }
 
-// entry is one event of a room.
+// entry is one event of a room. Those of one request to notify are in one record, and
+// leave the log together.
 type entry struct {
 	seq  uint64
+	from uint64 // the number of the first in its record
 	at   time.Time
 	body []byte // a FanoutMessage
 	left int    // how many of the room's clients have not acknowledged it
@@ -69,24 +72,63 @@ func (f *Follower) notify(now time.Time, in Notify) error {
 	if in.Room.Kind() != ident.KindRoom || in.Room.Provider() != in.From {
 		return refuse(statusForbidden, "events of %v come from %s", in.Room, in.From)
 	}
-	bodies := make([][]byte, len(in.Messages))
+	// All are written one behind the other, as the room's log has them: a time, which is
+	// that of this Step, and events.
+	all := make([]byte, timeSize, timeSize+sizeOf(in.Messages))
+	ends := make([]int, len(in.Messages))
 	for i := range in.Messages {
 		err := in.Messages[i].Check()
 		if err == nil {
-			bodies[i], err = wire.Marshal(&in.Messages[i])
+			all, err = wire.Append(all, &in.Messages[i])
 		}
 		if err != nil {
 			return refuse(statusBadRequest, "event %d of %d: %v", i+1, len(in.Messages), err)
 		}
+		ends[i] = len(all)
 	}
-	for i, body := range bodies {
-		f.event(now, in.Room, &in.Messages[i], body)
+	begin := timeSize
+	for i, end := range ends {
+		f.event(now, in.Room, &in.Messages[i], all[begin:end:end])
+		begin = end
 	}
 	if r := f.rooms[in.Room]; r != nil && len(r.fresh) > 0 {
 		f.put(roomKey(r.uri), roomRecord(r))
 		f.saveSeen(r)
+		f.saveLog(now, r, all)
 	}
 	return nil
+}
+
+// sizeOf estimates the size of events on the wire, rather too much than too little.
+func sizeOf(list []mimi.FanoutMessage) (n int) {
+	for i := range list {
+		n += 384
+		if m := list[i].Message.Private; m != nil {
+			n += len(m.GroupID) + len(m.AuthenticatedData) + len(m.Ciphertext)
+		}
+	}
+	return n
+}
+
+// saveLog writes what this Step has logged of a room. all are all events of the Step,
+// with room for the time before them.
+func (f *Follower) saveLog(now time.Time, r *room, all []byte) {
+	if r.open == 0 {
+		return
+	}
+	logged := r.log[len(r.log)-int(r.last+1-r.open):]
+	size := timeSize
+	for i := range logged {
+		size += len(logged[i].body)
+	}
+	if size < len(all) { // some were there before
+		all = make([]byte, timeSize, size)
+		for i := range logged {
+			all = append(all, logged[i].body...)
+		}
+	}
+	f.put(logKey(r.uri, r.open), stamp(now, all))
+	r.open = 0
 }
 
 // event takes one event.
@@ -98,7 +140,8 @@ func (f *Follower) event(now time.Time, uri ident.URI, m *mimi.FanoutMessage, bo
 	}
 	if m.Kind() == mimi.FanoutWelcome {
 		fresh := r == nil
-		if r = f.welcome(now, uri, m.Message.Welcome, body); r != nil && fresh {
+		// A mailbox is not to hold on to the other events of the request.
+		if r = f.welcome(now, uri, m.Message.Welcome, slices.Clone(body)); r != nil && fresh {
 			// What it may have had before it was forgotten may still come again.
 			r.since = m.Timestamp
 			f.put(roomKey(uri), roomRecord(r))
@@ -161,19 +204,22 @@ func (f *Follower) room(uri ident.URI) *room {
 	return r
 }
 
-// log appends an event to a room's log and sends it to the clients that are
-// connected.
+// log appends an event to a room's log and sends it to the clients that are connected.
+// [Follower.saveLog] writes it.
 func (f *Follower) log(now time.Time, r *room, body []byte) {
 	r.last++
-	e := entry{seq: r.last, at: now, body: body, left: len(r.in)}
+	if r.open == 0 {
+		r.open = r.last
+	}
+	e := entry{seq: r.last, from: r.open, at: now, body: body, left: len(r.in)}
 	f.append(r, e)
+	// What a client has not fetched is not to grow without end, but for what comes at once.
 	n, size, all := 0, r.size, f.logged[r.uri.Provider()]
-	for n < len(r.log)-1 && (size > f.limits.RoomLog || all > f.limits.HubLog) {
+	for r.log[n].from != r.open && (size > f.limits.RoomLog || all > f.limits.HubLog || n > 0 && r.log[n].from == r.log[n-1].from) {
 		size, all = size-r.log[n].size(), all-r.log[n].size()
 		n++
 	}
-	f.dropLog(r, n) // what a client has not fetched is not to grow without end
-	f.put(logKey(r.uri, e.seq), stamped(now, body))
+	f.dropLog(r, n)
 	for _, at := range r.in {
 		f.deliver(at.client, Delivery{Client: at.client.uri, Room: r.uri, Seq: e.seq, Body: body})
 	}
@@ -234,15 +280,20 @@ func (f *Follower) acknowledge(r *room, at *cursor, seq uint64) {
 	if n < 0 {
 		n = len(r.log)
 	}
+	for n > 0 && n < len(r.log) && r.log[n].from == r.log[n-1].from {
+		n-- // somebody waits for the rest of the record
+	}
 	f.dropLog(r, n)
 }
 
-// dropLog drops the first n events of a log.
+// dropLog drops the first n events of a log, which are whole records.
 func (f *Follower) dropLog(r *room, n int) {
 	hub := r.uri.Provider()
 	for i := range r.log[:n] {
 		e := &r.log[i]
-		f.remove(logKey(r.uri, e.seq))
+		if e.seq == e.from {
+			f.remove(logKey(r.uri, e.from))
+		}
 		r.size -= e.size()
 		if f.logged[hub] -= e.size(); f.logged[hub] == 0 {
 			delete(f.logged, hub)

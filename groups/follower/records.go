@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,7 +30,7 @@ import (
 //	consent|REQ|TARGET|ROOM   one byte; ROOM is empty for every room
 //	last                      last number in any log that was forgotten: 8 bytes
 //	room|ROOM                 last number in its log, timestamp of the Welcome: 16 bytes
-//	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessage
+//	log|ROOM|SEQ              time (8 bytes, ms since 1970), FanoutMessages from SEQ on
 //	seen|ROOM|PAGE            SHA-256 of FanoutMessages that came, in up to 16 slots
 //	turn|ROOM                 the slot that is overwritten next: 8 bytes
 //	cursor|CLIENT|ROOM        last number acknowledged, first after a Welcome: 16 bytes
@@ -77,9 +78,18 @@ func cursorRecord(at *cursor) []byte { return append(number(at.acked), number(at
 
 func roomRecord(r *room) []byte { return append(number(r.last), number(r.since)...) }
 
+// timeSize is how long a time is in a record.
+const timeSize = 8
+
 // stamped is a time and what happened then.
 func stamped(at time.Time, body []byte) []byte {
 	return append(number(uint64(at.UnixMilli())), body...)
+}
+
+// stamp writes a time over the first bytes of what happened then.
+func stamp(at time.Time, record []byte) []byte {
+	binary.BigEndian.PutUint64(record, uint64(at.UnixMilli()))
+	return record
 }
 
 // seenPage is how many slots are in one record.
@@ -277,14 +287,27 @@ func (f *Follower) readLog(parts []string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	e := entry{}
-	if e.seq, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
+	seq, err := strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
 		return err
 	}
-	if e.at, e.body, err = readStamped(value); err != nil {
+	at, rest, err := readStamped(value)
+	if err != nil {
 		return err
 	}
-	f.append(r, e)
+	list, err := mimi.ParseFanoutMessages(rest, f.cfg.Points)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		body, err := wire.Marshal(&list[i])
+		if err != nil || !bytes.HasPrefix(rest, body) {
+			return fmt.Errorf("event %d of %d is not as it is written", i+1, len(list))
+		}
+		n := len(body)
+		f.append(r, entry{seq: seq + uint64(i), from: seq, at: at, body: rest[:n:n]})
+		rest = rest[n:]
+	}
 	return nil
 }
 
