@@ -9,6 +9,7 @@ import (
 type Queue[T any] struct {
 	mu     sync.Mutex // guards list and closed
 	list   []T
+	taken  []T // what was taken last, whose place the next list takes
 	closed bool
 	more   chan struct{} // holds a token if there may be something new
 }
@@ -57,7 +58,7 @@ func (q *Queue[T]) TakeMany() []T {
 }
 
 // Take waits for what was added and returns all of it, or nil if there is nothing any
-// more. It is for one goroutine.
+// more. It is for one goroutine. What it returns is valid until the next call.
 func (q *Queue[T]) Take() []T {
 	q.wait()
 	return q.take()
@@ -86,10 +87,20 @@ func (q *Queue[T]) len() int {
 func (q *Queue[T]) take() []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list := q.list
-	q.list = nil
-	return list
+	if len(q.list) == 0 {
+		return nil
+	}
+	clear(q.taken) // what it holds is not to outlive its use
+	if cap(q.taken) > maxKept {
+		q.taken = nil
+	}
+	q.list, q.taken = q.taken[:0], q.list
+	return q.taken
 }
+
+// maxKept bounds the place that is kept for what is added next, after many at once. A
+// choice of this implementation.
+const maxKept = 1024
 
 // Close lets nothing be added any more. It returns what was not taken and won't be.
 func (q *Queue[T]) Close() []T {
