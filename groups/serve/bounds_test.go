@@ -2,11 +2,14 @@ package serve
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -70,6 +73,29 @@ func TestBytesOfOnePeer(t *testing.T) {
 	}
 	release()
 	w.idle("a.example")
+}
+
+// TestReadAll holds that a body is read as it comes, and refused if it is not as long as
+// it is said to be.
+func TestReadAll(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		body string
+		n    int64
+		err  error
+	}{
+		{"", 0, nil}, {"", -1, nil}, {"body", 4, nil}, {"body", -1, nil}, {"body", maxAtOnce + 1, nil},
+		{"", 1, io.ErrUnexpectedEOF}, {"body", 5, io.ErrUnexpectedEOF}, {"body", 3, io.ErrUnexpectedEOF}, {"body", 0, io.ErrUnexpectedEOF},
+	} {
+		got, err := readAll(iotest.OneByteReader(strings.NewReader(row.body)), row.n)
+		if err != row.err || err == nil && string(got) != row.body {
+			t.Errorf("%q, said to have %d bytes: got %q, %v, want error %v", row.body, row.n, got, err, row.err)
+		}
+	}
+	broken := errors.New("broken")
+	if _, err := readAll(iotest.ErrReader(broken), 3); err != broken {
+		t.Errorf("got %v, want the reader's error", err)
+	}
 }
 
 // TestStrangersAreForgotten holds that a provider which speaks to all does not remember

@@ -179,7 +179,7 @@ func respond(w http.ResponseWriter, e *mimi.Endpoint, answer wire.Marshaler) err
 	var body []byte
 	if answer != nil && e.Response != "" {
 		var err error
-		if body, err = wire.Marshal(answer); err != nil {
+		if body, err = wire.Append(make([]byte, 0, 256), answer); err != nil {
 			return fmt.Errorf("serve: response of %s: %w", e.Name, err)
 		}
 		w.Header().Set("Content-Type", mimi.MediaType)
@@ -321,7 +321,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, from string, name 
 			free()
 		}
 	}()
-	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	body, err = readAll(http.MaxBytesReader(w, r.Body, most), r.ContentLength)
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
@@ -331,6 +331,27 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, from string, name 
 	}
 	return body, free, nil
 }
+
+// readAll is [io.ReadAll] of what is said to have n bytes, -1 if nothing is said. Of much
+// it does not take the room before it comes.
+func readAll(r io.Reader, n int64) ([]byte, error) {
+	if n < 0 || n > maxAtOnce {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, n+1) // a byte more, so that the end is seen
+	got, err := io.ReadFull(r, b)
+	switch {
+	case int64(got) == n && (err == io.EOF || err == io.ErrUnexpectedEOF):
+		return b[:n:n], nil
+	case err == nil || err == io.EOF:
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+// maxAtOnce is how many bytes of a body have their room from the start. A choice of this
+// implementation.
+const maxAtOnce = 512 << 10
 
 func tooLarge(most int64) error {
 	return refuse(http.StatusRequestEntityTooLarge, "the body is too long, want at most %d bytes", most)
