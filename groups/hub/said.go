@@ -32,7 +32,7 @@ type utterance struct {
 type sums struct{ message, request string }
 
 func (h *Hub) sumsOf(req *mimi.SubmitMessageRequest, body []byte) (sums, error) {
-	b, err := wire.Marshal(&message.Message{Private: req.AppMessage})
+	b, err := wire.Append(make([]byte, 0, len(body)), &message.Message{Private: req.AppMessage})
 	if err != nil {
 		return sums{}, err
 	}

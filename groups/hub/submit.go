@@ -55,7 +55,8 @@ func (h *Hub) submit(now time.Time, in SubmitMessageRequest) error {
 		h.out.Response, h.out.Refused = &mimi.SubmitMessageResponse{StatusCode: mimi.SubmitNotAllowed}, err
 		return nil
 	}
-	body, err := wire.Marshal(&mimi.FanoutMessage{Timestamp: at, Message: message.Message{Private: req.AppMessage}, Frank: frank})
+	// It is a little longer than the request: by the time, the frank, and no sendingUri.
+	body, err := wire.Append(make([]byte, 0, len(in.Body)+128), &mimi.FanoutMessage{Timestamp: at, Message: message.Message{Private: req.AppMessage}, Frank: frank})
 	if err != nil {
 		return fail(Malformed, "submit: %w", err)
 	}

@@ -104,7 +104,7 @@ func NewHubKey(s suite.Suite) (HubKey, error) {
 
 // ServerFrank returns the server_frank of a message (Hub processing).
 func (k HubKey) ServerFrank(tag [TagSize]byte, context *ServerFrankingContext) ([TagSize]byte, error) {
-	b, err := wire.Marshal(context)
+	b, err := wire.Append(make([]byte, 0, 256), context)
 	if err != nil {
 		return [TagSize]byte{}, fmt.Errorf("mimi: ServerFrankingContext: %w", err)
 	}
@@ -132,7 +132,7 @@ func NewFrank(s suite.Suite, key HubKey, private suite.PrivateKey, tag [TagSize]
 
 // TBS returns what the integrity signature is over: FrankingIntegrityTBS.
 func (f *Frank) TBS(context *ServerFrankingContext) ([]byte, error) {
-	return wire.Marshal(&FrankingIntegrityTBS{f.ServerFrank, f.FrankingSignatureCiphersuite, *context})
+	return wire.Append(make([]byte, 0, 256), &FrankingIntegrityTBS{f.ServerFrank, f.FrankingSignatureCiphersuite, *context})
 }
 
 // FrankStep is a step of the verification of a frank, in their order.
