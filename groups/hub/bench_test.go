@@ -79,9 +79,10 @@ func submitted(t testing.TB, w *world, in Input, sum *written, sends *[]Send) {
 }
 
 // submissions returns a function that gives messages of Alice, one of two in turn: the
-// same once more would be answered as before.
+// same once more would be answered as before. So the hub remembers one only.
 func submissions(w *world) (next func() Input) {
 	alice := w.client("alice/ClientA1")
+	w.hub.cfg.Remembered = 1
 	var list [2]Input
 	for i := range list {
 		m, _ := w.newMessage(alice, "a message of some sixty characters, which is what people send")
