@@ -159,7 +159,7 @@ func (p *policy) opens(code []byte) error {
 // the room's.
 func (r *chatRoom) setState(p policy) {
 	r.state = p
-	r.readers = nil
+	r.readers, r.senders = nil, nil
 }
 
 // roomActor returns an actor as package room knows it.

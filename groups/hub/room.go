@@ -36,8 +36,9 @@ type chatRoom struct {
 	said    said              // the last messages
 	events  map[uint64]*event // that not all who are to have them do
 	queues  map[string]*queue
-	readers []string      // who is to have application messages; nil until someone asks
-	rules   *messageRules // of the epoch; nil until someone asks
+	readers []string           // who is to have application messages; nil until someone asks
+	senders map[ident.URI]bool // participants who asked before, and may send in this state
+	rules   *messageRules      // of the epoch; nil until someone asks
 }
 
 // user is a user with clients in the group.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -89,8 +90,14 @@ func (h *Hub) checkSubmit(r *chatRoom, from string, req *mimi.SubmitMessageReque
 	if r.said.has(sum) {
 		return errors.New("the message was sent before, by another request")
 	}
-	if err := r.state.maySend(sender.String()); err != nil {
-		return err
+	if !r.senders[sender] { // the same for all messages in one state
+		if err := r.state.maySend(sender.String()); err != nil {
+			return err
+		}
+		if r.senders == nil {
+			r.senders = make(map[ident.URI]bool)
+		}
+		r.senders[sender] = true
 	}
 	switch epoch := r.group.Epoch(); {
 	case r.group.ReInit() != nil:
