@@ -120,6 +120,12 @@ func parseEvent(n uint64, b []byte) (Event, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return Event{}, err
 	}
+	if len(s.Changes) == 0 { // what was left out and what is empty are one
+		s.Changes = nil
+	}
+	if len(s.Data) == 0 {
+		s.Data = nil
+	}
 	e, err := s.event()
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", s.Kind, err)

@@ -148,6 +148,8 @@ func FuzzRecords(f *testing.F) {
 	for _, e := range samples() {
 		f.Add(must(marshalEvent(time.Unix(1, 0), e)))
 	}
+	f.Add([]byte(`{"kind":"room changed","changes":[]}`))
+	f.Add([]byte(`{"kind":"message","data":""}`))
 	f.Add([]byte(`{"publish":["AAE="],"leave":"mimi://a.example/r/clubhouse","seq":3}`))
 	f.Add([]byte(`{"credential":"AAE=","suite":1,"private":"","public":""}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
