@@ -20,7 +20,6 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
-	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check/own"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -292,7 +291,7 @@ func (o *checkOptions) peers(cfg *check.Config) (done func(), err error) {
 		cfg.Peers = append(cfg.Peers, p)
 		if o.Dev != "" {
 			s := &settings{Domain: p.Domain, dev: o.Dev}
-			if _, err := s.neighbour(serve.Config{}, p.Listener.Addr()); err != nil {
+			if err := s.beFound(p.Listener.Addr()); err != nil {
 				return done, err
 			}
 		}

@@ -120,16 +120,22 @@ func readCertificate(at string) (*tls.Certificate, error) {
 	return &c, nil
 }
 
-// neighbour lets the provider be found by others of its directory, and find them.
+// beFound lets others of the directory find the provider, which has its store by now: one
+// that has not, since another runs, is not to take that one's place.
+func (s *settings) beFound(at net.Addr) error {
+	if s.dev == "" {
+		return nil
+	}
+	return replace(filepath.Join(s.dev, s.Domain+addrSuffix), []byte(at.String()))
+}
+
+// neighbour lets the provider find others of its directory.
 func (s *settings) neighbour(cfg serve.Config, at net.Addr) (serve.Config, error) {
 	_, port, err := net.SplitHostPort(at.String())
 	if err != nil {
 		return cfg, err
 	}
 	cfg.Base = "https://" + net.JoinHostPort(s.Domain, port)
-	if err := replace(filepath.Join(s.dev, s.Domain+addrSuffix), []byte(at.String())); err != nil {
-		return cfg, err
-	}
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {

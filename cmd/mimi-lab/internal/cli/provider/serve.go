@@ -18,6 +18,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
 // serveOptions are those of the command provider serve.
@@ -128,6 +129,9 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	cfg.Logger = slog.New(slog.NewTextHandler(o.IO.Err, &slog.HandlerOptions{Level: level}))
 	p, err := serve.New(ctx, cfg)
+	if errors.Is(err, store.ErrInUse) {
+		return exit.Failuref("Is it running already? A store is one provider's alone.", "%w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -145,6 +149,9 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	defer clients.stop(ended(ctx))
+	if err := s.beFound(l.Addr()); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(l) }()
 	s.announce(o.IO.Out, started{l.Addr(), clients.over(tlsWay), clients.over(noiseWay), admin})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,8 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
 // run runs provider serve until stop is called, and returns what it says first.
@@ -112,6 +115,35 @@ func TestDevelopment(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "a.example.key"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v", info, err)
+	}
+}
+
+// TestTwice holds that a provider which is started while it runs is refused, and that
+// whoever looks for it goes on finding the one that runs.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "lab")
+	_, stop := run(t, 7, &serveOptions{Dev: dir, Domain: "a.example"})
+	files := func() (all string) {
+		for _, suffix := range []string{addrSuffix, clientsSuffix} {
+			b, err := os.ReadFile(filepath.Join(dir, "a.example"+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(b)
+		}
+		return all
+	}
+	before := files()
+	again := &serveOptions{Dev: dir, Domain: "a.example", IO: &term.IO{Out: io.Discard, Err: io.Discard, Now: time.Now}}
+	if err := runServe(t.Context(), again); !errors.Is(err, store.ErrInUse) || exit.Hint(err) == "" {
+		t.Errorf("got %v, hint %q, want that the store is in use and what to do", err, exit.Hint(err))
+	}
+	if after := files(); after != before {
+		t.Errorf("where it is was %s and is %s", before, after)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 
