@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/mimi-lab/mimi-lab/groups/member"
@@ -28,18 +29,19 @@ type Crowd struct {
 // crowd is a Crowd on its way.
 type crowd struct {
 	Crowd
+	ctx context.Context
 	run
 	in, out []*Device // the first devices of users, who are in the room and who are not
 	done    int
 	of      int
 }
 
-// Run fills the room and carries the Commits out.
-func (c Crowd) Run() (*Result, error) {
+// Run fills the room and carries the Commits out, unless ctx ends before.
+func (c Crowd) Run(ctx context.Context) (*Result, error) {
 	if c.Members < 2 || c.Providers < 1 || c.Devices < 1 || c.Commits < 0 {
 		return nil, fmt.Errorf("rooms: a crowd of %d members at %d providers with %d devices each and %d commits", c.Members, c.Providers, c.Devices, c.Commits)
 	}
-	r := &crowd{Crowd: c}
+	r := &crowd{Crowd: c, ctx: ctx}
 	r.run.Trial = Trial{Seed: c.Seed}
 	if err := r.fill(); err != nil {
 		return nil, fmt.Errorf("rooms: seed %d: %w", c.Seed, err)
@@ -76,6 +78,9 @@ func (c *crowd) fill() error {
 	users := (c.Members + c.Devices - 1) / c.Devices
 	c.of = users - 1 + c.Commits
 	for i := range users + c.Commits/3 + 1 {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
 		first, err := c.user(i)
 		if err != nil {
 			return err
@@ -133,6 +138,9 @@ func (c *crowd) add(by *Device) error {
 
 // commit has a device do something that takes one Commit, and waits for all to follow.
 func (c *crowd) commit(by *Device, in member.Input) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
 	if _, err := c.w.Do(by, in); err != nil {
 		return err
 	}

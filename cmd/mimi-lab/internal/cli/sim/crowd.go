@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -39,7 +40,7 @@ are no faults.
 		Example: `  mimi-lab sim crowd --members 40 --devices 4 --commits 5
   mimi-lab sim crowd --members 40 --devices 4 --commits 5 --json`,
 		Args: command.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runCrowd(o) },
+		RunE: func(c *cobra.Command, _ []string) error { return runCrowd(c.Context(), o) },
 	}
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "what all keys and choices follow from")
 	c.Flags().IntVar(&o.Members, "members", 2000, "clients to fill the room with, 2 to 10000")
@@ -51,7 +52,7 @@ are no faults.
 	return c
 }
 
-func runCrowd(o *crowdOptions) error {
+func runCrowd(ctx context.Context, o *crowdOptions) error {
 	for _, f := range []struct {
 		name        string
 		n, low, top int
@@ -67,7 +68,7 @@ func runCrowd(o *crowdOptions) error {
 	res, err := rooms.Crowd{
 		Seed: o.Seed, Members: o.Members, Providers: o.Providers, Devices: o.Devices, Commits: o.Commits,
 		Progress: func(done, of int) { progress.Set(float64(done), float64(of)) },
-	}.Run()
+	}.Run(ctx)
 	progress.Done()
 	if err != nil {
 		return err
