@@ -4,12 +4,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,11 +54,18 @@ func Main() int {
 // Run runs one command line and returns its exit code. Cancelling ctx interrupts
 // it.
 func Run(ctx context.Context, t *term.IO, args []string) int {
+	out := &checked{w: t.Out}
+	whole := *t
+	whole.Out = out
+	t = &whole
 	root := New(t)
 	root.SetArgs(args)
 	started := false // whether the command line made sense
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err() != nil {
+		err = exit.Failuref("Not all of the output is there.", "%w", out.err())
+	}
 	if err == nil {
 		return exit.OK
 	}
@@ -71,6 +81,32 @@ func Run(ctx context.Context, t *term.IO, args []string) int {
 		fmt.Fprintln(t.Err, line)
 	}
 	return exit.Code(err)
+}
+
+// checked remembers that a result could not be written: whoever reads it is not to take a
+// part of it for all.
+type checked struct {
+	w io.Writer
+
+	mu     sync.Mutex // guards failed
+	failed error      // the first one
+}
+
+// Write implements [io.Writer].
+func (c *checked) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failed = cmp.Or(c.failed, err)
+	}
+	return n, err
+}
+
+func (c *checked) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
 }
 
 // columns is how wide complaints are, wherever they go: 80 columns, or what is asked for

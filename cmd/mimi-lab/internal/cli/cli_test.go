@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -334,6 +335,29 @@ func TestTerminal(t *testing.T) {
 		code := cli.Run(context.Background(), s, strings.Fields(tt.args))
 		if code != tt.code || !strings.Contains(out.String(), tt.want) {
 			t.Errorf("%s: exit code %d with %q, want %d with %q", tt.name, code, &out, tt.code, tt.want)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// TestFullDisk holds that no command is done whose output could not be written.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"version", "version --json", "conformance list", "scenario list", "vectors list", "provider check --list", "stanza show", "stanza encode",
+		"sim rooms --seeds 1 --members 4 --providers 2 --steps 4 -q", "sim crowd --members 4 --devices 2 --commits 1", "demo rooms", "room --help",
+	} {
+		var out bytes.Buffer
+		s := world(&out)
+		s.In, s.Out = strings.NewReader(`<receipt id="3EB0" to="42@msgr"/>`), full{}
+		if code := cli.Run(context.Background(), s, strings.Fields(args)); code != 1 || strings.Count(out.String(), errFull.Error()) != 1 {
+			t.Errorf("%s: exit code %d with %q, want 1 and once %q", args, code, &out, errFull)
 		}
 	}
 }
