@@ -188,7 +188,7 @@ func TestRoomsOfAHub(t *testing.T) {
 	l.step(Publish{clientB1, []message.KeyPackage{last}})
 	l.claim(clubhouse)
 	for i := range 10 {
-		l.step(Notify{"a.example", uri(fmt.Sprintf("mimi://a.example/r/%d", i)), []mimi.FanoutMessage{l.welcome(&last)}})
+		l.step(Notify{From: "a.example", Room: uri(fmt.Sprintf("mimi://a.example/r/%d", i)), Messages: []mimi.FanoutMessage{l.welcome(&last)}})
 	}
 	if n := len(l.f.rooms); n != 3 {
 		t.Errorf("%d rooms, want 3", n)

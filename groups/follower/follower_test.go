@@ -284,7 +284,7 @@ func (l *lab) welcome(packages ...*message.KeyPackage) mimi.FanoutMessage {
 // notify brings events of the clubhouse.
 func (l *lab) notify(messages ...mimi.FanoutMessage) Output {
 	l.Helper()
-	return l.step(Notify{"a.example", clubhouse, messages})
+	return l.step(Notify{From: "a.example", Room: clubhouse, Messages: messages})
 }
 
 // bring lets a client of Bob's be welcomed to the clubhouse.

@@ -174,6 +174,6 @@ func TestJoin(t *testing.T) {
 	own := uri("mimi://b.example/r/attic")
 	l.step(Connect{clientB1})
 	l.step(Join{clientB1, own})
-	wantDeliveries(t, l.step(Notify{"b.example", own, []mimi.FanoutMessage{l.application(1)}}), "ClientB1 attic 1")
+	wantDeliveries(t, l.step(Notify{From: "b.example", Room: own, Messages: []mimi.FanoutMessage{l.application(1)}}), "ClientB1 attic 1")
 	l.refused(404, "no room of b.example", Join{clientB1, clubhouse})
 }

@@ -18,6 +18,9 @@ type Notify struct {
 	From     string
 	Room     ident.URI
 	Messages []mimi.FanoutMessage
+	// Missed is how many events before these the hub says that it has given up, since
+	// nothing was accepted here for too long. The draft has no way to say so.
+	Missed uint64
 }
 
 func (Notify) input() {}
@@ -86,6 +89,9 @@ func (f *Follower) notify(now time.Time, in Notify) error {
 		}
 		ends[i] = len(all)
 	}
+	if len(ends) > 0 {
+		f.missed(in, all[timeSize:ends[0]])
+	}
 	begin := timeSize
 	for i, end := range ends {
 		f.event(now, in.Room, &in.Messages[i], all[begin:end:end])
@@ -129,6 +135,21 @@ func (f *Follower) saveLog(now time.Time, r *room, all []byte) {
 	}
 	f.put(logKey(r.uri, r.open), stamp(now, all))
 	r.open = 0
+}
+
+// maxMissed bounds what one request can take from a room's numbers.
+const maxMissed = 1 << 32
+
+// missed leaves out the numbers of events that will not come, so that clients see that
+// they lack some, as they do of what was dropped here. A request that comes again says
+// nothing new.
+func (f *Follower) missed(in Notify, first []byte) {
+	r := f.rooms[in.Room]
+	if in.Missed == 0 || r == nil || r.seen[f.digest(first)] || in.Messages[0].Timestamp < r.since {
+		return
+	}
+	r.last += min(in.Missed, maxMissed)
+	f.put(roomKey(r.uri), roomRecord(r))
 }
 
 // event takes one event.

@@ -2,6 +2,7 @@ package follower
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,35 @@ func TestDuplicates(t *testing.T) {
 	wantDeliveries(t, l.notify(m(1)), "ClientB1 clubhouse 6") // longer ago than is remembered
 }
 
+// TestMissed: clients see by their numbers that a hub has given up events, once for each
+// time that it says so, and a hub can't use the numbers up.
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.bring(clientB1)
+	l.step(Connect{clientB1})
+	notify := func(missed uint64, n ...uint64) Output {
+		var list []mimi.FanoutMessage
+		for _, n := range n {
+			list = append(list, l.application(n))
+		}
+		return l.step(Notify{From: "a.example", Room: clubhouse, Messages: list, Missed: missed})
+	}
+	wantDeliveries(t, notify(0, 1), "ClientB1 clubhouse 1")
+	wantDeliveries(t, notify(5, 2, 3), "ClientB1 clubhouse 7, ClientB1 clubhouse 8")
+	wantDeliveries(t, notify(5, 2, 3), "") // the answer was lost
+	l.restart()
+	l.step(Connect{clientB1})
+	wantDeliveries(t, notify(5, 2, 3), "")
+	wantDeliveries(t, notify(0, 4), "ClientB1 clubhouse 9")
+	l.step(Ack{Client: clientB1, Room: clubhouse, Seq: 9})
+	wantDeliveries(t, notify(math.MaxUint64, 5), fmt.Sprintf("ClientB1 clubhouse %d", 10+maxMissed))
+	l.step(Ack{Client: clientB1, Room: clubhouse, Seq: 10 + maxMissed})
+	if r := l.f.rooms[clubhouse]; len(r.log) > 0 {
+		t.Errorf("%d events wait for nobody", len(r.log))
+	}
+}
+
 // What is remembered is written in pages of many events, and comes back from them as
 // it was, also when the ring has turned.
 func TestSeenPages(t *testing.T) {
@@ -69,7 +99,7 @@ func TestSeenPages(t *testing.T) {
 			sent++
 			list = append(list, l.application(uint64(sent)))
 		}
-		out := l.step(Notify{"a.example", clubhouse, list})
+		out := l.step(Notify{From: "a.example", Room: clubhouse, Messages: list})
 		pages := 0
 		for _, r := range out.Persist {
 			if strings.HasPrefix(r.Key, "seen|") {
@@ -81,7 +111,7 @@ func TestSeenPages(t *testing.T) {
 		}
 		l.restart()
 		remembered := list[max(0, len(list)-l.f.limits.Remembered):]
-		if out := l.step(Notify{"a.example", clubhouse, remembered}); len(out.Persist) > 0 {
+		if out := l.step(Notify{From: "a.example", Room: clubhouse, Messages: remembered}); len(out.Persist) > 0 {
 			t.Errorf("after %d events the last %d are news: %d records", sent, len(remembered), len(out.Persist))
 		}
 	}
@@ -257,11 +287,11 @@ func TestNotifyRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	l.bring(clientB1)
-	l.refused(403, "come from c.example", Notify{"c.example", clubhouse, []mimi.FanoutMessage{l.application(1)}})
-	l.refused(403, "come from a.example", Notify{"a.example", bob, []mimi.FanoutMessage{l.application(1)}})
+	l.refused(403, "come from c.example", Notify{From: "c.example", Room: clubhouse, Messages: []mimi.FanoutMessage{l.application(1)}})
+	l.refused(403, "come from a.example", Notify{From: "a.example", Room: bob, Messages: []mimi.FanoutMessage{l.application(1)}})
 	bad := l.welcome()
 	bad.RatchetTreeOption = mimi.RatchetTreeOption{Representation: mimi.TreeHTTPSURI, RatchetTreeURL: "http://a.example/tree"}
-	l.refused(400, "event 2 of 2", Notify{"a.example", clubhouse, []mimi.FanoutMessage{l.application(1), bad}})
+	l.refused(400, "event 2 of 2", Notify{From: "a.example", Room: clubhouse, Messages: []mimi.FanoutMessage{l.application(1), bad}})
 }
 
 // What nobody fetches in time goes.
@@ -380,7 +410,7 @@ func FuzzNotify(f *testing.F) {
 		l := newLab(t, nil)
 		l.bring(clientB1)
 		before := len(l.records)
-		out, err := l.f.Step(l.now, Notify{"a.example", clubhouse, list})
+		out, err := l.f.Step(l.now, Notify{From: "a.example", Room: clubhouse, Messages: list})
 		if err != nil && len(state(l.f)) != before {
 			t.Fatalf("refused, %v, and changed", err)
 		}
@@ -413,7 +443,7 @@ func BenchmarkNotify(b *testing.B) {
 			b.ReportAllocs()
 			for i := range b.N {
 				list[0].Timestamp = uint64(i)
-				out, err := l.f.Step(start, Notify{"a.example", clubhouse, list})
+				out, err := l.f.Step(start, Notify{From: "a.example", Room: clubhouse, Messages: list})
 				if err != nil || len(out.Deliveries) != n {
 					b.Fatalf("%d deliveries, %v", len(out.Deliveries), err)
 				}

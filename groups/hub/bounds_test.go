@@ -85,9 +85,16 @@ func TestBacklog(t *testing.T) {
 		}
 		return n
 	}
+	givenUp, missed := 0, uint64(0)
 	for i := range 200 {
 		out, err := w.send(alice, fmt.Sprint(i))
 		submitCode(t, out, err, mimi.SubmitAccepted, "")
+		for _, g := range out.GivenUp {
+			if g.To != "b.example" || g.Room != clubhouse {
+				t.Errorf("given up: %+v", g)
+			}
+			givenUp += g.Events
+		}
 		if err := w.deliver("c.example"); err != nil {
 			t.Fatal(err)
 		}
@@ -108,8 +115,18 @@ func TestBacklog(t *testing.T) {
 	for len(w.flying) > 0 { // it accepts what there is, from the first request on
 		s := w.flying[0]
 		w.flying = w.flying[1:]
+		missed += s.Missed
 		if _, err := w.step(Delivered{s.Room, s.To, s.Last}); err != nil {
 			t.Fatal(err)
+		}
+		w.restore()
+	}
+	if givenUp < 50 || missed != uint64(givenUp) {
+		t.Errorf("the operator hears of %d events that were given up, the follower of %d", givenUp, missed)
+	}
+	for key := range w.store {
+		if strings.Contains(key, "/missed/") {
+			t.Errorf("%s is left", key)
 		}
 	}
 	if n := size(); n != 0 || len(w.hub.Backlogs()) != 0 || len(w.hub.rooms[clubhouse].events) != 0 {

@@ -42,8 +42,8 @@
 // it with [Resume].
 //
 // What a follower does not accept is kept for it, for it was promised, up to
-// [Config].Backlog bytes of each room (deviation 19); [Hub.Backlogs] tells an operator of
-// whom to look after.
+// [Config].Backlog bytes of each room (deviation 19): [Hub.Backlogs] tells an operator of
+// whom to look after, Output.GivenUp of what was too much, and Send.Missed the follower.
 //
 // It does not do consent, which is for the provider of a KeyPackage's owner; it reads
 // no SemiPrivateMessages; it downloads nothing itself; and it cannot check membership

@@ -68,7 +68,7 @@ type Config struct {
 	RetryMin, RetryMax time.Duration
 	// Backlog bounds the bytes of a room's events that wait for a follower which does not
 	// accept them; 0 means [DefaultBacklog]. The oldest are given up for the newest: the
-	// follower's clients have missed some, and enter the room anew.
+	// follower is told how many ([Send]), and the operator ([Output]).
 	Backlog int
 	// JoinWindow is how long a joining code that opened the GroupInfo allows the
 	// external Commit; 0 means [DefaultJoinWindow].

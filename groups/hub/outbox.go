@@ -46,8 +46,11 @@ type queue struct {
 	waiting  []*event // for the follower, in order; those up to flight are under way
 	size     int      // of their bodies
 	dropped  int      // how many were given up since the hub runs
-	touched  bool     // it is in Hub.touched
-	changed  bool     // its record is to be written
+	// missed are how many were given up that the follower has not been told of: before the
+	// batch under way, or the next one if there is none, and behind it.
+	missed, behind uint64
+	touched        bool // it is in Hub.touched
+	changed        bool // its record is to be written
 }
 
 // publish makes an event of the room for some followers, which are sorted.
@@ -94,8 +97,18 @@ func (h *Hub) trim(q *queue) {
 		}
 		to++
 	}
+	if to == from {
+		return
+	}
+	if q.flight == 0 {
+		q.missed += uint64(to - from)
+	} else {
+		q.behind += uint64(to - from)
+	}
+	h.put(q.room.missedKey(q.to), q.marshalMissed())
 	q.dropped += to - from
 	q.waiting = slices.Delete(q.waiting, from, to)
+	h.out.GivenUp = append(h.out.GivenUp, GivenUp{Room: q.room.uri, To: q.to, Events: to - from})
 }
 
 // freshEvent is an event of this Step.
@@ -201,7 +214,7 @@ func (h *Hub) send(q *queue) {
 			body = append(body, e.body...)
 		}
 	}
-	h.out.Sends = append(h.out.Sends, Send{Room: q.room.uri, To: q.to, Last: q.flight, Messages: len(batch), Body: body})
+	h.out.Sends = append(h.out.Sends, Send{Room: q.room.uri, To: q.to, Last: q.flight, Messages: len(batch), Missed: q.missed, Body: body})
 }
 
 // delivered takes the news that a follower accepted a batch. News of another batch
@@ -225,6 +238,14 @@ func (h *Hub) delivered(in Delivered) error {
 		q.waiting = nil
 	}
 	q.acked, q.flight, q.failures, q.retryAt, q.changed = in.Last, 0, 0, 0, true
+	if q.missed+q.behind > 0 {
+		q.missed, q.behind = q.behind, 0
+		if q.missed > 0 {
+			h.put(q.room.missedKey(q.to), q.marshalMissed())
+		} else {
+			h.drop(q.room.missedKey(q.to))
+		}
+	}
 	h.touch(q)
 	return nil
 }

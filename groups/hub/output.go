@@ -33,6 +33,8 @@ type Output struct {
 	Report *Report
 	// Sends are requests to notify, each with one that waits for it if it is said to.
 	Sends []Send
+	// GivenUp is what followers will not get, which an operator is to hear of.
+	GivenUp []GivenUp
 	// WakeAt is when the machine wants to be woken; zero means not at all. It
 	// replaces the one of the Step before.
 	WakeAt time.Time
@@ -53,7 +55,18 @@ type Send struct {
 	To       string // the follower's domain
 	Last     uint64 // names it, with Room and To: the last event in it
 	Messages int    // how many FanoutMessages it holds
-	Body     []byte
+	// Missed is how many events before the first of it the follower does not get any more,
+	// since it accepted nothing for too long ([Config.Backlog]).
+	Missed uint64
+	Body   []byte
+}
+
+// GivenUp is how many events of a room, the oldest that it did not accept, a follower does
+// not get any more ([Config.Backlog]).
+type GivenUp struct {
+	Room   ident.URI
+	To     string
+	Events int
 }
 
 // Report is what a hub finds about an abuse report.

@@ -11,16 +11,17 @@ import (
 // The records of a hub. ROOM is the last segment of the room's URI, N a number in 16
 // hexadecimal digits.
 //
-//	room/ROOM/head        what changes with each event: Head
-//	room/ROOM/info        of the epoch's GroupInfo what the group has not: Info
-//	room/ROOM/mls/...     the group, as package mls has it
-//	room/ROOM/pending/N   a proposal that waits for a Commit: Pending
-//	room/ROOM/said/N      a message that was accepted, one of the last ones: Said
-//	room/ROOM/event/N     an event that not all who are to have it do: Event
-//	room/ROOM/to/DOMAIN   the queue to a follower: Queue
-//	room/ROOM/join/USER   a user who may join by a joining code: Time
-//	key/REF               where a KeyPackage's Welcome goes: Route
-//	hold/DOMAIN           until when a follower is not to be sent anything: Time
+//	room/ROOM/head           what changes with each event: Head
+//	room/ROOM/info           of the epoch's GroupInfo what the group has not: Info
+//	room/ROOM/mls/...        the group, as package mls has it
+//	room/ROOM/pending/N      a proposal that waits for a Commit: Pending
+//	room/ROOM/said/N         a message that was accepted, one of the last ones: Said
+//	room/ROOM/event/N        an event that not all who are to have it do: Event
+//	room/ROOM/to/DOMAIN      the queue to a follower: Queue
+//	room/ROOM/missed/DOMAIN  what was given up of it, and was not told: Missed
+//	room/ROOM/join/USER      a user who may join by a joining code: Time
+//	key/REF                  where a KeyPackage's Welcome goes: Route
+//	hold/DOMAIN              until when a follower is not to be sent anything: Time
 //
 // An application message writes three of them and one for each follower that was
 // behind, a follower's answer one or two, a Commit those of the group's tree that it
@@ -31,6 +32,7 @@ const recordVersion = 1
 
 func (r *chatRoom) eventKey(seq uint64) string    { return r.key + "event/" + number(seq) }
 func (r *chatRoom) queueKey(domain string) string { return r.key + "to/" + domain }
+func (r *chatRoom) missedKey(to string) string    { return r.key + "missed/" + to }
 func (r *chatRoom) pendingKey(i int) string       { return r.key + "pending/" + number(uint64(i)) }
 func (r *chatRoom) joinKey(user ident.URI) string { return r.key + "join/" + user.String() }
 
@@ -201,6 +203,21 @@ func (q *queue) marshal() []byte {
 		w.Uint64(uint64(q.retryAt))
 	})
 }
+
+// marshalMissed writes
+//
+//	struct {
+//	    uint64 missed;        // before the batch under way
+//	    uint64 behind;        // behind it
+//	} Missed;
+func (q *queue) marshalMissed() []byte {
+	return value(2*8, func(w *wire.Writer) {
+		w.Uint64(q.missed)
+		w.Uint64(q.behind)
+	})
+}
+
+func (q *queue) readMissed(r *wire.Reader) { q.missed, q.behind = r.Uint64(), r.Uint64() }
 
 func (q *queue) read(r *wire.Reader) {
 	q.acked = r.Uint64()

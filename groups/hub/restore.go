@@ -156,6 +156,8 @@ func (h *Hub) restorePart(s *stored, key, rest string, b []byte) error {
 		return read(key, b, func(rd *wire.Reader) { e.read(rd, len(b)) })
 	case "to":
 		return read(key, b, r.queue(name).read)
+	case "missed":
+		return read(key, b, r.queue(name).readMissed)
 	case "join":
 		user, err := ident.ParseURI(name)
 		if err != nil {

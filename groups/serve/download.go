@@ -111,7 +111,7 @@ func (p *Provider) download(ctx context.Context, hubDomain, url string) (*http.R
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.roundTrip(ctx, peer, e.Method, at, "", nil)
+	resp, err := p.roundTrip(ctx, peer, e.Method, at, "", nil, nil)
 	if err == nil && e.Outcome(resp.StatusCode) != mimi.OutcomeDone {
 		defer closeBody(resp)
 		return nil, failure(resp)

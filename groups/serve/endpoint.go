@@ -21,6 +21,7 @@ type request struct {
 	subject  mimi.IdentifierURI // what the variable in the path stands for
 	uri      ident.URI          // subject, if it is a room and was read before
 	body     []byte
+	missed   uint64 // what missedHeader says
 }
 
 // about takes the value of the variable in the path.
@@ -190,7 +191,12 @@ func (p *Provider) takeNotify(ctx context.Context, r *request) (wire.Marshaler, 
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "%v", err)
 	}
-	return p.askFollower(ctx, follower.Notify{From: r.from, Room: room, Messages: list})
+	answer, err := p.askFollower(ctx, follower.Notify{From: r.from, Room: room, Messages: list, Missed: r.missed})
+	if err == nil && r.missed > 0 {
+		p.log.WarnContext(ctx, "a hub has given up events", "from", r.from, "events", r.missed)
+		p.stats.missed.Add(r.missed)
+	}
+	return answer, err
 }
 
 // takeConsent is for the follower, and the KeyPackages of a grant for the hub as well:

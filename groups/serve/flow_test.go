@@ -292,6 +292,35 @@ func TestNotifyRetries(t *testing.T) {
 	})
 }
 
+// TestGivenUp: what a follower has not accepted for too long is given up, and its operator
+// and that of the hub are told of the same.
+func TestGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOn(newNetwork(), t, func(c *Config) { c.Hub.Backlog = 4000 }, "a.example", "b.example")
+		a1, b1 := w.device("alice/A1"), w.device("bob/B1")
+		w.check(a1.create())
+		w.check(a1.add(b1.user))
+		b1.until(1)
+		w.check(w.providers["b.example"].Close())
+		for i := range 30 {
+			w.check(a1.send(fmt.Sprint(i)))
+		}
+		n := w.providers["a.example"].Stats().GivenUp
+		if n < 5 {
+			t.Errorf("%d events are given up, want more", n)
+		}
+		w.open("b.example")
+		time.Sleep(10 * time.Minute) // of the bubble's clock
+		synctest.Wait()
+		if got := w.providers["b.example"].Stats().Missed; got != n {
+			t.Errorf("the follower hears of %d events that were given up, the hub of %d", got, n)
+		}
+		if s := w.providers["a.example"].Stats(); len(s.Waiting) > 0 || s.GivenUp != n {
+			t.Errorf("when all has come: %+v, want what was given up to stay %d", s, n)
+		}
+	})
+}
+
 // faultyStore loses its provider at a commit: before it is written, or behind it.
 type faultyStore struct {
 	store.Store

@@ -3,6 +3,8 @@ package serve
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/mimi-lab/mimi-lab/groups/follower"
@@ -72,15 +74,25 @@ var notifyEndpoint, _ = mimi.FindEndpoint(mimi.EndpointNotify)
 func (p *Provider) notify(s hub.Send) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.Limits.Timeout)
 	defer cancel()
-	_, err := p.request(ctx, s.To, notifyEndpoint, s.Room.String(), s.Body)
+	_, err := p.requestMissed(ctx, s.To, notifyEndpoint, s.Room.String(), s.Body, s.Missed)
 	p.delivered(s, err)
+}
+
+// missedHeader says in a request to notify how many events before those in it the hub has
+// given up (deviation 19 of package hub). Who does not know it ignores it.
+const missedHeader = "Mimi-Lab-Missed"
+
+// missedIn reads missedHeader; what is no number says nothing.
+func missedIn(h http.Header) uint64 {
+	n, _ := strconv.ParseUint(h.Get(missedHeader), 10, 32)
+	return n
 }
 
 // deliverHere gives the follower of this provider what its own hub has for it.
 func (p *Provider) deliverHere(s hub.Send) {
 	list, err := mimi.ParseFanoutMessages(s.Body, p.cfg.Follower.Points)
 	if err == nil {
-		_, err = p.askFollower(p.ctx, follower.Notify{From: p.cfg.Domain, Room: s.Room, Messages: list})
+		_, err = p.askFollower(p.ctx, follower.Notify{From: p.cfg.Domain, Room: s.Room, Messages: list, Missed: s.Missed})
 	}
 	p.delivered(s, err)
 }

@@ -169,7 +169,7 @@ func (p *Provider) relay(ctx context.Context, to, method, want string, body []by
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Limits.Download)
 	defer cancel()
-	resp, err := p.roundTrip(ctx, peer, method, "https://"+peer.domain+gatewayPath, ohttp.MediaTypeRequest, body)
+	resp, err := p.roundTrip(ctx, peer, method, "https://"+peer.domain+gatewayPath, ohttp.MediaTypeRequest, body, nil)
 	if err != nil {
 		return nil, err
 	}

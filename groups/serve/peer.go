@@ -137,6 +137,11 @@ func (p *peers) dial(address string, public bool) func(ctx context.Context, netw
 // answer. An answer that is no success is a [follower.Refusal] with its status code;
 // after other errors nobody knows what came of it.
 func (p *Provider) request(ctx context.Context, to string, e *mimi.Endpoint, subject string, body []byte) ([]byte, error) {
+	return p.requestMissed(ctx, to, e, subject, body, 0)
+}
+
+// requestMissed is request with what missedHeader is to say, 0 for nothing.
+func (p *Provider) requestMissed(ctx context.Context, to string, e *mimi.Endpoint, subject string, body []byte, missed uint64) ([]byte, error) {
 	peer, err := p.peers.get(to)
 	if err != nil {
 		return nil, err
@@ -145,7 +150,11 @@ func (p *Provider) request(ctx context.Context, to string, e *mimi.Endpoint, sub
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.roundTrip(ctx, peer, e.Method, url, mimi.MediaType, body)
+	var more http.Header
+	if missed > 0 {
+		more = http.Header{missedHeader: {strconv.FormatUint(missed, 10)}}
+	}
+	resp, err := p.roundTrip(ctx, peer, e.Method, url, mimi.MediaType, body, more)
 	if err != nil {
 		return nil, err
 	}
@@ -191,12 +200,13 @@ func (p *Provider) url(ctx context.Context, peer *peer, e *mimi.Endpoint, subjec
 	return t.Expand(subject), nil
 }
 
-// roundTrip makes a request in the own name.
-func (p *Provider) roundTrip(ctx context.Context, peer *peer, method, url, mediaType string, body []byte) (*http.Response, error) {
+// roundTrip makes a request in the own name, with more fields in its header.
+func (p *Provider) roundTrip(ctx context.Context, peer *peer, method, url, mediaType string, body []byte, more http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("serve: request to %s: %w", peer.domain, err)
 	}
+	maps.Copy(r.Header, more)
 	r.Header.Set("From", mimi.From(p.cfg.Domain))
 	if body != nil {
 		r.Header.Set("Content-Type", mediaType)
@@ -237,7 +247,7 @@ func (p *Provider) directory(ctx context.Context, peer *peer) (*mimi.Directory, 
 	if d := peer.known(); d != nil { // another has fetched it
 		return d, nil
 	}
-	resp, err := p.roundTrip(ctx, peer, http.MethodGet, "https://"+peer.domain+mimi.DirectoryPath, "", nil)
+	resp, err := p.roundTrip(ctx, peer, http.MethodGet, "https://"+peer.domain+mimi.DirectoryPath, "", nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (s *server) serveEndpoint(w http.ResponseWriter, r *http.Request, e served,
 	if !quick {
 		s.hurry(w, 2*s.p.cfg.Limits.Timeout) // another provider may be asked meanwhile
 	}
-	in.body = body
+	in.body, in.missed = body, missedIn(r.Header)
 	answer, err := s.p.serve(r.Context(), in)
 	if err != nil {
 		return from, err

@@ -19,6 +19,8 @@ type Stats struct {
 	Notified   uint64 `json:"notified"`   // events that followers have accepted
 	Notifies   uint64 `json:"notifies"`   // requests that they came in
 	Failed     uint64 `json:"failed"`     // requests to notify that are made again
+	GivenUp    uint64 `json:"given_up"`   // events for followers that accepted too little for too long
+	Missed     uint64 `json:"missed"`     // events that other hubs say they have given up
 	Deliveries uint64 `json:"deliveries"` // to own clients
 	Reports    uint64 `json:"reports"`    // of abuse
 	Commits    uint64 `json:"commits"`    // transactions of the store
@@ -51,7 +53,7 @@ func (p *Provider) waiting() map[string]Waiting {
 
 // counters are what Stats is made of.
 type counters struct {
-	requests, refused, accepted, notified, notifies, failed, deliveries, reports atomic.Uint64
+	requests, refused, accepted, notified, notifies, failed, givenUp, missed, deliveries, reports atomic.Uint64
 
 	reporting sync.Mutex // held during Config.Reported
 }
@@ -62,7 +64,7 @@ func (p *Provider) Stats() Stats {
 	commits, records := p.journal.Counts()
 	return Stats{
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Accepted: c.accepted.Load(), Notified: c.notified.Load(),
-		Notifies: c.notifies.Load(), Failed: c.failed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
+		Notifies: c.notifies.Load(), Failed: c.failed.Load(), GivenUp: c.givenUp.Load(), Missed: c.missed.Load(), Deliveries: c.deliveries.Load(), Reports: c.reports.Load(),
 		Commits: commits, Records: records, Waiting: p.waiting(),
 	}
 }

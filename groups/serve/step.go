@@ -57,13 +57,17 @@ func (p *Provider) hubEntry(in hub.Input, then func(hub.Output, error)) (journal
 	setWake(p.hub.wake, out.WakeAt)
 	// The slices are the machine's until its next step.
 	e := journal.Entry{Records: store.Under(hubPrefix, out.Persist)}
-	out.Sends, out.Persist = slices.Clone(out.Sends), nil
+	out.Sends, out.GivenUp, out.Persist = slices.Clone(out.Sends), slices.Clone(out.GivenUp), nil
 	e.Then = func(lost error) {
 		if lost != nil {
 			then(hub.Output{}, lost)
 			return
 		}
 		then(out, nil)
+		for _, g := range out.GivenUp {
+			p.log.Warn("events given up", "to", g.To, "events", g.Events)
+			p.stats.givenUp.Add(uint64(g.Events))
+		}
 		for _, s := range out.Sends {
 			p.send(s)
 		}
