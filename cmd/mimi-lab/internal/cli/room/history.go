@@ -52,6 +52,9 @@ others have proposed, such as to leave.`,
 			if o.For < 0 {
 				return exit.Usagef("", "--for %v: want 0 or more", o.For)
 			}
+			if o.Least < 0 {
+				return exit.Usagef("", "--least %d: want 0 or more", o.Least)
+			}
 			if o.For > 0 && !o.Follow {
 				return exit.Usagef("Leave one out, or give both.", "--for without --follow")
 			}

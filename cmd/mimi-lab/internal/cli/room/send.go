@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -120,6 +121,9 @@ func (o *sendOptions) message() (*content.Message, error) {
 		}
 		text = strings.TrimSuffix(string(b), "\n")
 	}
+	if !utf8.ValidString(text) {
+		return nil, exit.Usagef("--content sends what content encode --attach makes of any bytes.", "room send: the text is not UTF-8")
+	}
 	if strings.TrimSpace(text) == "" {
 		return nil, exit.Usagef(hint, "room send: the text is empty")
 	}
@@ -177,9 +181,14 @@ func (o *sendOptions) refer(ctx context.Context, s *client.Session, uri ident.UR
 		}
 	}
 	if o.Replaces != "" {
-		m.Replaces, err = h.named(o.Replaces)
+		if m.Replaces, err = h.named(o.Replaces); err != nil {
+			return err
+		}
+		if e, ok := h.timeline.Entry(m.Replaces); ok && e.Sender != s.User.String() {
+			return exit.Usagef("Only who has sent a message edits it or takes it back; everybody else would refuse that.", "message %q is not one of %s", o.Replaces, client.Short(s.User))
+		}
 	}
-	return err
+	return nil
 }
 
 // complete draws the salt and says whose the message is, and returns its encoding and
