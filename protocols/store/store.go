@@ -29,6 +29,8 @@ var (
 	// ErrInUse: another process has the store open. Two would overwrite each
 	// other's state.
 	ErrInUse = errors.New("store: in use by another process")
+	// ErrDamaged: what is there is no store, or not one any more.
+	ErrDamaged = errors.New("store: damaged, or no store")
 	// ErrVersion: the store was written by a later version of this program.
 	ErrVersion = errors.New("store: written by a later version")
 )

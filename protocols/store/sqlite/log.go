@@ -12,6 +12,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
 // This file is the log of the last commits. A machine's records are mostly short-lived,
@@ -177,7 +178,7 @@ func readLog(conn *sqlite.Conn) (*recent, error) {
 			stmt.ColumnBytes(1, b)
 			records, err := parseRow(b)
 			if err != nil {
-				return fmt.Errorf("row %d of the log: %w", stmt.ColumnInt64(0), err)
+				return fmt.Errorf("%w: row %d of the log: %w", store.ErrDamaged, stmt.ColumnInt64(0), err)
 			}
 			l.add(row{stmt.ColumnInt64(0), len(b), records})
 			return nil

@@ -56,8 +56,9 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens the file at path, which is made if it does not exist, and brings its
-// tables up to date. It returns [store.ErrInUse] while another process has it open
-// and [store.ErrVersion] if a later version of this program has written it.
+// tables up to date. It returns [store.ErrInUse] while another process has it open,
+// [store.ErrVersion] if a later version of this program has written it, and
+// [store.ErrDamaged] if it can't be read.
 func Open(path string) (*Store, error) {
 	if err := private(path); err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
@@ -71,6 +72,9 @@ func Open(path string) (*Store, error) {
 		s.log, err = readLog(conn)
 	}
 	if err != nil {
+		if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB {
+			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		}
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), conn.Close())
 	}
 	return s, nil

@@ -110,7 +110,24 @@ func TestOpenRefuses(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
+			is:   store.ErrDamaged,
 			says: "file is not a database",
+		},
+		"a part of one": {
+			make: func(t *testing.T, path string) {
+				s, err := sqlite.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Truncate(path, 100); err != nil {
+					t.Fatal(err)
+				}
+			},
+			is:   store.ErrDamaged,
+			says: "malformed",
 		},
 		"a folder": {
 			make: func(t *testing.T, path string) {

@@ -84,6 +84,11 @@ func (o *Options) Run(ctx context.Context, f func(ctx context.Context, s *Sessio
 		return exit.Failuref("Wait for it to end, or be another device of the same user: --as "+Short(user)+"/laptop.",
 			"another command runs as %s", Short(client))
 	}
+	// What a device had is nowhere else: no other one can go on in its place.
+	lost := "Put a copy of the file in its place, or be another device of the same user: --as " + Short(user) + "/laptop, which enters rooms by room join."
+	if errors.Is(err, store.ErrDamaged) {
+		return exit.Failuref(lost, "%w", err)
+	}
 	if err != nil {
 		return exit.Failuref("", "%w", err)
 	}
@@ -93,7 +98,7 @@ func (o *Options) Run(ctx context.Context, f func(ctx context.Context, s *Sessio
 		Member: member.Config{CommitDelay: o.delay(), RetryMin: 200 * time.Millisecond},
 	})
 	if err != nil {
-		return exit.Failuref("", "%w", err)
+		return exit.Failuref(lost, "%s: %w", at.store, err)
 	}
 	s := &Session{Device: d, IO: o.IO, User: user, Sent: Sent{part{st, "sent/"}}, Said: Said{part{st, "said/"}}, as: o.As, dev: o.Dev, timeout: o.Timeout}
 	for _, e := range d.Events(0) {

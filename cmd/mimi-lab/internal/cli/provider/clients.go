@@ -44,12 +44,16 @@ type ForClients struct {
 
 // ReadForClients reads what a provider of a directory tells.
 func ReadForClients(dir, domain string) (*ForClients, error) {
-	b, err := os.ReadFile(filepath.Join(dir, domain+clientsSuffix))
+	file := filepath.Join(dir, domain+clientsSuffix)
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	f := new(ForClients)
-	return f, json.Unmarshal(b, f)
+	if err := json.Unmarshal(b, f); err != nil {
+		return nil, fmt.Errorf("%s, which %s writes when it starts: %w", file, domain, err)
+	}
+	return f, nil
 }
 
 // Authority returns the authority of a directory of --dev.

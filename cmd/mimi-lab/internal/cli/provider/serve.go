@@ -132,6 +132,9 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	if errors.Is(err, store.ErrInUse) {
 		return exit.Failuref("Is it running already? A store is one provider's alone.", "%w", err)
 	}
+	if errors.Is(err, store.ErrDamaged) {
+		return exit.Failuref("Put a copy of it in its place: rooms and users are nowhere else.", "%w", err)
+	}
 	if err != nil {
 		return err
 	}
