@@ -38,6 +38,7 @@ var lies = []struct {
 	{"consent, until nobody can ask", []string{"follower TestConsentFlood", "follower TestOwnUsersFlood", "follower TestMailboxOfAClientThatIsAway"}},
 	{"events, until memory is full", []string{"follower TestLogOfAHub", "follower TestRoomsOfAHub"}},
 	{"that it is not there, while others send", []string{"hub TestBacklog", "serve TestNotifyRetries"}},
+	{"an event that no client can be told of", []string{"serve/channel TestPoison"}},
 	{"a list that is very long", []string{"serve TestShortBodies", "hub TestBounds", "follower TestLongLists"}},
 	{"proposals, until nobody else can make one", []string{"hub TestProposalsOfOneSender"}},
 	{"a proposal that members refuse", []string{"hub TestWrongMembershipTag"}},

@@ -105,10 +105,20 @@ func (p *provider) open(_ context.Context, client ident.URI) (Session, error) {
 // notify adds events to the room.
 func (p *provider) notify(count int) {
 	p.mu.Lock()
+	n := len(p.log)
+	p.mu.Unlock()
+	for i := range count {
+		p.tell(event(n + i + 1))
+	}
+}
+
+// tell adds events with these bodies.
+func (p *provider) tell(bodies ...[]byte) {
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	for range count {
+	for _, body := range bodies {
 		n := len(p.log) + 1
-		p.log = append(p.log, event(n))
+		p.log = append(p.log, body)
 		for _, s := range p.sessions {
 			s.queue = append(s.queue, follower.Delivery{Client: s.client, Room: clubhouse, Seq: uint64(n), Body: p.log[n-1]})
 			select {

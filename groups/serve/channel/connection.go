@@ -250,7 +250,7 @@ func (c *connection) write() {
 		var err error
 		select {
 		case s := <-c.answers:
-			err = c.send(out, s)
+			err = c.reply(out, s)
 		case d := <-c.deliveries:
 			err = c.deliver(out, d)
 		default:
@@ -260,7 +260,7 @@ func (c *connection) write() {
 			}
 			select {
 			case s := <-c.answers:
-				err = c.send(out, s)
+				err = c.reply(out, s)
 			case d := <-c.deliveries:
 				err = c.deliver(out, d)
 			case <-c.ctx.Done():
@@ -272,16 +272,34 @@ func (c *connection) write() {
 	}
 }
 
+// deliver sends a delivery. One that no stanza can carry, of which a hub can make any
+// number, is left out, and the client sees by the number of the next that it lacks one: if
+// the connection ended, it would do so again on the next, and nothing would ever come.
 func (c *connection) deliver(out *sender, e outgoing) error {
 	if e.between != nil {
 		return c.send(out, e.between)
 	}
 	s, err := chat.Deliver(e.Delivery, c.s.cfg.Points)
-	if err != nil {
-		c.s.log.Error("a delivery that no stanza can carry", "client", c.client, "room", e.Room, "seq", e.Seq, "error", err)
-		return &stanza.Error{Code: stanza.InternalServerError}
+	var format *stanza.FormatError
+	if err == nil {
+		if err = c.send(out, s); !errors.As(err, &format) {
+			return err
+		}
 	}
-	return c.send(out, s)
+	c.s.log.Error("a delivery that no stanza can carry", "client", c.client, "room", e.Room, "seq", e.Seq, "error", err)
+	return nil
+}
+
+// reply sends an answer. In place of one that no stanza can carry goes that there is one.
+func (c *connection) reply(out *sender, s stanza.Stanza) error {
+	err := c.send(out, s)
+	var format *stanza.FormatError
+	iq, ok := s.(*stanza.IQ)
+	if !ok || !errors.As(err, &format) {
+		return err
+	}
+	c.s.log.Error("an answer that no stanza can carry", "client", c.client, "error", err)
+	return c.send(out, &stanza.IQ{ID: iq.ID, Type: stanza.Fail, Error: &stanza.Error{Code: stanza.ResourceLimit, Text: "the answer is too large"}})
 }
 
 func (c *connection) send(out *sender, s stanza.Stanza) error {

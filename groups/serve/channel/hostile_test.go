@@ -2,10 +2,12 @@ package channel
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,7 +16,10 @@ import (
 	"github.com/mimi-lab/mimi-lab/groups/chat"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/mimi"
+	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+	"github.com/mimi-lab/mimi-lab/protocols/wire"
 )
 
 func login(who ident.URI, token string) stanza.Stanza {
@@ -325,5 +330,46 @@ func FuzzFrames(f *testing.F) {
 				t.Fatalf("%v, and yet %+v", err, q.Input)
 			}
 		}
+	})
+}
+
+// proposals is the body of an event with so many proposals.
+func proposals(at uint64, n int) []byte {
+	p := message.Message{Public: &message.PublicMessage{Content: message.FramedContent{
+		GroupID: []byte("g"), Sender: message.Member(0), Content: message.Content{Type: message.ContentProposal, Proposal: &message.Proposal{Type: message.ProposalRemove, Body: &message.Remove{Removed: 1}}},
+	}, Auth: message.FramedContentAuthData{Signature: []byte("s")}, MembershipTag: []byte("m")}}
+	return must(wire.Marshal(&mimi.FanoutMessage{Timestamp: at, Message: p, MoreProposals: slices.Repeat([]message.Message{p}, n-1)}))
+}
+
+// TestPoison: what a hub has sent and no stanza can carry does not keep a client from all
+// that comes after it, in that room and in others.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, Limits{})
+		in := &inbox{}
+		c := must(l.dial(alice, "alice's", in))
+		long := must(wire.Marshal(&mimi.FanoutMessage{Timestamp: 1, Message: message.Message{
+			Private: &message.PrivateMessage{GroupID: []byte("g"), ContentType: message.ContentApplication, Ciphertext: make([]byte, stanza.MaxSize)},
+		}}))
+		l.tell(event(1), long, event(3), proposals(1, stanza.MaxNodes), proposals(1, 2), proposals(0, 1), event(7)) // 2 and 4 are too large
+		synctest.Wait()
+		if got := in.seen(); !slices.Equal(got, []uint64{1, 3, 5, 6, 7}) || c.Err() != nil {
+			t.Errorf("%v came, and the connection ended with %v; want all that can be carried", got, c.Err())
+		}
+		var e *stanza.Error
+		credential := message.BasicCredential([]byte("mimi://a.example"))
+		l.call = func(context.Context, follower.Call) (follower.Body, error) {
+			return &mimi.GroupInfoResponse{Status: mimi.GroupInfoSuccess,
+				RoomID: "mimi://a.example/r/clubhouse", CipherSuite: 1, HubSender: message.ExternalSender{SignatureKey: []byte("k"), Credential: credential},
+				EncryptedGroupInfoAndTree: message.HPKECiphertext{KEMOutput: []byte("k"), Ciphertext: make([]byte, stanza.MaxSize)}, Signature: []byte("s"),
+			}, nil
+		}
+		if _, err := c.Do(t.Context(), follower.Call{Endpoint: mimi.EndpointGroupInfo, Room: clubhouse, Body: &mimi.GroupInfoRequest{
+			CipherSuite: 1, RequestingSignatureKey: []byte("k"), RequestingCredential: credential, GroupInfoPublicKey: []byte("h"), Signature: []byte("s"),
+		}}); !errors.As(err, &e) || e.Code != stanza.ResourceLimit || c.Err() != nil {
+			t.Errorf("a long answer: %v, and the connection ended with %v; want that it is too large", err, c.Err())
+		}
+		l.shutdown()
 	})
 }
