@@ -391,9 +391,14 @@ func (m *Member) dropOwn(r *chatRoom) {
 	m.putOwn(r)
 }
 
-// millis returns a time of the wire; that of 0 is the zero time.
+// lastMillis is the last time that RFC 3339 has a form for, in the year 9999. Applications
+// write times in it, as JSON does.
+const lastMillis = 253_402_300_799_999
+
+// millis returns a time of the wire; that of 0, or one that a hub made up, is the zero
+// time.
 func millis(at uint64) time.Time {
-	if at == 0 || at > 1<<52 {
+	if at == 0 || at > lastMillis {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(at)).UTC()

@@ -3,6 +3,7 @@ package member
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -532,5 +533,19 @@ func TestSpread(t *testing.T) {
 	}
 	if d := spread(1000, 1000, 9, 9); d != time.Second {
 		t.Errorf("%v, want 1s", d)
+	}
+}
+
+// TestMillis: whatever time a hub says, an application can write it.
+func TestMillis(t *testing.T) {
+	t.Parallel()
+	for _, at := range []uint64{0, 1, 1_777_118_400_123, lastMillis, lastMillis + 1, 1 << 52, math.MaxInt64, math.MaxUint64} {
+		got := millis(at)
+		if _, err := got.MarshalJSON(); err != nil {
+			t.Errorf("%d: %v", at, err)
+		}
+		if good := at > 0 && at <= lastMillis; got.IsZero() == good || good && got.UnixMilli() != int64(at) {
+			t.Errorf("%d: got %v", at, got)
+		}
 	}
 }
