@@ -337,14 +337,15 @@ func (p *printer) paragraph(w io.Writer, lead, text string, style term.Style) {
 	}
 }
 
-// printable takes control characters out of what others have written: a terminal would
-// do what they say.
+// printable takes control characters out of what others have written, and those that turn
+// the direction of what follows (UAX #9): a terminal would do what they say, to what stands
+// beside it as well.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return ' '
 		}
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return '\uFFFD'
 		}
 		return r

@@ -204,3 +204,19 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+// TestPrintable: what others write does nothing to the terminal, and is all there else.
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"a\tb":                    "a b",
+		"\x1b[31mred\x07":         "\ufffd[31mred\ufffd",
+		"a\u202edcba":             "a\ufffddcba",
+		"\u2066x\u2069":           "\ufffdx\ufffd",
+		"שלום, 👩\u200d🔬, e\u0301": "שלום, 👩\u200d🔬, e\u0301",
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
