@@ -44,10 +44,10 @@ func (s *Session) explain(ctx context.Context, err error, what string, about ide
 		if domain := about.Provider(); !about.IsZero() && domain != s.User.Provider() {
 			hint = "Does " + domain + " run? " + hint
 			if _, e := provider.ReadForClients(s.dev, domain); e != nil {
-				hint = howToServe(s.dev, domain) + " " + hint
+				hint += " " + howToServe(s.dev, domain)
 			}
 		}
-		return exit.Failuref(hint, "%s: no answer within %v", what, s.timeout)
+		return exit.Failuref(hint, "%s: no answer within %v%s", what, s.timeout, s.before())
 	case errors.As(err, &code):
 		return exit.Failuref(s.aboutCode(code.Code.String(), about), "%s: %s", what, strings.TrimPrefix(code.Error(), "member: "))
 	case errors.Is(err, member.ErrLeaving):
@@ -66,6 +66,17 @@ func (s *Session) explain(ctx context.Context, err error, what string, about ide
 		return exit.Failuref("mimi-lab room policy ROOM shows who may do what.", "%s: the room's policy does not allow it: %s", what, why)
 	}
 	return exit.Failuref("", "%s: %w", what, err)
+}
+
+// before says what a device has still to do in a room before what was asked last: a user
+// for whom nobody answers is in the way of every message.
+func (s *Session) before() string {
+	for _, uri := range s.Rooms() {
+		if r, _ := s.Room(uri); r.Waiting > 1 {
+			return fmt.Sprintf("; %s first does what it was asked earlier in %s, %d in all", s.as, Short(uri), r.Waiting-1)
+		}
+	}
+	return ""
 }
 
 // aboutCode says what to do about a code of the draft.
