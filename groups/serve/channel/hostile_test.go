@@ -174,20 +174,41 @@ func TestSlowloris(t *testing.T) {
 	}
 }
 
-// TestManyLogins: peers that do not log in take no more than their share of room.
+// TestManyLogins: peers that do not log in take no more than their share of room, and keep
+// nobody out.
 func TestManyLogins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, Limits{Logins: 3})
-		for range 3 {
-			l.pipe()
+		waiting := func() int {
+			synctest.Wait()
+			l.server.mu.Lock()
+			defer l.server.mu.Unlock()
+			return len(l.server.logins)
 		}
-		synctest.Wait()
-		if _, err := l.dial(alice, "alice's", &inbox{}); err == nil {
-			t.Error("a fourth was let in")
+		var idle []net.Conn
+		for range 3 {
+			idle = append(idle, l.pipe())
+			synctest.Wait()
+		}
+		c := must(l.dial(alice, "alice's", &inbox{}))
+		if n := waiting(); n != 2 {
+			t.Errorf("%d are not authenticated, want the newest 2", n)
+		}
+		if n, err := idle[0].Read(make([]byte, 1)); err == nil {
+			t.Errorf("the oldest was told %d bytes, want to be cut off", n)
+		}
+		for range 10 {
+			l.pipe()
+			synctest.Wait()
+		}
+		if n := waiting(); n != 3 || c.Err() != nil {
+			t.Errorf("%d are not authenticated, and one that was has ended with %v", n, c.Err())
 		}
 		time.Sleep(time.Minute)
-		must(l.dial(alice, "alice's", &inbox{}))
+		if n := waiting(); n != 0 {
+			t.Errorf("%d are not authenticated after a minute", n)
+		}
 		l.shutdown()
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +44,7 @@ type Config struct {
 // Limits are bounds of this implementation; zero values mean the defaults.
 type Limits struct {
 	Connections int // at once; default 10000
-	Logins      int // at once, of those not authenticated yet; default 256
+	Logins      int // at once, of those not authenticated yet, the newest; default 256
 	Frame       int // bytes of a stanza that a client sends; default 1 MiB
 	Calls       int // of a client, not answered yet; default 32
 
@@ -81,11 +82,11 @@ type Server struct {
 	tls    *tls.Config         // nil without TLS
 	noise  *noise.ServerConfig // nil without Noise
 	log    *slog.Logger
-	logins chan struct{} // holds one for each peer that is not authenticated
 
 	mu        sync.Mutex                // guards what follows
 	clients   map[ident.URI]*connection // the newest of each client
 	open      map[net.Conn]struct{}     // all, authenticated or not
+	logins    []net.Conn                // those that are not, the oldest first
 	listeners map[net.Listener]struct{}
 	closed    bool
 	running   sync.WaitGroup // one for each of open
@@ -100,7 +101,6 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, limits: cfg.Limits.orDefault(), log: cfg.Logger,
 		clients: map[ident.URI]*connection{}, open: map[net.Conn]struct{}{}, listeners: map[net.Listener]struct{}{},
 	}
-	s.logins = make(chan struct{}, s.limits.Logins)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -170,14 +170,11 @@ func (s *Server) serveConn(nc net.Conn, by secure) {
 		return
 	}
 	defer s.leave(nc)
-	select {
-	case s.logins <- struct{}{}:
-	default:
-		s.log.Warn("too many logins at once", "peer", nc.RemoteAddr())
-		return
-	}
+	s.admit(nc)
 	c, err := s.login(nc, by)
-	<-s.logins
+	if !s.admitted(nc) && err == nil {
+		err = errCrowded
+	}
 	if err != nil {
 		s.log.Info("login refused", "peer", nc.RemoteAddr(), "error", err)
 		return
@@ -224,6 +221,34 @@ func (s *Server) leave(nc net.Conn) {
 	delete(s.open, nc)
 	s.mu.Unlock()
 	s.running.Done()
+}
+
+// errCrowded: another peer has taken the place of one that was not authenticated yet.
+var errCrowded = errors.New("channel: too many logins at once")
+
+// admit gives a connection a place among those that are not authenticated. If there is
+// none, the one that has had its place for longest loses it: a client needs its place for a
+// moment, and whoever wants to keep clients out would keep theirs.
+func (s *Server) admit(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.logins) == s.limits.Logins {
+		s.log.Warn("too many logins at once", "peer", s.logins[0].RemoteAddr())
+		_ = s.logins[0].Close()
+		s.logins = slices.Delete(s.logins, 0, 1)
+	}
+	s.logins = append(s.logins, nc)
+}
+
+// admitted takes the place back, and reports whether the connection still had it.
+func (s *Server) admitted(nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.logins, nc)
+	if i >= 0 {
+		s.logins = slices.Delete(s.logins, i, i+1)
+	}
+	return i >= 0
 }
 
 var errLogin = errors.New("channel: the first stanza is no login")
