@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/mimi-lab/mimi-lab/bench"
 	"github.com/mimi-lab/mimi-lab/groups/follower"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 )
@@ -38,7 +39,7 @@ func (w *world) populate(rooms int) error {
 			return err
 		}
 		s := &sender{device: writer, from: f.domain}
-		part("sender", func() {
+		bench.Part("sender", func() {
 			var errEmpty error
 			s.hub, err = w.client(f.domain, hubDomain)
 			s.empty, errEmpty = w.client(f.domain, emptyDomain)

@@ -11,6 +11,8 @@ import (
 	"runtime/pprof"
 	"slices"
 	"time"
+
+	"github.com/mimi-lab/mimi-lab/bench"
 )
 
 // Options are those of [Run].
@@ -163,9 +165,9 @@ type Row struct {
 	RatioAccepted  float64 `json:"ratio_accepted"`
 	RatioDelivered float64 `json:"ratio_delivered"`
 
-	AcceptedTimes  Times `json:"accepted_ms"`  // from the request to the response
-	DeliveredTimes Times `json:"delivered_ms"` // from the request until the last client has it
-	EmptyTimes     Times `json:"empty_ms"`     // from the request to the response
+	AcceptedTimes  bench.Times `json:"accepted_ms"`  // from the request to the response
+	DeliveredTimes bench.Times `json:"delivered_ms"` // from the request until the last client has it
+	EmptyTimes     bench.Times `json:"empty_ms"`     // from the request to the response
 
 	Batch    float64 `json:"batch"`            // messages in a request to notify, the mean
 	Commits  float64 `json:"commits"`          // transactions of the hub's store for a message
@@ -178,12 +180,6 @@ type Row struct {
 	CPU      float64 `json:"cpu_us"`       // microseconds of the process for a message, all parts; 0 where it is not known
 	EmptyCPU float64 `json:"empty_cpu_us"` // for a request to the empty handler
 	Busy     float64 `json:"busy"`         // share of the machine's cores that the process had
-}
-
-// Times are quantiles of how long something takes.
-type Times struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
 }
 
 // Run measures. On a cancelled ctx it returns the rows that are whole, with ctx's error.

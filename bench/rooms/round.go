@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/bench"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
 )
@@ -55,7 +56,7 @@ type rounds []round
 // same to the empty handler.
 func (w *world) round(n, underWay int) (r round, err error) {
 	var list []submit
-	part("members", func() { list, err = w.seal(n) })
+	bench.Part("members", func() { list, err = w.seal(n) })
 	if err != nil {
 		return r, err
 	}
@@ -66,7 +67,7 @@ func (w *world) round(n, underWay int) (r round, err error) {
 	if r.hub, err = w.load(ctx, list, underWay); err != nil {
 		return r, err
 	}
-	if part("members", func() { err = w.verify(list) }); err != nil {
+	if bench.Part("members", func() { err = w.verify(list) }); err != nil {
 		return r, err
 	}
 	after := w.hub.Stats()
@@ -110,7 +111,7 @@ func (w *world) seal(n int) ([]submit, error) {
 // load submits messages to the hub, and waits until all clients have them.
 func (w *world) load(ctx context.Context, list []submit, underWay int) (p phase, err error) {
 	runtime.GC()
-	began, cpu := time.Now(), cpuTime()
+	began, cpu := time.Now(), bench.CPUTime()
 	for _, room := range w.rooms {
 		n := 0
 		for i := range list {
@@ -149,7 +150,7 @@ func (w *world) load(ctx context.Context, list []submit, underWay int) (p phase,
 	case <-ctx.Done():
 		return p, context.Cause(ctx)
 	}
-	p.delivered, p.cpu = time.Since(began), cpuTime()-cpu
+	p.delivered, p.cpu = time.Since(began), bench.CPUTime()-cpu
 	p.note(list)
 	return p, nil
 }
@@ -157,7 +158,7 @@ func (w *world) load(ctx context.Context, list []submit, underWay int) (p phase,
 // baseline sends the same to the empty handler.
 func (w *world) baseline(ctx context.Context, list []submit, underWay int) (p phase, err error) {
 	runtime.GC()
-	began, cpu := time.Now(), cpuTime()
+	began, cpu := time.Now(), bench.CPUTime()
 	err = w.post(ctx, list, underWay, func(s *submit) (*http.Client, string) {
 		return s.sender.empty, "https://" + emptyDomain + "/submitMessage/" + mimi.Escape(s.room.uri.String())
 	}, func(_ *submit, body []byte) error {
@@ -166,7 +167,7 @@ func (w *world) baseline(ctx context.Context, list []submit, underWay int) (p ph
 		}
 		return nil
 	})
-	p.accepted, p.cpu = time.Since(began), cpuTime()-cpu
+	p.accepted, p.cpu = time.Since(began), bench.CPUTime()-cpu
 	for i := range list {
 		p.took = append(p.took, list[i].took)
 	}
@@ -180,7 +181,7 @@ func (w *world) post(ctx context.Context, list []submit, underWay int, to func(*
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
-	part("sender", func() {
+	bench.Part("sender", func() {
 		for range min(underWay, len(list)) {
 			wg.Go(func() {
 				for {
@@ -321,33 +322,21 @@ func (all rounds) row() Row {
 		for i := range all {
 			list[i] = of(&all[i])
 		}
-		return median(list)
+		return bench.Median(list)
 	}
 	row.Accepted = rate(func(r *round) float64 { return float64(r.messages) / r.hub.accepted.Seconds() })
 	row.Delivered = rate(func(r *round) float64 { return float64(r.messages) / r.hub.delivered.Seconds() })
 	row.Empty = rate(func(r *round) float64 { return float64(r.messages) / r.empty.accepted.Seconds() })
 	row.RatioAccepted = rate(func(r *round) float64 { return r.empty.accepted.Seconds() / r.hub.accepted.Seconds() })
 	row.RatioDelivered = rate(func(r *round) float64 { return r.empty.accepted.Seconds() / r.hub.delivered.Seconds() })
-	row.AcceptedTimes, row.DeliveredTimes, row.EmptyTimes = quantiles(took), quantiles(reached), quantiles(empty)
+	row.AcceptedTimes, row.DeliveredTimes, row.EmptyTimes = bench.Quantiles(took), bench.Quantiles(reached), bench.Quantiles(empty)
 	row.Batch = float64(stats.Notified) / float64(max(stats.Notifies, 1))
 	row.Commits, row.Records, row.Followed = float64(stats.Commits)/n, float64(stats.Records)/n, row.Followed/n
-	row.CommitMS = milliseconds(committing) / float64(max(stats.Commits, 1))
+	row.CommitMS = bench.Milliseconds(committing) / float64(max(stats.Commits, 1))
 	row.CPU, row.EmptyCPU = cpu.Seconds()*1e6/n, emptyCPU.Seconds()*1e6/n
 	if cpu > 0 {
 		row.RatioCPU = emptyCPU.Seconds() / cpu.Seconds()
 	}
 	row.Busy = cpu.Seconds() / wall / float64(runtime.GOMAXPROCS(0))
 	return row
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func quantiles(list []time.Duration) Times {
-	slices.Sort(list)
-	return Times{P50: milliseconds(list[len(list)/2]), P99: milliseconds(list[len(list)*99/100])}
-}
-
-func median(list []float64) float64 {
-	slices.Sort(list)
-	return (list[len(list)/2] + list[(len(list)-1)/2]) / 2
 }

@@ -11,11 +11,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/bench"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/localca"
@@ -62,11 +62,6 @@ type provider struct {
 	store  *timed
 }
 
-// part has what f does, and what it starts, be counted in profiles as some part's.
-func part(name string, f func()) {
-	pprof.Do(context.Background(), pprof.Labels("part", name), func(context.Context) { f() })
-}
-
 // build starts everything.
 func (w *world) build(rooms int) error {
 	w.hosts = make(map[string]string)
@@ -92,19 +87,19 @@ func (w *world) build(rooms int) error {
 		if i == 0 {
 			name = "hub"
 		}
-		part(name, func() { err = w.start(d, domains, listeners[i]) })
+		bench.Part(name, func() { err = w.start(d, domains, listeners[i]) })
 		if err != nil {
 			return err
 		}
 	}
-	part("empty", func() { err = w.startEmpty(listeners[len(domains)]) })
+	bench.Part("empty", func() { err = w.startEmpty(listeners[len(domains)]) })
 	if err != nil {
 		return err
 	}
-	if part("members", func() { err = w.populate(rooms) }); err != nil {
+	if bench.Part("members", func() { err = w.populate(rooms) }); err != nil {
 		return err
 	}
-	part("client", w.receive)
+	bench.Part("client", w.receive)
 	return nil
 }
 

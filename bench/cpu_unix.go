@@ -1,14 +1,14 @@
 //go:build unix
 
-package rooms
+package bench
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime returns how much time of the machine's cores the process has had.
-func cpuTime() time.Duration {
+// CPUTime returns how much time of the machine's cores the process has had.
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
