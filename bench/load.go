@@ -4,7 +4,11 @@ import (
 	"context"
 	"runtime/pprof"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/store"
 )
 
 // Part has what f does, and what it starts, be counted in profiles as some part's, by the
@@ -33,3 +37,20 @@ func Median(list []float64) float64 {
 	slices.Sort(list)
 	return (list[len(list)/2] + list[(len(list)-1)/2]) / 2
 }
+
+// TimedStore is a store that notes how much time commits take.
+type TimedStore struct {
+	store.Store
+	spent atomic.Int64 // nanoseconds
+}
+
+// Commit implements [store.Store].
+func (t *TimedStore) Commit(ctx context.Context, records []protocols.Record) error {
+	start := time.Now()
+	err := t.Store.Commit(ctx, records)
+	t.spent.Add(int64(time.Since(start)))
+	return err
+}
+
+// Spent returns how much time commits have taken.
+func (t *TimedStore) Spent() time.Duration { return time.Duration(t.spent.Load()) }

@@ -63,7 +63,7 @@ func (w *world) round(n, underWay int) (r round, err error) {
 	ctx, cancel := context.WithTimeoutCause(w.ctx, roundTimeout, fmt.Errorf("a round is not over after %v", roundTimeout))
 	defer cancel()
 	r.messages = n
-	before, committing, followed := w.hub.Stats(), w.hub.store.spent.Load(), w.followed()
+	before, committing, followed := w.hub.Stats(), w.hub.store.Spent(), w.followed()
 	if r.hub, err = w.load(ctx, list, underWay); err != nil {
 		return r, err
 	}
@@ -75,7 +75,7 @@ func (w *world) round(n, underWay int) (r round, err error) {
 		Accepted: after.Accepted - before.Accepted, Notified: after.Notified - before.Notified, Notifies: after.Notifies - before.Notifies,
 		Commits: after.Commits - before.Commits, Records: after.Records - before.Records,
 	}
-	r.committing = time.Duration(w.hub.store.spent.Load() - committing)
+	r.committing = w.hub.store.Spent() - committing
 	r.followed = float64(w.followed()-followed) / float64(len(w.followers))
 	if after.Failed > 0 || r.stats.Accepted != uint64(n) {
 		return r, fmt.Errorf("the hub accepted %d messages and failed to notify %d times, want %d and 0: %s", r.stats.Accepted, after.Failed, n, &w.warnings)

@@ -12,12 +12,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/bench"
 	"github.com/mimi-lab/mimi-lab/groups/serve"
-	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/localca"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/sqlite"
@@ -59,7 +57,7 @@ type world struct {
 type provider struct {
 	*serve.Provider
 	domain string
-	store  *timed
+	store  *bench.TimedStore
 }
 
 // build starts everything.
@@ -128,7 +126,7 @@ func (w *world) start(domain string, all []string, l net.Listener) error {
 			return err
 		}
 	}
-	p := &provider{domain: domain, store: &timed{Store: s}}
+	p := &provider{domain: domain, store: &bench.TimedStore{Store: s}}
 	cfg := serve.Config{
 		Domain: domain, Certificate: cert, Roots: w.ca.Pool(), Opened: p.store, Dial: w.dial, Peers: make(map[string]serve.Peer),
 		// A client that is slow is not what is measured.
@@ -225,20 +223,6 @@ func (w *warnings) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return string(w.text)
-}
-
-// timed is a store that notes how much time commits take.
-type timed struct {
-	store.Store
-	spent atomic.Int64 // nanoseconds
-}
-
-// Commit implements [store.Store].
-func (t *timed) Commit(ctx context.Context, records []protocols.Record) error {
-	start := time.Now()
-	err := t.Store.Commit(ctx, records)
-	t.spent.Add(int64(time.Since(start)))
-	return err
 }
 
 // issue makes a certificate for a domain's server and client.

@@ -18,7 +18,7 @@ func New(t *term.IO) *cobra.Command {
 		Long: `Measure on the clock of this machine. Every measurement checks that what it
 measured was right; if not, there is no number.`,
 		Example: "  mimi-lab bench engine --pending 1000 --time 200ms",
-	}, newEngine(t), newMLS(t), newRooms(t))
+	}, newEngine(t), newMLS(t), newRooms(t), newChat(t))
 }
 
 // output is how a command shows what it does and has measured.

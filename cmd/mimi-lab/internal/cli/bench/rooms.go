@@ -1,36 +1,25 @@
 package bench
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mimi-lab/mimi-lab/bench/rooms"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
-	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 )
 
 // roomsOptions are those of the command bench rooms.
 type roomsOptions struct {
-	output
+	loadOptions
 	Followers, Clients        []int
 	Stores                    []string
 	Rooms, Messages, UnderWay int
-	Time                      time.Duration
-	Dir, Out, Profile         string
 }
 
 func newRooms(t *term.IO) *cobra.Command {
-	o := &roomsOptions{output: output{IO: t}}
+	o := &roomsOptions{loadOptions: loadOptions{output: output{IO: t}}}
 	c := &cobra.Command{
 		Use:   "rooms",
 		Short: "Measure a MIMI hub with followers under load",
@@ -71,10 +60,6 @@ them. An interrupt prints the rows that are whole and exits with 130.`,
 	f.IntVar(&o.Rooms, "rooms", 1, "rooms that the messages are sent in")
 	f.IntVar(&o.Messages, "messages", 2000, "messages of a round")
 	f.IntVar(&o.UnderWay, "under-way", 200, "requests under way at once")
-	f.DurationVar(&o.Time, "time", 5*time.Second, "time to measure each row for")
-	f.StringVar(&o.Dir, "dir", "", "`folder` to keep the stores in meanwhile; its disk is measured")
-	f.StringVar(&o.Out, "out", "", "`folder` to draw the figures into, as SVG")
-	f.StringVar(&o.Profile, "profile", "", "`file` for a CPU profile, whose label \"part\" says\nwhose time it is")
 	o.flags(c)
 	return c
 }
@@ -86,49 +71,9 @@ func runRooms(ctx context.Context, o *roomsOptions) error {
 	for _, s := range o.Stores {
 		opt.Stores = append(opt.Stores, rooms.Store(s))
 	}
-	if err := opt.Check(); err != nil {
-		return exit.Usagef("", "%s", strings.TrimPrefix(err.Error(), "bench: rooms: "))
-	}
-	if o.Out != "" { // before minutes are spent
-		if err := os.MkdirAll(o.Out, 0o777); err != nil {
-			return exit.Failuref("--out chooses another folder.", "%w", err)
-		}
-	}
-	if o.Profile != "" {
-		f, err := os.Create(o.Profile)
-		if err != nil {
-			return exit.Failuref("--profile chooses another file.", "%w", err)
-		}
-		defer f.Close()
-		opt.Profile = f
-	}
-	progress := o.progress()
-	opt.Progress = func(share float64) { progress.Set(share, 1) }
-	res, err := rooms.Run(ctx, opt)
-	progress.Done()
-	if errors.Is(err, fs.ErrNotExist) && o.Dir != "" {
-		return exit.Failuref("--dir chooses another folder.", "%w", err)
-	}
-	if err != nil && (ctx.Err() == nil || len(res.Rows) == 0) {
-		return err
-	}
-	printErr := o.print(res)
-	if printErr == nil && o.Out != "" {
-		printErr = drawRooms(o.Out, res)
-	}
-	return cmp.Or(err, printErr)
-}
-
-// drawRooms draws the figures that the result has points for.
-func drawRooms(dir string, res rooms.Result) error {
-	for f := range slices.Values(res.Figures()) {
-		svg, err := f.SVG()
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, f.Name+".svg"), svg, 0o666); err != nil {
-			return exit.Failuref("--out chooses another folder.", "%w", err)
-		}
-	}
-	return nil
+	return o.run(ctx, "bench: rooms: ", opt.Check, func(l *load) (measured, int, error) {
+		opt.Profile, opt.Progress = l.profile, l.progress
+		res, err := rooms.Run(ctx, opt)
+		return res, len(res.Rows), err
+	})
 }
