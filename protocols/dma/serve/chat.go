@@ -121,8 +121,8 @@ func (g *Gatekeeper) serveChat(nc net.Conn) {
 }
 
 // readFrame reads the body of a frame of at most limit bytes. began, if not nil, is called
-// when its header has come. io.EOF is the end between two frames.
-func readFrame(r io.Reader, limit int, began func()) ([]byte, error) {
+// with the body's length when its header has come. io.EOF is the end between two frames.
+func readFrame(r io.Reader, limit int, began func(n int)) ([]byte, error) {
 	var head [noise.HeaderSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func readFrame(r io.Reader, limit int, began func()) ([]byte, error) {
 		return nil, err
 	}
 	if began != nil {
-		began()
+		began(n)
 	}
 	// A stanza keeps slices of its frame: each has bytes of its own.
 	b := make([]byte, n)

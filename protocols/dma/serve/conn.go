@@ -103,8 +103,14 @@ func (c *conn) read() error {
 		if err := c.out.room(c.ctx, l.Queue); err != nil { // who does not read is not read
 			return err
 		}
-		c.readBefore(l.IdleTimeout)
-		body, err := readFrame(c.r, l.Frame+noise.Overhead, func() { c.readBefore(l.FrameTimeout) })
+		if c.r.Buffered() < noise.HeaderSize {
+			c.readBefore(l.IdleTimeout)
+		}
+		body, err := readFrame(c.r, l.Frame+noise.Overhead, func(n int) {
+			if c.r.Buffered() < n {
+				c.readBefore(l.FrameTimeout)
+			}
+		})
 		if err != nil {
 			return ended(err)
 		}
@@ -162,7 +168,8 @@ func ended(err error) error {
 	return err
 }
 
-// readBefore bounds how long a read may take, unless the connection is to end.
+// readBefore bounds how long a read may take, unless the connection is to end. It is
+// called before each read that may wait.
 func (c *conn) readBefore(d time.Duration) {
 	_ = c.nc.SetReadDeadline(time.Now().Add(d))
 	if c.ctx.Err() != nil {
