@@ -122,15 +122,19 @@ func (g *Gatekeeper) serveChat(nc net.Conn) {
 
 // readFrame reads the body of a frame of at most limit bytes. began, if not nil, is called
 // with the body's length when its header has come. io.EOF is the end between two frames.
-func readFrame(r io.Reader, limit int, began func(n int)) ([]byte, error) {
-	var head [noise.HeaderSize]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+func readFrame(r *bufio.Reader, limit int, began func(n int)) ([]byte, error) {
+	head, err := r.Peek(noise.HeaderSize)
+	if err != nil {
+		if err == io.EOF && len(head) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
 		return nil, err
 	}
-	n, err := noise.FrameLength(head, limit)
+	n, err := noise.FrameLength([noise.HeaderSize]byte(head), limit)
 	if err != nil {
 		return nil, err
 	}
+	_, _ = r.Discard(noise.HeaderSize) // which is there
 	if began != nil {
 		began(n)
 	}

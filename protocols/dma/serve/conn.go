@@ -99,6 +99,12 @@ func (c *conn) farewell(why *stanza.Error) error {
 // read takes what the client sends, until something ends the connection.
 func (c *conn) read() error {
 	l := &c.g.cfg.Limits
+	began := func(n int) {
+		if c.r.Buffered() < n {
+			c.readBefore(l.FrameTimeout)
+		}
+	}
+	taken := func(dma.Output, error) { <-c.steps }
 	for {
 		if err := c.out.room(c.ctx, l.Queue); err != nil { // who does not read is not read
 			return err
@@ -106,11 +112,7 @@ func (c *conn) read() error {
 		if c.r.Buffered() < noise.HeaderSize {
 			c.readBefore(l.IdleTimeout)
 		}
-		body, err := readFrame(c.r, l.Frame+noise.Overhead, func(n int) {
-			if c.r.Buffered() < n {
-				c.readBefore(l.FrameTimeout)
-			}
-		})
+		body, err := readFrame(c.r, l.Frame+noise.Overhead, began)
 		if err != nil {
 			return ended(err)
 		}
@@ -127,7 +129,7 @@ func (c *conn) read() error {
 		case <-c.ctx.Done():
 			return context.Cause(c.ctx)
 		}
-		err = c.g.step(dma.Frame{Conn: c.id, Data: frame}, func(dma.Output, error) { <-c.steps })
+		err = c.g.step(dma.Frame{Conn: c.id, Data: frame}, taken)
 		if err != nil {
 			return errors.Join(condition(err), err)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/store/byurl"
@@ -45,6 +46,7 @@ type Gatekeeper struct {
 		conns map[dma.ConnID]*conn // authenticated
 		last  dma.ConnID
 		wake  *time.Timer
+		wakes time.Time // when wake is due
 	}
 
 	ctx     context.Context // ends when the gatekeeper stops
@@ -175,29 +177,59 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 		g.journal.Add(journal.Entry{Then: func(lost error) { then(dma.Output{}, cmp.Or(lost, err)) }})
 		return err
 	}
-	setWake(g.machine.wake, out.WakeAt)
+	g.wakeAt(in, out.WakeAt)
 	// The slices are the machine's until its next step.
-	e := journal.Entry{Records: store.Under(machinePrefix, out.Persist)}
-	sends := g.addressed(out.Sends)
-	events := slices.Clone(out.Events)
-	pushes := slices.Clone(out.Pushes)
-	kept := dma.Output{Account: out.Account}
-	e.Then = func(lost error) {
-		then(kept, lost)
-		if lost != nil {
-			return
-		}
-		for _, s := range sends {
-			if s.Lossy && s.to.out.holds(g.cfg.Limits.Queue) {
-				continue
-			}
-			s.to.send(s.Frame, s.Close)
-		}
-		g.push(pushes)
-		g.tell(events)
+	o := &outcome{g: g, then: then, account: out.Account, pushes: slices.Clone(out.Pushes)}
+	o.sends = g.addressed(o.few[:0], out.Sends)
+	if g.cfg.Events != nil {
+		o.events = slices.Clone(out.Events)
 	}
-	g.journal.Add(e)
+	for _, e := range out.Events {
+		o.counts.add(e.Kind)
+	}
+	g.journal.Add(journal.Entry{Records: store.Under(machinePrefix, out.Persist), Then: o.durable})
 	return nil
+}
+
+// wakeAt sets when the machine wants to be woken, which most steps leave as it is. The
+// caller holds the machine's lock.
+func (g *Gatekeeper) wakeAt(in dma.Input, at time.Time) {
+	if _, woken := in.(dma.Wake); woken || !at.Equal(g.machine.wakes) {
+		g.machine.wakes = at
+		setWake(g.machine.wake, at)
+	}
+}
+
+// outcome is what a step has come to, until it is durable. There is one for each stanza,
+// so it is one piece of memory.
+type outcome struct {
+	g       *Gatekeeper
+	then    func(dma.Output, error)
+	account ident.Address
+	sends   []addressedSend
+	few     [2]addressedSend // room for them
+	counts  counts
+	events  []dma.Event // for those who are told of them
+	pushes  []dma.Push
+}
+
+// durable lets go of what depends on the step, unless it is lost.
+func (o *outcome) durable(lost error) {
+	o.then(dma.Output{Account: o.account}, lost)
+	if lost != nil {
+		return
+	}
+	for _, s := range o.sends {
+		if s.Lossy && s.to.out.holds(o.g.cfg.Limits.Queue) {
+			continue
+		}
+		s.to.send(s.Frame, s.Close)
+	}
+	o.g.push(o.pushes)
+	o.g.stats.count(o.counts)
+	for _, e := range o.events {
+		o.g.cfg.Events(e)
+	}
 }
 
 // addressedSend is a send with the connection that it is for.
@@ -206,24 +238,15 @@ type addressedSend struct {
 	dma.Send
 }
 
-// addressed finds the connections that sends are for, among those there are now. The
-// caller holds the machine's lock.
-func (g *Gatekeeper) addressed(sends []dma.Send) (list []addressedSend) {
+// addressed adds sends to a list, with the connections that they are for, among those
+// there are now. The caller holds the machine's lock.
+func (g *Gatekeeper) addressed(list []addressedSend, sends []dma.Send) []addressedSend {
 	for _, s := range sends {
 		if c := g.machine.conns[s.Conn]; c != nil {
 			list = append(list, addressedSend{c, s})
 		}
 	}
 	return list
-}
-
-func (g *Gatekeeper) tell(events []dma.Event) {
-	for _, e := range events {
-		g.stats.count(e.Kind)
-		if g.cfg.Events != nil {
-			g.cfg.Events(e)
-		}
-	}
 }
 
 // try steps the machine. One that panics has lost an invariant of its own, and the
@@ -364,14 +387,25 @@ type counters struct {
 	refused, enlisted, rejected, routed, settled, dropped, pushes, pushed atomic.Uint64
 }
 
-func (c *counters) count(k dma.EventKind) {
+// counts are the events of a step that are counted.
+type counts struct{ routed, settled, dropped uint64 }
+
+func (c *counts) add(k dma.EventKind) {
 	switch k {
 	case dma.Routed:
-		c.routed.Add(1)
+		c.routed++
 	case dma.Settled:
-		c.settled.Add(1)
+		c.settled++
 	case dma.Dropped:
-		c.dropped.Add(1)
+		c.dropped++
+	}
+}
+
+func (c *counters) count(n counts) {
+	if n != (counts{}) {
+		c.routed.Add(n.routed)
+		c.settled.Add(n.settled)
+		c.dropped.Add(n.dropped)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 type outbox struct {
 	mu     sync.Mutex // guards what follows
 	queue  [][]byte
-	bytes  int // queued, or taken and not written
+	spare  [][]byte // what the next queue is made of, of no length
+	bytes  int      // queued, or taken and not written
 	closed bool
 	last   bool          // nothing more will come
 	more   chan struct{} // holds a token if there may be something to take
@@ -40,6 +41,9 @@ func (o *outbox) add(frame []byte) {
 	defer o.mu.Unlock()
 	if o.closed || o.last {
 		return
+	}
+	if o.queue == nil {
+		o.queue, o.spare = o.spare, nil
 	}
 	o.queue = append(o.queue, frame)
 	o.bytes += len(frame)
@@ -103,8 +107,10 @@ func (o *outbox) take() (batch [][]byte, last bool) {
 			n++
 		}
 		batch := o.queue[:n:n]
-		if o.queue = o.queue[n:]; len(o.queue) == 0 {
-			o.queue = nil
+		if n == len(o.queue) {
+			batch, o.queue = o.queue, nil
+		} else {
+			o.queue = o.queue[n:]
 		}
 		o.mu.Unlock()
 		switch {
@@ -119,6 +125,9 @@ func (o *outbox) take() (batch [][]byte, last bool) {
 	}
 }
 
+// maxSpare is for how many frames a queue that is empty keeps its room.
+const maxSpare = 16
+
 // written says that what was taken has left.
 func (o *outbox) written(batch [][]byte) {
 	o.mu.Lock()
@@ -126,6 +135,9 @@ func (o *outbox) written(batch [][]byte) {
 	for i, frame := range batch {
 		o.bytes -= len(frame)
 		batch[i] = nil
+	}
+	if o.spare == nil && cap(batch) <= maxSpare {
+		o.spare = batch[:0]
 	}
 	poke(o.less)
 }
