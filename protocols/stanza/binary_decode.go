@@ -67,6 +67,7 @@ type Decoder struct {
 	Ratio int
 
 	d decoder
+	f fields // of the stanza that is read
 }
 
 // FreeInflated is how many bytes a compressed stanza may become whatever its size.
@@ -96,8 +97,9 @@ func (r *Decoder) Parse(b []byte) (Stanza, error) {
 	d := &r.d
 	d.in, d.off, d.nodes, d.err, d.share = b, 1, 1, nil, true
 	d.strings.size = sharedChunk
-	var f fields
-	if s := d.direct(&f); s != nil && d.err == nil && f.err == nil && d.off == len(b) {
+	f := &r.f
+	f.err = nil
+	if s := d.direct(f); s != nil && d.err == nil && f.err == nil && d.off == len(b) {
 		d.in = nil
 		return s, nil
 	}
