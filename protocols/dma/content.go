@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/wire/protofield"
 )
 
@@ -52,6 +53,7 @@ func (k ContentKind) Media() bool { return k >= Image && k <= File }
 //	    Reaction reaction = 3;
 //	  }
 //	  string reply_to = 10;
+//	  string group = 11;       // address of the group that it was written to
 //	  message Media {
 //	    uint32 kind = 1;       // 2 image, 3 voice, 4 video, 5 file
 //	    string ref = 2;        // download path at the media host
@@ -75,7 +77,11 @@ type Content struct {
 	Text    string // the text, a medium's caption, or the emoji of a reaction
 	Target  string // Reaction: the ID of the message reacted to
 	ReplyTo string // ID of the message replied to, or empty
-	Media   MediaRef
+	// Group is the address of the group that it was written to, or empty. A device sets
+	// it, and takes a content nowhere else: what was written to one person can't be
+	// passed off as said to many, nor the other way round.
+	Group string
+	Media MediaRef
 }
 
 // MediaRef says where a medium's ciphertext lies and how to open it.
@@ -113,6 +119,7 @@ const (
 	fieldMedia    protowire.Number = 2
 	fieldReaction protowire.Number = 3
 	fieldReplyTo  protowire.Number = 10
+	fieldGroup    protowire.Number = 11
 
 	fieldMediaKind    protowire.Number = 1
 	fieldMediaRef     protowire.Number = 2
@@ -168,6 +175,9 @@ func (c *Content) Append(dst []byte) []byte {
 	if c.ReplyTo != "" {
 		dst = appendString(dst, fieldReplyTo, c.ReplyTo)
 	}
+	if c.Group != "" {
+		dst = appendString(dst, fieldGroup, c.Group)
+	}
 	return dst
 }
 
@@ -207,6 +217,9 @@ func (c *Content) size() int {
 	n := sizeBytes(c.bodySize()) // the numbers of bodies have tags of one byte, as have those below
 	if c.ReplyTo != "" {
 		n += sizeBytes(len(c.ReplyTo))
+	}
+	if c.Group != "" {
+		n += sizeBytes(len(c.Group))
 	}
 	return n
 }
@@ -262,6 +275,7 @@ func (c *Content) check() error {
 		text(c.Text, "text", MaxText)
 	}
 	text(c.ReplyTo, "reply_to", MaxID)
+	text(c.Group, "group", ident.MaxAddress)
 	return malformedContent(err)
 }
 
@@ -286,7 +300,7 @@ func appendString(dst []byte, field protowire.Number, s string) []byte {
 func ParseContent(data []byte) (Content, error) {
 	var c Content
 	err := protofield.Each(data, func(num protowire.Number, typ protowire.Type, v []byte, n uint64) error {
-		if num > fieldReaction && num != fieldReplyTo || num < fieldText {
+		if num > fieldReaction && num != fieldReplyTo && num != fieldGroup || num < fieldText {
 			return nil
 		}
 		if typ != protowire.BytesType {
@@ -294,6 +308,9 @@ func ParseContent(data []byte) (Content, error) {
 		}
 		if num == fieldReplyTo {
 			return setString(&c.ReplyTo, v, "reply_to", MaxID)
+		}
+		if num == fieldGroup {
+			return setString(&c.Group, v, "group", ident.MaxAddress)
 		}
 		if c.Kind != 0 {
 			return fmt.Errorf("a second body in field %d", num)

@@ -42,15 +42,16 @@ type DeviceConfig struct {
 
 // Inputs of a [Device]: what its user does.
 type (
-	// Compose writes a message. Output.ID is its ID.
+	// Compose writes a message to a user or a group. Output.ID is its ID.
 	Compose struct {
 		To      ident.Address
 		Content Content
 	}
 	// MarkRead says that the user saw messages of a peer.
 	MarkRead struct {
-		Peer ident.Address
-		IDs  []string // at least one; all are put into one receipt
+		Group ident.Address // in which they were, or empty
+		Peer  ident.Address
+		IDs   []string // at least one; all are put into one receipt
 	}
 	// Typing says that the user began to write to a peer.
 	Typing struct{ To ident.Address }
@@ -94,6 +95,9 @@ type Room struct{ out Output }
 // once.
 type Device struct {
 	cfg       DeviceConfig
+	hosted    protocols.HostedGroupClient // cfg.Client, if it is one
+	groups    map[ident.Address]*memberGroup
+	leftAt    map[ident.Address]uint64 // versions of groups in which the user is no more, since the start
 	conn      ConnID
 	peers     []*peer
 	byAddress map[ident.Address]*peer // nil while there are few
@@ -130,7 +134,9 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	case cfg.Window < 0 || cfg.ResendAfter < 0 || cfg.RotateEvery < 0:
 		return nil, errors.New("dma: device config: a limit is negative")
 	}
-	return &Device{cfg: cfg, records: recorder{off: cfg.Volatile}}, nil
+	d := &Device{cfg: cfg, records: recorder{off: cfg.Volatile}}
+	d.hosted, _ = cfg.Client.(protocols.HostedGroupClient)
+	return d, nil
 }
 
 // Step takes one input at a time. The output is valid until the next Step. An
@@ -181,12 +187,7 @@ func (d *Device) step(now time.Time, in Input) error {
 	case Compose:
 		return d.compose(now, in)
 	case MarkRead:
-		if len(in.IDs) == 0 {
-			return errors.New("dma: mark read: no message IDs")
-		}
-		d.queue(&outgoing{kind: outReceipt, peer: d.peer(in.Peer), id: in.IDs[0], frame: encode(&stanza.Receipt{
-			ID: in.IDs[0], To: in.Peer, Type: stanza.Read, IDs: in.IDs[1:],
-		}), typ: string(stanza.Read)})
+		return d.markRead(in)
 	case Typing:
 		if d.conn != 0 {
 			d.send(&stanza.Notification{ID: "t", To: in.To, Event: stanza.Typing{}})
@@ -201,11 +202,25 @@ func (d *Device) step(now time.Time, in Input) error {
 		d.ask(stanza.Set, &stanza.Consent{User: in.To, Given: in.Allow}, d.peer(in.To))
 	case Block:
 		d.ask(stanza.Set, &stanza.Block{Address: in.User, Unblock: !in.On}, nil)
+	case CreateGroup, AddMembers, RemoveMembers, LeaveGroup, FetchGroups:
+		return d.wishGroup(in)
 	case Delete:
 		d.ask(stanza.Set, stanza.Delete{}, nil)
 	default:
 		return fmt.Errorf("dma: device: input %T, want one of a device's", in)
 	}
+	return nil
+}
+
+func (d *Device) markRead(in MarkRead) error {
+	if len(in.IDs) == 0 {
+		return errors.New("dma: mark read: no message IDs")
+	}
+	r := &stanza.Receipt{ID: in.IDs[0], To: in.Peer, Type: stanza.Read, IDs: in.IDs[1:]}
+	if !in.Group.IsZero() {
+		r.To, r.Participant = in.Group, in.Peer
+	}
+	d.queue(&outgoing{kind: outReceipt, group: in.Group, peer: d.peer(in.Peer), id: r.ID, typ: string(r.Type), frame: encode(r)})
 	return nil
 }
 
@@ -220,6 +235,9 @@ func checkInput(in Input) error {
 		}
 		if len(in.IDs) > maxRead {
 			return fmt.Errorf("%d ids, want at most %d", len(in.IDs), maxRead)
+		}
+		if !in.Group.IsZero() && in.Group.Validate() != nil {
+			return in.Group.Validate()
 		}
 		return in.Peer.Validate()
 	case Typing:

@@ -18,6 +18,8 @@ import (
 //
 //	self           what was published and when, and the choice of inbox: JSON
 //	out/<seq>      a stanza in the outbox, or a message without delivery receipt: JSON
+//	got/<seq>/<a>  a receipt of one of those who get a message to a group
+//	group/<a>      a group that the user is in: JSON
 //	seen/<slot>    the key of a message shown to the user
 //	e2e/<key>      the records of the end-to-end client
 
@@ -49,6 +51,7 @@ type outRecord struct {
 	Fetch   bool        `json:"fetch,omitempty"`
 	Rekey   bool        `json:"rekey,omitempty"`
 	Sent    bool        `json:"sent,omitempty"` // acknowledged; waits for the delivery receipt
+	groupRecords
 }
 
 func (d *Device) deleteOut(o *outgoing) {
@@ -76,6 +79,7 @@ func (d *Device) saveOutgoing(o *outgoing, sent bool) {
 	if o.peer != nil {
 		r.Peer, r.Rekey = o.peer.addr.String(), o.peer.rekey
 	}
+	r.groupRecords = o.groupRecords()
 	d.records.put(outKey(o), mustJSON(r))
 }
 
@@ -107,15 +111,26 @@ func RestoreDevice(cfg DeviceConfig, records []protocols.Record) (*Device, error
 	if err != nil {
 		return nil, err
 	}
+	var got []string
 	for _, r := range records {
+		if key, ok := strings.CutPrefix(r.Key, "got/"); ok {
+			got = append(got, key) // of what may come after it
+			continue
+		}
 		if err := d.restore(r); err != nil {
 			return nil, fmt.Errorf("dma: restore device: record %q: %w: %w", r.Key, protocols.ErrState, err)
 		}
+	}
+	if err := d.restoreGot(got); err != nil {
+		return nil, fmt.Errorf("dma: restore device: %w: %w", protocols.ErrState, err)
 	}
 	slices.SortFunc(d.out, func(a, b *outgoing) int { return cmp.Compare(a.seq, b.seq) })
 	for _, o := range d.out {
 		if o.fetch {
 			o.peer.fetching = true
+		}
+		for _, p := range o.users {
+			p.fetching = true
 		}
 	}
 	return d, nil
@@ -134,6 +149,8 @@ func (d *Device) restore(r protocols.Record) error {
 		return d.seen.restore(r.Value)
 	case "out":
 		return d.restoreOut(rest, r.Value)
+	case "group":
+		return d.restoreMemberGroup(rest, r.Value)
 	case "e2e":
 	default:
 		return fmt.Errorf("unknown kind")
@@ -155,12 +172,15 @@ func (d *Device) restoreOut(seq string, data []byte) error {
 		attempt: r.Attempt, frame: r.Frame, fetch: r.Fetch,
 	}
 	switch {
-	case o.kind > outIQ:
+	case o.kind > outGroup:
 		return fmt.Errorf("kind %d", o.kind)
-	case o.kind == outMessage && (len(o.content) == 0 || o.attempt < 0 || o.attempt > stanza.MaxRetry):
+	case (o.kind == outMessage || o.kind == outGroup) && (len(o.content) == 0 || o.attempt < 0 || o.attempt > stanza.MaxRetry):
 		return fmt.Errorf("message of %d bytes in attempt %d", len(o.content), o.attempt)
-	case o.kind != outMessage && (len(o.frame) == 0 || r.Sent):
+	case o.kind != outMessage && o.kind != outGroup && (len(o.frame) == 0 || r.Sent):
 		return fmt.Errorf("no frame")
+	}
+	if err := d.restoreGroupState(o, &r); err != nil {
+		return err
 	}
 	if r.Peer != "" {
 		addr, err := ident.ParseAddress(r.Peer)
@@ -169,7 +189,7 @@ func (d *Device) restoreOut(seq string, data []byte) error {
 		}
 		o.peer = d.peer(addr)
 		o.peer.rekey = o.peer.rekey || r.Rekey && !r.Sent
-	} else if o.kind != outIQ || o.fetch {
+	} else if o.kind != outIQ && o.kind != outGroup || o.fetch {
 		return fmt.Errorf("no peer")
 	}
 	d.nextSeq = max(d.nextSeq, n)

@@ -94,7 +94,7 @@ type Output struct {
 	// Events is what the machine has to tell: to the user of a device, to the
 	// operator of a server.
 	Events []Event
-	// Account answers [Register] and [Enlist]; ID answers [Compose].
+	// Account answers [Register] and [Enlist]; ID answers [Compose] and [CreateGroup].
 	Account ident.Address
 	ID      string
 	// WakeAt is when the machine wants to be woken; zero means not at all. It
@@ -130,6 +130,7 @@ type Event struct {
 	ID      string        // message ID, or empty
 	Peer    ident.Address // who it is from or about
 	Account ident.Address // at a server: whose account; at a device: empty
+	Group   ident.Address // the group that it is of, or empty
 	Content *Content      // with MessageDelivered, else nil
 	Sent    time.Time     // with MessageDelivered: when the gatekeeper accepted it
 	Inbox   stanza.Inbox  // with MessageDelivered: where a native user sees a partner's user's message
@@ -161,6 +162,10 @@ const (
 	ConsentRefused             // the native user declined or withdrew
 	IdentityChanged            // the peer has another identity key than before
 	AgreementRevoked           // the gatekeeper ended the partner's agreement
+	GroupCreated               // the group that the user wished to make is there; ID is that of the wish
+	GroupChanged               // a group has other members; Peer is who made it so, if that is known
+	GroupLeft                  // the user is in a group no more
+	GroupRefused               // a wish about a group, or for Peer in it, was refused; ID is that of the wish
 )
 
 // Events of a gatekeeper.
@@ -183,7 +188,8 @@ var eventNames = map[EventKind]string{
 	DeliveryReceipt: "delivery receipt", ReadReceipt: "read receipt", RetryAsked: "retry asked",
 	Undecryptable: "undecryptable", GivenUp: "given up", TypingStarted: "typing", PingReceived: "ping",
 	ConsentGiven: "consent given", ConsentRefused: "consent refused", IdentityChanged: "identity changed",
-	AgreementRevoked: "agreement revoked", Routed: "routed", HandedOut: "handed out", Settled: "settled",
+	AgreementRevoked: "agreement revoked", GroupCreated: "group created", GroupChanged: "group changed",
+	GroupLeft: "group left", GroupRefused: "group refused", Routed: "routed", HandedOut: "handed out", Settled: "settled",
 	Dropped: "dropped", KeysLow: "keys low", KeysGone: "keys gone", Unenlisted: "un-enlisted",
 }
 

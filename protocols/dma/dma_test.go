@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
@@ -263,7 +264,7 @@ func TestLateReceiptsSettleNoLaterAttempt(t *testing.T) {
 	again := Frame{Conn: bob.conn, Data: encode(&stanza.Receipt{ID: id, From: alice.addr, Type: stanza.RetryAsk, Retry: &stanza.Retry{Count: 1, ID: id, Version: 1}})}
 	bob.loseUp = true
 	n.step(bob, again)
-	bob.dev.find(outMessage, id, "", alice.addr).sentAt = n.now // as if it had been sealed
+	bob.dev.find(outMessage, id, "", alice.addr, ident.Address{}).sentAt = n.now // as if it had been sealed
 	n.step(bob, Frame{Conn: bob.conn, Data: encode(&stanza.Ack{Class: stanza.AckMessage, ID: id, To: alice.addr})})
 	if out, sent := bob.dev.Waiting(); sent != 0 {
 		t.Errorf("the first attempt's ack, coming late, settled the second one; the outbox holds %d", out)

@@ -17,7 +17,7 @@ import (
 func FuzzContent(f *testing.F) {
 	for _, c := range []Content{
 		{Kind: Text, Text: "hello", ReplyTo: "3EB0"},
-		{Kind: Reaction, Target: "3EB0", Text: "👍"},
+		{Kind: Reaction, Target: "3EB0", Text: "👍", Group: "120363000000000001@g.us"},
 		{Kind: Voice, Text: "caption", Media: MediaRef{Ref: "/v/t1", Size: 9, Thumbnail: []byte{1}}},
 		{Kind: File, Media: MediaRef{Ref: "/v/t1", Size: 26, Plain: [32]byte{1}, Length: 9, MIME: "text/plain", Name: "a.txt"}},
 	} {
@@ -69,11 +69,56 @@ func frames(from, to ident.Address) [][]byte {
 		iq(stanza.Get, stanza.BlocklistQuery{}),
 		&stanza.IQ{ID: "q1", Type: stanza.Fail, Error: &stanza.Error{Code: 404}},
 	}
+	all = append(all, groupStanzas(from, to)...)
 	var out [][]byte
 	for _, s := range all {
 		out = append(out, encode(s))
 	}
 	return out
+}
+
+// fuzzGroup is a group that the gatekeeper of a fuzz test has, and fuzzNoGroup is none.
+var (
+	fuzzGroup   = ident.Address{User: "120363000000000001", Server: ident.Group}
+	fuzzNoGroup = ident.Address{User: "120363000000000002", Server: ident.Group}
+)
+
+// groupStanzas are stanzas about groups of every kind.
+func groupStanzas(from, to ident.Address) (all []stanza.Stanza) {
+	both := []stanza.Participant{{Address: from, Admin: true}, {Address: to}}
+	other := stanza.Participant{Address: ident.Address{User: "5", Server: ident.User}}
+	for _, group := range []ident.Address{fuzzGroup, fuzzNoGroup} {
+		iq := func(typ stanza.IQType, p stanza.Payload) stanza.Stanza {
+			return &stanza.IQ{ID: "q2", To: group, Type: typ, Payload: p}
+		}
+		enc := stanza.Enc{Type: "skmsg", Version: 2, Payload: []byte{0x33, 8, 1}}
+		again := enc
+		again.Type, again.Count = "msg", 1
+		all = append(all,
+			&stanza.Message{ID: "M", To: group, Type: stanza.TextMessage, PHash: ParticipantHash([]ident.Address{from, to}), Participants: []stanza.To{{Address: to, Enc: enc}}, Enc: []stanza.Enc{enc}},
+			&stanza.Message{ID: "M", From: group, Participant: from, Type: stanza.TextMessage, Participants: []stanza.To{{Address: to, Enc: enc}}, Enc: []stanza.Enc{enc}},
+			&stanza.Message{ID: "M", To: group, Participant: to, Type: stanza.TextMessage, Participants: []stanza.To{{Address: to, Enc: enc}}, Enc: []stanza.Enc{again}},
+			&stanza.Message{ID: "M", From: group, Participant: from, Type: stanza.TextMessage, Enc: []stanza.Enc{again}},
+			&stanza.Receipt{ID: "M", To: group, From: group, Participant: to},
+			&stanza.Receipt{ID: "M", To: group, From: group, Participant: from, Type: stanza.Read},
+			&stanza.Receipt{ID: "M", To: group, From: group, Participant: from, Type: stanza.RetryAsk, Retry: &stanza.Retry{Count: 1, ID: "M", Version: 1}},
+			&stanza.Ack{Class: stanza.AckMessage, ID: "M", To: group, Error: stanza.Conflict, PHash: "2:x"},
+			&stanza.Ack{Class: stanza.AckNotification, ID: "n1", To: group},
+			&stanza.Notification{ID: "n", From: group, Participant: from, Event: &stanza.GroupChange{Action: stanza.GroupAdd, Version: 2, Participants: []stanza.Participant{other, other}}},
+			&stanza.Notification{ID: "n", From: group, Participant: from, Event: &stanza.GroupChange{Action: stanza.GroupRemove, Version: 2, Participants: both}},
+			&stanza.Notification{ID: "n", From: group, Participant: from, Event: &stanza.GroupChange{Action: stanza.GroupRemove, Version: 9}},
+			iq(stanza.Set, &stanza.GroupCreate{Key: "k", Participants: both}),
+			iq(stanza.Set, &stanza.GroupChange{Action: stanza.GroupAdd, Participants: append(both, other)}),
+			iq(stanza.Set, &stanza.GroupChange{Action: stanza.GroupRemove, Participants: append(both, both...)}),
+			iq(stanza.Set, &stanza.GroupLeave{Group: group}),
+			iq(stanza.Get, stanza.GroupQuery{}),
+			iq(stanza.Get, stanza.GroupsQuery{}),
+			iq(stanza.Result, &stanza.GroupInfo{Group: group, Version: 3, Participants: append(both, other)}),
+			iq(stanza.Result, &stanza.GroupInfo{Group: group, Version: 3, Participants: append(both, both...)}),
+			iq(stanza.Result, &stanza.GroupList{Groups: []stanza.GroupInfo{{Group: group, Version: 4}}}),
+		)
+	}
+	return all
 }
 
 // FuzzGatekeeperFrame: whatever a client sends, the gatekeeper does not panic; what it
@@ -90,7 +135,11 @@ func FuzzGatekeeperFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, native bool, first, second []byte) {
 		n, alice, bob := pair(t, GatekeeperConfig{Reach: PingThenConsent, PingLimit: 2, RefillBelow: 3})
 		n.send(bob, alice, "hello")
+		n.step(alice, CreateGroup{Members: []ident.Address{bob.addr}})
+		n.run()
 		alice.lose, bob.lose = true, true
+		n.step(bob, Compose{To: fuzzGroup, Content: Content{Kind: Text, Text: "M is another"}})
+		n.run()
 		from := bob
 		if native {
 			from = alice
@@ -131,6 +180,12 @@ func (g *Gatekeeper) dump() string {
 		}
 		g.records.put("count/"+a.addr.String(), []byte(time.Duration(a.seen.count).String()))
 	}
+	for _, gr := range g.groups {
+		g.saveGroup(gr)
+		for _, m := range gr.members {
+			g.saveMember(gr, m)
+		}
+	}
 	write(store, g.records.list)
 	var b bytes.Buffer
 	for _, rec := range list(store) {
@@ -150,7 +205,13 @@ func FuzzDeviceFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		n, alice, bob := pair(t, GatekeeperConfig{})
 		n.send(bob, alice, "hello")
+		n.step(alice, CreateGroup{Members: []ident.Address{bob.addr}})
+		n.run()
+		n.step(alice, Compose{To: fuzzGroup, Content: Content{Kind: Text, Text: "waits for a receipt"}})
 		alice.loseUp = true
+		n.run()
+		n.step(alice, FetchGroups{})
+		n.step(alice, Compose{To: fuzzGroup, Content: Content{Kind: Text, Text: "waits for an ack"}})
 		n.step(alice, Compose{To: bob.addr, Content: Content{Kind: Text, Text: "waits for keys"}})
 		for _, frame := range [][]byte{first, second} {
 			before, state := alice.dev.dump(), list(maps.Clone(alice.store))
@@ -177,6 +238,9 @@ func (d *Device) dump() string {
 	for _, o := range d.sent {
 		d.saveSent(o)
 	}
+	for _, gr := range d.groups {
+		d.saveGroup(gr)
+	}
 	store := map[string][]byte{}
 	write(store, d.records.list)
 	var b bytes.Buffer
@@ -193,6 +257,10 @@ func FuzzRestore(f *testing.F) {
 	f.Add("agree/1", []byte{1}, "box/4915100000001@s.whatsapp.net/3", []byte("\x00\x02{}frame"))
 	f.Add("out/1", []byte(`{"kind":0,"id":"x","peer":"1-2@interop","content":"AQ=="}`), "self", []byte(`{}`))
 	f.Add("out/1", []byte(`{"kind":2,"id":"x","frame":"AQ==","fetch":true,"peer":"1-2@interop"}`), "seen/2", []byte("12345678abcdefgh"))
+	f.Add("group/120363000000000001@g.us", []byte(`{"creator":"1@msgr","key":"k","version":1}`), "nextgroup/", []byte("7"))
+	f.Add("group/120363000000000001@g.us", []byte(`{"version":1,"members":[{"a":"1@s.whatsapp.net"}]}`), "self", []byte(`{}`))
+	f.Add("out/1", []byte(`{"kind":3,"id":"x","group":"120363000000000001@g.us","content":"AQ==","waiting":["2@msgr"],"sent":true}`), "got/1/2@msgr", []byte{1})
+	f.Add("out/1", []byte(`{"kind":2,"id":"x","frame":"AQ==","wish":"keys","group":"120363000000000001@g.us"}`), "member/120363000000000001@g.us/1@msgr", []byte(`{}`))
 	f.Fuzz(func(t *testing.T, k1 string, v1 []byte, k2 string, v2 []byte) {
 		records := []protocols.Record{{Key: k1, Value: v1}, {Key: k2, Value: v2}}
 		if g, err := RestoreGatekeeper(GatekeeperConfig{Native: ident.User}, records); err == nil {

@@ -48,6 +48,9 @@ type GatekeeperConfig struct {
 	// makes its owner unreachable. That the gatekeeper checks it is assumed; a modelled
 	// adapter signs nothing, so that it is off by default.
 	CheckKeys bool
+	// GroupLimit is how many members a group has at most, 2 to [MaxGroupLimit]. 0 means
+	// [DefaultGroupLimit].
+	GroupLimit int
 	// RefillBelow is the number of one-time prekeys below which the owner is told
 	// to upload more; whatsmeow's client refills below 5.
 	RefillBelow int
@@ -100,7 +103,10 @@ type Gatekeeper struct {
 	enlisted    map[identity]*account // partners' users whose devices have an auth key
 	conns       map[ConnID]*account
 	agreements  map[uint16]bool
+	groups      map[ident.Address]*group
+	groupsMade  map[groupWish]*group
 	nextAccount uint64
+	nextGroup   uint64
 	nextSeq     uint64
 	expiry      queue     // entries by the time they expire
 	resend      queue     // entries by the time they are to be sent again
@@ -127,6 +133,8 @@ type account struct {
 	blocked  map[ident.Address]bool
 	pings    []time.Time // partner's: recent pings, oldest first
 
+	groups map[ident.Address]*group // that it is in
+
 	box      []*entry
 	boxBytes int // of their frames
 	seen     seenRing
@@ -145,6 +153,11 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		return nil, fmt.Errorf("dma: gatekeeper config: reach %v, want opt_in, ping_then_consent or default_on", cfg.Reach)
 	case cfg.Window < 0, cfg.PingLimit < 0, cfg.RefillBelow < 0, cfg.PerSender < 0, cfg.Retention < 0, cfg.ResendAfter < 0, cfg.UnenlistAfter < 0:
 		return nil, errors.New("dma: gatekeeper config: a limit is negative")
+	case cfg.GroupLimit != 0 && (cfg.GroupLimit < 2 || cfg.GroupLimit > MaxGroupLimit):
+		return nil, fmt.Errorf("dma: gatekeeper config: group limit %d, want 2 to %d", cfg.GroupLimit, MaxGroupLimit)
+	}
+	if cfg.GroupLimit == 0 {
+		cfg.GroupLimit = DefaultGroupLimit
 	}
 	if err := cfg.Quotas.check(); err != nil {
 		return nil, err
@@ -164,7 +177,10 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		enlisted:    make(map[identity]*account),
 		conns:       make(map[ConnID]*account),
 		agreements:  make(map[uint16]bool),
+		groups:      make(map[ident.Address]*group),
+		groupsMade:  make(map[groupWish]*group),
 		nextAccount: firstAccount,
+		nextGroup:   firstGroup,
 		records:     recorder{off: cfg.Volatile},
 	}, nil
 }
@@ -228,6 +244,7 @@ func (g *Gatekeeper) agree(in Agree) error {
 			g.sendTo(a, &stanza.Notification{ID: "revoked", Event: stanza.RevokedAgreement{Integrator: in.Integrator}}, true)
 		}
 	}
+	g.expel(func(a ident.Address) bool { return a.Server == ident.Interop && a.Integrator == in.Integrator })
 	return nil
 }
 

@@ -55,6 +55,9 @@ func noSender(tag, id string) error {
 // message decrypts a message, shows it to the user unless it was shown before,
 // and acknowledges it either way.
 func (d *Device) message(now time.Time, m *stanza.Message) error {
+	if m.From.Server == ident.Group {
+		return d.groupMessage(now, m)
+	}
 	if len(m.Enc) != 1 {
 		d.giveUp(m, fmt.Errorf("dma: message: %w: %d enc, want 1", protocols.ErrMalformed, len(m.Enc)))
 		return nil
@@ -76,7 +79,7 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 		return nil
 	}
 	d.noticed(m.From, opened.Notice)
-	content, err := openContent(opened.Plaintext)
+	content, err := openContent(opened.Plaintext, ident.Address{})
 	if err != nil { // from a peer that speaks another schema: a retry won't help
 		d.giveUp(m, err)
 		return nil
@@ -88,12 +91,17 @@ func (d *Device) message(now time.Time, m *stanza.Message) error {
 	return nil
 }
 
-func openContent(plaintext []byte) (Content, error) {
+// openContent reads a plaintext that came in a group, or in none.
+func openContent(plaintext []byte, group ident.Address) (Content, error) {
 	b, err := signal.Unpad(plaintext)
 	if err != nil {
 		return Content{}, err
 	}
-	return ParseContent(b)
+	c, err := ParseContent(b)
+	if err == nil && c.Group != groupText(group) {
+		err = fmt.Errorf("dma: message: %w: it was written to %q, and comes in %q", protocols.ErrAuthentication, c.Group, groupText(group))
+	}
+	return c, err
 }
 
 // askAgain answers a message that does not decrypt with a retry receipt, at most
@@ -114,7 +122,7 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, cause error) error {
 		panic("dma: client does not publish: " + err.Error())
 	}
 	r := &stanza.Receipt{
-		ID: m.ID, To: m.From, Type: stanza.RetryAsk,
+		ID: m.ID, To: m.From, Participant: m.Participant, Type: stanza.RetryAsk,
 		Retry: &stanza.Retry{Count: n, ID: m.ID, Timestamp: m.Timestamp, Version: 1},
 	}
 	keys := stanzaKeys(d.cfg.Keys, km.Static, km.OneTime)
@@ -122,22 +130,36 @@ func (d *Device) askAgain(now time.Time, m *stanza.Message, cause error) error {
 	if n > 1 {
 		r.Keys = &keys
 	}
-	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), typ: string(stanza.RetryAsk), peer: d.peer(m.From), frame: encode(r)})
-	d.tell(Event{Kind: Undecryptable, ID: m.ID, Peer: m.From, Reason: cause.Error()})
+	group, sender := from(m)
+	d.queue(&outgoing{kind: outReceipt, id: strings.Clone(m.ID), typ: string(stanza.RetryAsk), group: group, peer: d.peer(sender), frame: encode(r)})
+	d.tell(Event{Kind: Undecryptable, ID: m.ID, Peer: sender, Group: group, Reason: cause.Error()})
 	return nil
+}
+
+// from returns who wrote a message, and in which group, if in one.
+func from(m *stanza.Message) (group, sender ident.Address) {
+	if m.From.Server == ident.Group {
+		return own(m.From), own(m.Participant)
+	}
+	return ident.Address{}, m.From
 }
 
 // giveUp takes a message that can't be shown out of the mailbox.
 func (d *Device) giveUp(m *stanza.Message, cause error) {
-	d.send(&stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.From, Error: stanza.NotAcceptable})
+	d.send(&stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.From, Participant: m.Participant, Error: stanza.NotAcceptable})
 	if !errors.Is(cause, protocols.ErrReplayed) {
-		d.tell(Event{Kind: GivenUp, ID: m.ID, Peer: m.From, Reason: cause.Error()})
+		group, sender := from(m)
+		d.tell(Event{Kind: GivenUp, ID: m.ID, Peer: sender, Group: group, Reason: cause.Error()})
 	}
 }
 
 // receipt takes a peer's receipt and acknowledges it.
 func (d *Device) receipt(now time.Time, r *stanza.Receipt) error {
-	d.send(&stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.From, Type: string(r.Type)})
+	d.send(&stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.From, Participant: r.Participant, Type: string(r.Type)})
+	if r.From.Server == ident.Group {
+		d.groupReceipt(r)
+		return nil
+	}
 	switch r.Type {
 	case stanza.Delivered, stanza.Sender:
 		for _, id := range append([]string{r.ID}, r.IDs...) {
@@ -186,6 +208,8 @@ func (d *Device) notification(now time.Time, n *stanza.Notification) error {
 			kind = ConsentGiven
 		}
 		d.tell(Event{Kind: kind, Peer: n.From})
+	case *stanza.GroupChange:
+		d.groupChanged(n, e)
 	case stanza.IdentityChange:
 		d.tell(Event{Kind: IdentityChanged, Peer: n.From})
 	}
@@ -196,10 +220,10 @@ func (d *Device) notification(now time.Time, n *stanza.Notification) error {
 // unsettled returns the own message to addr that has no delivery receipt yet, or
 // nil.
 func (d *Device) unsettled(id string, addr ident.Address) *outgoing {
-	if o := d.sent[id]; o != nil && o.peer.addr == addr {
+	if o := d.sent[id]; o != nil && o.kind == outMessage && o.peer.addr == addr {
 		return o
 	}
-	return d.find(outMessage, id, "", addr)
+	return d.find(outMessage, id, "", addr, ident.Address{})
 }
 
 // forget drops a message that its recipient has.

@@ -111,6 +111,8 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 		code = g.block(a, p.Address, !p.Unblock)
 	case stanza.BlocklistQuery:
 		reply.Payload = &stanza.Blocklist{Addresses: sortedAddresses(a.blocked)}
+	case *stanza.GroupCreate, *stanza.GroupChange, *stanza.GroupLeave, stanza.GroupQuery, stanza.GroupsQuery:
+		reply.Payload, code = g.groupQuery(now, a, q)
 	case stanza.Delete:
 		g.sendTo(a, reply, true)
 		g.unenlist(a, "its user wished so")
@@ -176,6 +178,9 @@ func (g *Gatekeeper) fetch(a *account, p *stanza.KeyFetch) *stanza.KeyBundles {
 	out := &stanza.KeyBundles{}
 	for _, addr := range p.Users {
 		to, why := g.mayWrite(a, addr)
+		if other := g.accounts[addr]; why != 0 && other != nil && together(a, other) {
+			to, why = other, 0 // who writes to a group needs the keys of all in it
+		}
 		if why == 0 && to.keys.static == nil {
 			why = stanza.ItemNotFound
 		}

@@ -23,8 +23,9 @@ type entry struct {
 	owner  *account
 	seq    uint64 // order within the gatekeeper
 	kind   entryKind
-	live   bool // still in the mailbox
-	from   ident.Address
+	live   bool          // still in the mailbox
+	from   ident.Address // who wrote it; the group, in its notifications
+	group  ident.Address // zero: of nobody's group
 	id     string
 	typ    string // of a receipt; of a message its attempt, as attemptType has it
 	frame  []byte
@@ -48,7 +49,7 @@ func (g *Gatekeeper) deliver(now time.Time, a *account) {
 		return
 	}
 	for i, e := range a.box {
-		if !e.sentAt.IsZero() || e.kind == messageEntry && g.windowFull(a.box[:i], e.from) {
+		if !e.sentAt.IsZero() || e.kind == messageEntry && g.windowFull(a.box[:i], e) || g.groupHeld(a.box[:i], e) {
 			continue
 		}
 		e.sentAt = now
@@ -62,14 +63,15 @@ func (g *Gatekeeper) deliver(now time.Time, a *account) {
 	}
 }
 
-// windowFull reports whether the entries before one of from hold it back.
-func (g *Gatekeeper) windowFull(before []*entry, from ident.Address) bool {
+// windowFull reports whether the entries before a message of the same conversation hold
+// it back.
+func (g *Gatekeeper) windowFull(before []*entry, m *entry) bool {
 	if g.cfg.Window == 0 {
 		return false
 	}
 	n := 0
 	for _, e := range before {
-		if e.kind == messageEntry && e.from == from {
+		if e.kind == messageEntry && e.from == m.from && e.group == m.group {
 			n++
 		}
 	}
@@ -77,9 +79,9 @@ func (g *Gatekeeper) windowFull(before []*entry, from ident.Address) bool {
 }
 
 // find returns the entry that the arguments describe, or nil.
-func (a *account) find(kind entryKind, from ident.Address, id, typ string) *entry {
+func (a *account) find(kind entryKind, group, from ident.Address, id, typ string) *entry {
 	for _, e := range a.box {
-		if e.kind == kind && e.id == id && e.from == from && (kind != receiptEntry || e.typ == typ) {
+		if e.kind == kind && e.id == id && e.from == from && e.group == group && (kind != receiptEntry || e.typ == typ) {
 			return e
 		}
 	}
@@ -135,7 +137,7 @@ func (g *Gatekeeper) dropWhere(a *account, reason string, cond func(*entry) bool
 
 func (g *Gatekeeper) event(kind EventKind, e *entry, reason string) {
 	g.out.Events = append(g.out.Events, Event{
-		Kind: kind, ID: e.id, Peer: e.from, Account: e.owner.addr, Reason: reason, Size: len(e.frame), Sent: e.at,
+		Kind: kind, ID: e.id, Peer: e.from, Group: e.group, Account: e.owner.addr, Reason: reason, Size: len(e.frame), Sent: e.at,
 	})
 }
 

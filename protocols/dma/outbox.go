@@ -19,6 +19,7 @@ const (
 	outMessage outKind = iota // an ack; then it waits for the delivery receipt
 	outReceipt                // an ack
 	outIQ                     // the result
+	outGroup                  // an ack; then it waits for the delivery receipts
 )
 
 // outgoing is a stanza that the device repeats until it is acknowledged.
@@ -26,14 +27,17 @@ type outgoing struct {
 	seq     uint64
 	kind    outKind
 	id      string
-	typ     string // of a receipt
-	peer    *peer  // nil for an IQ that concerns nobody
-	content []byte // outMessage: the padded plaintext, kept for retries
+	typ     string        // of a receipt
+	peer    *peer         // nil for an IQ that concerns nobody, and a message to a group
+	group   ident.Address // that it is of, or empty
+	content []byte        // outMessage: the padded plaintext, kept for retries
 	media   ContentKind
 	attempt int       // outMessage: retries that the peer asked for
 	frame   []byte    // nil: a message that is not sealed yet
 	sentAt  time.Time // zero: not under way on the present connection
 	fetch   bool      // outIQ: asks for the keys of peer
+
+	groupState
 }
 
 // queue puts a stanza into the outbox; pump sends it.
@@ -55,9 +59,18 @@ func (d *Device) compose(now time.Time, in Compose) error {
 	if err := in.To.Validate(); err != nil {
 		return fmt.Errorf("dma: compose: %w", err)
 	}
+	if in.To.Server == ident.Group {
+		return d.composeGroup(in)
+	}
 	if in.To == d.cfg.Address {
 		return fmt.Errorf("dma: compose: to %v, which is the device itself", in.To)
 	}
+	in.Content.Group = ""
+	return d.composeTo(in, &outgoing{kind: outMessage, peer: d.peer(in.To)})
+}
+
+// composeTo queues a message.
+func (d *Device) composeTo(in Compose, o *outgoing) error {
 	if in.Content.Kind < Text || in.Content.Kind > Reaction {
 		return fmt.Errorf("dma: compose: content of %v, want a known kind", in.Content.Kind)
 	}
@@ -69,9 +82,9 @@ func (d *Device) compose(now time.Time, in Compose) error {
 		return fmt.Errorf("dma: compose: %w", err)
 	}
 	encoded := in.Content.Append(make([]byte, 0, in.Content.size()+signal.MaxPadding))
-	id := d.newID()
-	d.queue(&outgoing{kind: outMessage, id: id, peer: d.peer(in.To), media: in.Content.Kind, content: d.pad(encoded)})
-	d.output.ID = id
+	o.id, o.media, o.content = d.newID(), in.Content.Kind, d.pad(encoded)
+	d.queue(o)
+	d.output.ID = o.id
 	return nil
 }
 
@@ -93,7 +106,7 @@ func (d *Device) pump(now time.Time) {
 				continue
 			}
 		}
-		if o.kind == outMessage && !d.ready(now, o, i) {
+		if o.kind == outMessage && !d.ready(now, o, i) || o.kind == outGroup && !d.groupReady(o, i) {
 			continue
 		}
 		o.sentAt = now
@@ -107,7 +120,7 @@ func (d *Device) pump(now time.Time) {
 // ready seals a message if the window and the session allow, and reports whether
 // it can be sent. Without a session it asks for the peer's keys.
 func (d *Device) ready(now time.Time, o *outgoing, i int) bool {
-	if d.windowFull(d.out[:i], o.peer) {
+	if d.windowFull(d.out[:i], o) {
 		return false
 	}
 	if o.frame != nil {
@@ -120,29 +133,31 @@ func (d *Device) ready(now time.Time, o *outgoing, i int) bool {
 		}
 		return false
 	}
+	m := &stanza.Message{ID: o.id, To: o.peer.addr, Type: messageType(o.media)}
+	if !o.group.IsZero() {
+		d.addressResent(o, m)
+	}
 	sealed, err := d.cfg.Client.Seal(o.peer.name, o.content)
 	if err != nil {
 		panic("dma: client does not seal in an established session: " + err.Error())
 	}
-	o.frame = encode(&stanza.Message{
-		ID: o.id, To: o.peer.addr, Type: messageType(o.media),
-		Enc: []stanza.Enc{{Type: sealed.Type, Version: sealed.Version, MediaType: mediaType(o.media), Count: o.attempt, Payload: sealed.Payload}},
-	})
+	m.Enc = []stanza.Enc{{Type: sealed.Type, Version: sealed.Version, MediaType: mediaType(o.media), Count: o.attempt, Payload: sealed.Payload}}
+	o.frame = encode(m)
 	d.saveOut(o)
 	d.tell(Event{
-		Kind: MessageSealed, ID: o.id, Peer: o.peer.addr,
+		Kind: MessageSealed, ID: o.id, Peer: o.peer.addr, Group: o.group,
 		Size: len(o.frame), Plain: len(o.content), Padding: int(o.content[len(o.content)-1]), Sealed: len(sealed.Payload),
 	})
 	return true
 }
 
-func (d *Device) windowFull(before []*outgoing, p *peer) bool {
+func (d *Device) windowFull(before []*outgoing, m *outgoing) bool {
 	if d.cfg.Window == 0 {
 		return false
 	}
 	n := 0
 	for _, o := range before {
-		if o.kind == outMessage && o.peer == p {
+		if o.kind == m.kind && o.peer == m.peer && o.group == m.group {
 			n++
 		}
 	}
@@ -192,23 +207,39 @@ func (d *Device) remove(o *outgoing) {
 		d.out = slices.Delete(d.out, i, i+1)
 	}
 	d.deleteOut(o)
+	d.deleteGot(o)
 }
 
 // find returns the stanza in the outbox that the arguments describe, or nil.
-func (d *Device) find(kind outKind, id, typ string, addr ident.Address) *outgoing {
+func (d *Device) find(kind outKind, id, typ string, to, participant ident.Address) *outgoing {
 	for _, o := range d.out {
-		if o.kind == kind && o.id == id && o.typ == typ && (o.peer == nil || kind == outIQ || o.peer.addr == addr) {
+		if o.kind == kind && o.id == id && o.typ == typ && (kind == outIQ || o.is(to, participant)) {
 			return o
 		}
 	}
 	return nil
 }
 
+// is reports whether a stanza goes to a user, or to a participant of a group, or to all.
+func (o *outgoing) is(to, participant ident.Address) bool {
+	if o.group.IsZero() {
+		return o.peer == nil || o.peer.addr == to && participant.IsZero()
+	}
+	if o.peer == nil {
+		return o.group == to && participant.IsZero()
+	}
+	return o.group == to && o.peer.addr == participant
+}
+
 // ack ends the repetition of a message or receipt.
 func (d *Device) ack(a *stanza.Ack) error {
 	switch a.Class {
 	case stanza.AckMessage:
-		o := d.find(outMessage, a.ID, "", a.To)
+		if a.To.Server == ident.Group {
+			d.groupAck(a)
+			return nil
+		}
+		o := d.find(outMessage, a.ID, "", a.To, ident.Address{})
 		if o == nil || o.sentAt.IsZero() || a.Type != attemptType(o.attempt) {
 			return nil // repeated, or sealed anew meanwhile
 		}
@@ -217,23 +248,28 @@ func (d *Device) ack(a *stanza.Ack) error {
 			d.tell(Event{Kind: MessageRefused, ID: o.id, Peer: o.peer.addr, Reason: a.Error.Sentence()})
 			return nil
 		}
-		d.out = slices.Delete(d.out, slices.Index(d.out, o), 1+slices.Index(d.out, o))
-		if d.sent == nil {
-			d.sent = make(map[string]*outgoing)
-		}
-		d.sent[o.id] = o
-		o.frame = nil
-		d.saveSent(o)
-		d.limitSent()
+		d.accepted(o)
 		if o.attempt == 0 {
 			d.tell(Event{Kind: MessageAccepted, ID: o.id, Peer: o.peer.addr})
 		}
 	case stanza.AckReceipt:
-		if o := d.find(outReceipt, a.ID, a.Type, a.To); o != nil {
+		if o := d.find(outReceipt, a.ID, a.Type, a.To, a.Participant); o != nil {
 			d.remove(o)
 		}
 	}
 	return nil
+}
+
+// accepted moves a message that the gatekeeper has to those that wait for a receipt.
+func (d *Device) accepted(o *outgoing) {
+	d.out = slices.Delete(d.out, slices.Index(d.out, o), 1+slices.Index(d.out, o))
+	if d.sent == nil {
+		d.sent = make(map[string]*outgoing)
+	}
+	d.sent[o.id] = o
+	o.frame = nil
+	d.saveSent(o)
+	d.limitSent()
 }
 
 // maxSent bounds the acknowledged messages that wait for their delivery receipt,
@@ -255,9 +291,12 @@ func (d *Device) limitSent() {
 
 // result ends a query.
 func (d *Device) result(now time.Time, q *stanza.IQ) error {
-	o := d.find(outIQ, q.ID, "", ident.Address{})
+	o := d.find(outIQ, q.ID, "", ident.Address{}, ident.Address{})
 	if o == nil {
 		return nil // repeated
+	}
+	if o.wish != "" {
+		return d.groupResult(now, o, q)
 	}
 	switch p, _ := q.Payload.(*stanza.KeyBundles); {
 	case q.Error != nil && o.fetch:
@@ -306,7 +345,10 @@ func (d *Device) refuseAll(p *peer, code stanza.Code) {
 	for _, o := range slices.Clone(d.out) {
 		if o.kind == outMessage && o.peer == p && o.frame == nil {
 			d.remove(o)
-			d.tell(Event{Kind: MessageRefused, ID: o.id, Peer: p.addr, Reason: code.Sentence()})
+			if !o.group.IsZero() {
+				d.lost(o)
+			}
+			d.tell(Event{Kind: MessageRefused, ID: o.id, Peer: p.addr, Group: o.group, Reason: code.Sentence()})
 		}
 	}
 }

@@ -177,7 +177,10 @@ func (g *Gatekeeper) block(a *account, other ident.Address, on bool) stanza.Code
 	}
 	g.saveAccount(a)
 	if on {
-		g.withdraw(a, "blocked", func(from ident.Address) bool { return from == other })
+		// Not in a group that both are in, whose conversation would have holes.
+		g.dropWhere(a, "blocked", func(e *entry) bool {
+			return e.kind == messageEntry && e.group.IsZero() && e.from == other
+		})
 	}
 	return 0
 }

@@ -18,11 +18,14 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	if m.ID == "" || len(m.ID) > MaxID {
 		return fmt.Errorf("dma: message: %w: id of %d bytes, want 1 to %d", protocols.ErrMalformed, len(m.ID), MaxID)
 	}
-	if len(m.Enc) != 1 || len(m.Participants) > 0 { // one to one, to one device
+	if len(m.Enc) != 1 || len(m.Participants) > 0 && m.To.Server != ident.Group { // one to one, to one device
 		return fmt.Errorf("dma: message %s: %w: %d enc and %d participants, want one enc", m.ID, protocols.ErrMalformed, len(m.Enc), len(m.Participants))
 	}
 	if !m.Room.IsZero() || !m.Sender.IsZero() || m.Seq != 0 {
 		return fmt.Errorf("dma: message %s: %w: it is of a room, want one of a chat", m.ID, protocols.ErrMalformed)
+	}
+	if m.To.Server == ident.Group {
+		return g.groupMessage(now, from, m)
 	}
 	attempt := attemptType(m.Enc[0].Count)
 	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
@@ -81,6 +84,9 @@ func forward(s stanza.Stanza) []byte {
 
 // receipt settles the message it is about and passes the receipt on.
 func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) error {
+	if r.To.Server == ident.Group {
+		return g.groupReceipt(now, from, r)
+	}
 	to := g.accounts[r.To]
 	if to == nil {
 		return g.receiptToNobody(now, from, r)
@@ -93,7 +99,7 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 	}
 	pass := true
 	if r.Type == stanza.Delivered || r.Type == stanza.RetryAsk {
-		e := from.find(messageEntry, to.addr, r.ID, "")
+		e := from.find(messageEntry, ident.Address{}, to.addr, r.ID, "")
 		pass = e != nil && (r.Type == stanza.Delivered || e.typ == attemptType(r.Retry.Count-1))
 		if pass {
 			g.event(Settled, e, string(r.Type))
@@ -103,7 +109,7 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 		// These answer nothing that the gatekeeper knows of, so they need what a
 		// message needs. One that waits already was repeated by the sender.
 		_, why := g.mayWrite(from, to.addr)
-		pass = why == 0 && to.find(receiptEntry, from.addr, r.ID, string(r.Type)) == nil &&
+		pass = why == 0 && to.find(receiptEntry, ident.Address{}, from.addr, r.ID, string(r.Type)) == nil &&
 			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender && g.hasRoom(to, frame)
 	}
 	if pass && g.linked(from, to) {
@@ -120,7 +126,7 @@ func (g *Gatekeeper) receiptToNobody(now time.Time, from *account, r *stanza.Rec
 	if len(r.ID) > MaxID {
 		return fmt.Errorf("dma: receipt: %w: id of %d bytes, want 1 to %d", protocols.ErrMalformed, len(r.ID), MaxID)
 	}
-	if e := from.find(messageEntry, r.To, r.ID, ""); e != nil {
+	if e := from.find(messageEntry, ident.Address{}, r.To, r.ID, ""); e != nil {
 		switch r.Type {
 		case stanza.Delivered:
 			g.event(Settled, e, string(r.Type))
@@ -160,7 +166,14 @@ func (g *Gatekeeper) ack(now time.Time, from *account, a *stanza.Ack) error {
 	default:
 		return fmt.Errorf("dma: ack: %w: class %q, want message, receipt or notification", protocols.ErrMalformed, a.Class)
 	}
-	if e := from.find(kind, a.To, a.ID, a.Type); e != nil {
+	group, sender := ident.Address{}, a.To
+	if a.To.Server == ident.Group {
+		group = a.To
+		if kind != notificationEntry {
+			sender = a.Participant
+		}
+	}
+	if e := from.find(kind, group, sender, a.ID, a.Type); e != nil {
 		if kind == messageEntry {
 			g.event(Dropped, e, GivenUpReason)
 		}

@@ -24,6 +24,9 @@ import (
 //	otk/<address>/<id>       a one-time key
 //	seen/<address>/<slot>    the key of an accepted message
 //	box/<address>/<seq>      a mailbox entry: header length (2 bytes), header (JSON), frame
+//	group/<group>            a group without its members: JSON
+//	member/<group>/<address> one of its members: JSON
+//	nextgroup/               the next number of a group, if one was given that is not there any more
 
 // recorder collects the records of one Step.
 type recorder struct {
@@ -104,6 +107,7 @@ func (g *Gatekeeper) saveSeen(a *account) {
 type entryHeader struct {
 	Kind entryKind `json:"kind,omitempty"`
 	From string    `json:"from"`
+	In   string    `json:"group,omitempty"`
 	ID   string    `json:"id"`
 	Type string    `json:"type,omitempty"`
 	At   int64     `json:"at"` // Unix nanoseconds
@@ -123,7 +127,7 @@ func (g *Gatekeeper) saveEntry(e *entry) {
 	if g.records.off {
 		return
 	}
-	h := mustJSON(entryHeader{e.kind, e.from.String(), e.id, e.typ, e.at.UnixNano()})
+	h := mustJSON(entryHeader{e.kind, e.from.String(), groupText(e.group), e.id, e.typ, e.at.UnixNano()})
 	v := make([]byte, 0, 2+len(h)+len(e.frame))
 	v = binary.BigEndian.AppendUint16(v, uint16(len(h)))
 	v = append(v, h...)
@@ -189,9 +193,20 @@ func (g *restorer) restore(r protocols.Record) error {
 		g.nextAccount = max(g.nextAccount, n)
 		return err
 	}
+	if kind == "nextgroup" && rest == "" {
+		n, err := strconv.ParseUint(string(r.Value), 10, 64)
+		g.nextGroup = max(g.nextGroup, n)
+		return err
+	}
 	addr, err := ident.ParseAddress(name)
 	if err != nil {
 		return err
+	}
+	switch kind {
+	case "group":
+		return g.restoreGroup(addr, r.Value)
+	case "member":
+		return g.restoreMember(addr, tail, r.Value)
 	}
 	if kind == "acct" {
 		return g.restoreAccount(addr, r.Value)
@@ -280,8 +295,14 @@ func restoreEntry(a *account, seq uint64, data []byte) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	var group ident.Address
+	if h.In != "" {
+		if group, err = ident.ParseAddress(h.In); err != nil {
+			return nil, err
+		}
+	}
 	return &entry{
-		owner: a, seq: seq, kind: h.Kind, live: true, from: from, id: h.ID, typ: h.Type,
+		owner: a, seq: seq, kind: h.Kind, live: true, from: from, group: group, id: h.ID, typ: h.Type,
 		frame: data[n:], at: time.Unix(0, h.At),
 	}, nil
 }

@@ -14,6 +14,7 @@ const DefaultUnenlistAfter = 30 * 24 * time.Hour
 // unenlist removes an account and all that is kept for it. What it has sent to others is
 // theirs. Its number is not given again.
 func (g *Gatekeeper) unenlist(a *account, why string) {
+	g.leaveAll(a)
 	g.dropWhere(a, "un-enlisted", func(*entry) bool { return true })
 	for a.keys.oneTime.len() > 0 {
 		g.deleteOneTime(a, a.keys.oneTime.front().ID)

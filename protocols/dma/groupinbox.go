@@ -1,0 +1,87 @@
+package dma
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
+)
+
+var errStranger = errors.New("the sender is in no group that the device knows of")
+
+// groupMessage takes a message of a group, as message does one of a user's.
+func (d *Device) groupMessage(now time.Time, m *stanza.Message) error {
+	if m.Participant.User == "" || m.Participant.Server == ident.Group {
+		return fmt.Errorf("dma: message %q of group %v: %w: participant %v, want a user", m.ID, m.From, protocols.ErrMalformed, m.Participant)
+	}
+	if d.hosted == nil || len(m.Enc) != 1 {
+		d.giveUp(m, fmt.Errorf("dma: message: %w: %d enc, want 1, in a protocol with groups", protocols.ErrMalformed, len(m.Enc)))
+		return nil
+	}
+	key := newSeenKey(m.Participant, m.From.String()+"/"+m.ID, 0)
+	if d.seen.has(key) {
+		d.send(&stanza.Receipt{ID: m.ID, To: m.From, Participant: m.Participant})
+		return nil
+	}
+	gr := d.groups[m.From]
+	if gr == nil || !gr.has(m.Participant) || m.Participant == d.cfg.Address {
+		d.askRoster(m.From)
+		return d.askAgain(now, m, fmt.Errorf("dma: message: %w: %w", protocols.ErrNoSession, errStranger))
+	}
+	p := d.peer(m.Participant)
+	content, err := d.openInGroup(now, gr, p, m)
+	switch {
+	case err == nil:
+	case protocols.Retryable(err):
+		return d.askAgain(now, m, err)
+	default:
+		d.giveUp(m, err)
+		return nil
+	}
+	d.seen.add(key)
+	d.saveSeen()
+	d.queue(&outgoing{
+		kind: outReceipt, id: strings.Clone(m.ID), group: gr.Address, peer: p,
+		frame: encode(&stanza.Receipt{ID: m.ID, To: m.From, Participant: m.Participant}),
+	})
+	d.tell(Event{Kind: MessageDelivered, ID: strings.Clone(m.ID), Group: gr.Address, Peer: p.addr, Content: &content, Sent: time.Unix(m.Timestamp, 0), Inbox: d.inboxOf(p.addr)})
+	return nil
+}
+
+// openInGroup decrypts a message: under the sender's key, which may come with it, or, if
+// it was asked for again, in the pairwise session.
+func (d *Device) openInGroup(now time.Time, gr *memberGroup, p *peer, m *stanza.Message) (Content, error) {
+	var setUp error
+	for i := range m.Participants {
+		if to := &m.Participants[i]; to.Address == d.cfg.Address {
+			var o protocols.Opened
+			if o, setUp = d.hosted.OpenGroup(now, gr.id, p.name, sealedOf(&to.Enc)); setUp == nil {
+				d.noticed(p.addr, o.Notice)
+			}
+		}
+	}
+	var o protocols.Opened
+	var err error
+	enc := &m.Enc[0]
+	if enc.Count > 0 {
+		o, err = d.cfg.Client.Open(p.name, sealedOf(enc))
+	} else {
+		o, err = d.hosted.OpenGroup(now, gr.id, p.name, sealedOf(enc))
+	}
+	if err != nil {
+		return Content{}, errors.Join(err, setUp)
+	}
+	d.noticed(p.addr, o.Notice)
+	if o.Plaintext == nil {
+		return Content{}, fmt.Errorf("dma: message: %w: no message in it", protocols.ErrMalformed)
+	}
+	return openContent(o.Plaintext, gr.Address)
+}
+
+func sealedOf(e *stanza.Enc) protocols.Sealed {
+	return protocols.Sealed{Type: e.Type, Version: e.Version, Payload: e.Payload}
+}
