@@ -82,6 +82,7 @@ type Group struct {
 type GroupMember struct {
 	Address ident.Address
 	Admin   bool
+	Since   uint64 // the group's version that made it one
 }
 
 // ParticipantHash is the phash of a message to a group with these members, the sender

@@ -73,7 +73,7 @@ func (gr *group) info() *stanza.GroupInfo {
 func (gr *group) roster() *stanza.GroupInfo {
 	info := gr.info()
 	for _, m := range gr.list() {
-		info.Participants = append(info.Participants, stanza.Participant{Address: m.account.addr, Admin: m.admin})
+		info.Participants = append(info.Participants, stanza.Participant{Address: m.account.addr, Admin: m.admin, Since: m.since})
 	}
 	return info
 }

@@ -272,7 +272,7 @@ func (d *Device) learn(info *stanza.GroupInfo) error {
 			return fmt.Errorf("dma: group %v: %w: participant %v, want at most %d different users", info.Group, protocols.ErrMalformed, a, MaxGroupLimit)
 		}
 		seen[a] = true
-		members = append(members, GroupMember{own(a), p.Admin})
+		members = append(members, GroupMember{own(a), p.Admin, p.Since})
 	}
 	gr := d.groups[info.Group]
 	switch {
@@ -318,7 +318,7 @@ func (d *Device) groupChanged(n *stanza.Notification, e *stanza.GroupChange) {
 	for _, p := range e.Participants {
 		members = slices.DeleteFunc(members, func(m GroupMember) bool { return m.Address == p.Address })
 		if e.Action == stanza.GroupAdd && p.Address.User != "" && p.Address.Server != ident.Group {
-			members = append(members, GroupMember{own(p.Address), p.Admin})
+			members = append(members, GroupMember{own(p.Address), p.Admin, e.Version})
 		}
 	}
 	switch {
@@ -335,15 +335,23 @@ func (d *Device) groupChanged(n *stanza.Notification, e *stanza.GroupChange) {
 // setMembers has a group have these members.
 func (d *Device) setMembers(gr *memberGroup, version uint64, members []GroupMember, by ident.Address) {
 	slices.SortFunc(members, func(a, b GroupMember) int { return compareAddresses(a.Address, b.Address) })
-	before := gr.addresses()
-	gr.Members, gr.Version, gr.excluded = members, version, nil
-	gr.hash = ParticipantHash(gr.addresses())
-	d.tellClient(gr)
+	before, known := gr.addresses(), gr.Version
+	// Who was away in between is out first, for the keys to be changed.
+	gr.Members = slices.DeleteFunc(slices.Clone(members), func(m GroupMember) bool {
+		return m.Since > known && m.Address != d.cfg.Address && gr.has(m.Address)
+	})
+	gr.excluded = nil
 	for _, a := range before {
 		if !gr.has(a) {
 			d.gone(gr, a)
 		}
 	}
+	if len(gr.Members) < len(members) {
+		d.tellClient(gr)
+	}
+	gr.Members, gr.Version = members, version
+	gr.hash = ParticipantHash(gr.addresses())
+	d.tellClient(gr)
 	d.saveGroup(gr)
 	d.tell(Event{Kind: GroupChanged, Group: gr.Address, Peer: by})
 }

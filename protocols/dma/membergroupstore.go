@@ -21,6 +21,7 @@ type memberGroupRecord struct {
 type storedMember struct {
 	Address string `json:"a"`
 	Admin   bool   `json:"admin,omitempty"`
+	Since   uint64 `json:"since"`
 }
 
 func groupRecordKey(a ident.Address) string { return "group/" + a.String() }
@@ -31,7 +32,7 @@ func (d *Device) saveGroup(gr *memberGroup) {
 	}
 	r := memberGroupRecord{Subject: gr.Subject, Version: gr.Version}
 	for _, m := range gr.Members {
-		r.Members = append(r.Members, storedMember{m.Address.String(), m.Admin})
+		r.Members = append(r.Members, storedMember{m.Address.String(), m.Admin, m.Since})
 	}
 	d.records.put(groupRecordKey(gr.Address), mustJSON(r))
 }
@@ -60,7 +61,7 @@ func (d *Device) restoreMemberGroup(key string, data []byte) error {
 		if gr.has(a) || a.User == "" || a.Server == ident.Group || len(gr.Members) == MaxGroupLimit {
 			return fmt.Errorf("member %v, want at most %d different users", a, MaxGroupLimit)
 		}
-		gr.Members = append(gr.Members, GroupMember{a, m.Admin})
+		gr.Members = append(gr.Members, GroupMember{a, m.Admin, m.Since})
 	}
 	if d.hosted == nil || addr.Server != ident.Group || addr.User == "" || !gr.has(d.cfg.Address) {
 		return fmt.Errorf("no group that the device is in")

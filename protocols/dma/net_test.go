@@ -18,7 +18,7 @@ import (
 // network joins one gatekeeper and its devices by perfect links and memory
 // stores, so that a test says only what is special about it.
 type network struct {
-	t       *testing.T
+	t       tb
 	now     time.Time
 	gk      *Gatekeeper
 	gkCfg   GatekeeperConfig
@@ -28,6 +28,19 @@ type network struct {
 	frames  []func()
 	pushes  []Push
 	conns   ConnID
+	clients uint64 // end-to-end clients made so far
+	// set, if not nil, changes what devices are made with, and stepped is called when the
+	// gatekeeper has taken an input.
+	set     func(*DeviceConfig)
+	stepped func(Output)
+}
+
+// tb is a test, or a run of one that tries many.
+type tb interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
 }
 
 type node struct {
@@ -53,6 +66,11 @@ func newNetwork(t *testing.T, cfg GatekeeperConfig) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newNetworkOf(t, cfg, gk)
+}
+
+func newNetworkOf(t tb, cfg GatekeeperConfig, gk *Gatekeeper) *network {
+	t.Helper()
 	n := &network{t: t, now: epoch, gk: gk, gkCfg: cfg, store: map[string][]byte{}, devices: map[string]*node{}}
 	n.gatekeeper(Agree{Integrator: 1, Active: true})
 	return n
@@ -96,6 +114,9 @@ func (n *network) device(name string, addr ident.Address) *node {
 	n.t.Helper()
 	d := &node{name: name, addr: addr, store: map[string][]byte{}}
 	d.cfg = DeviceConfig{Address: addr, Rand: &counter{uint64(len(n.devices)) << 32}, Batch: 5}
+	if n.set != nil {
+		n.set(&d.cfg)
+	}
 	client, err := sized.Adapter{}.New(n.clientConfig(d))
 	if err != nil {
 		n.t.Fatal(err)
@@ -109,7 +130,8 @@ func (n *network) device(name string, addr ident.Address) *node {
 }
 
 func (n *network) clientConfig(d *node) protocols.Config {
-	return protocols.Config{Address: protocols.Address(d.addr.String()), Suite: testSuite{r: &counter{uint64(len(n.devices)+7) << 40}}}
+	n.clients++ // for no two to have the same randomness, also if they are restored
+	return protocols.Config{Address: protocols.Address(d.addr.String()), Suite: testSuite{r: &counter{n.clients << 32}}}
 }
 
 func (n *network) connect(d *node) {
@@ -166,6 +188,9 @@ func (n *network) gatekeeper(in Input) Output {
 		n.t.Fatalf("gatekeeper: %T: %v", in, err)
 	}
 	write(n.store, out.Persist)
+	if n.stepped != nil {
+		n.stepped(out)
+	}
 	n.pushes = append(n.pushes, out.Pushes...)
 	for _, s := range out.Sends {
 		for _, d := range n.devices {

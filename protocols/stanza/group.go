@@ -14,19 +14,21 @@ const NotifyGroup NotificationType = "w:gp2"
 
 // Participant is one member of a group, or what became of one in a change:
 //
-//	<participant jid type="admin" error="403"/>
+//	<participant jid type="admin" v_id error="403"/>
 type Participant struct {
 	Address ident.Address
 	Admin   bool
-	Error   Code // in an answer: why nothing became of it; 0 if it did
+	Since   uint64 // in a [GroupInfo]: the version since which it is one; 0 if absent
+	Error   Code   // in an answer: why nothing became of it; 0 if it did
 }
 
 func (p *Participant) node() Node {
-	b := make(builder, 0, 3)
+	b := make(builder, 0, 4)
 	b.address("jid", p.Address)
 	if p.Admin {
 		b.text("type", adminType)
 	}
+	b.wide("v_id", p.Since)
 	b.number("error", int64(p.Error))
 	return Node{Tag: "participant", Attrs: b}
 }
@@ -55,6 +57,8 @@ func parseGroupParticipants(f *fields, n *Node) []Participant {
 				p.Address = f.address(c, a)
 			case "type":
 				p.Admin = a.Value == adminType || a.Value == "superadmin" // other types are members
+			case "v_id":
+				p.Since = f.wide(c, a)
 			case "error":
 				p.Error = Code(f.number(c, a, 1, 1<<16-1))
 			}

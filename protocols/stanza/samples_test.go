@@ -131,7 +131,7 @@ var samples = []struct {
 	}}},
 	{"iq/group", &stanza.IQ{ID: "1", From: groups, Type: stanza.Result, Namespace: "w:g2", Payload: &stanza.GroupInfo{
 		Group: group, Subject: "Trip", Creation: 1700000000, Creator: alice, Version: 1, Key: "3EB0",
-		Participants: []stanza.Participant{{Address: alice, Admin: true}, {Address: bob, Error: stanza.AgreementRevoked}},
+		Participants: []stanza.Participant{{Address: alice, Admin: true, Since: 1}, {Address: bob, Error: stanza.AgreementRevoked}},
 	}}},
 	{"iq/group add", &stanza.IQ{ID: "1", To: group, Type: stanza.Set, Namespace: "w:g2", Payload: &stanza.GroupChange{
 		Action: stanza.GroupAdd, Participants: []stanza.Participant{{Address: bob}},
