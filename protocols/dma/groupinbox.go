@@ -33,12 +33,17 @@ func (d *Device) groupMessage(now time.Time, m *stanza.Message) error {
 		return d.askAgain(now, m, fmt.Errorf("dma: message: %w: %w", protocols.ErrNoSession, errStranger))
 	}
 	p := d.peer(m.Participant)
-	content, err := d.openInGroup(now, gr, p, m)
+	plaintext, err := d.openInGroup(now, gr, p, m)
 	switch {
 	case err == nil:
 	case protocols.Retryable(err):
 		return d.askAgain(now, m, err)
 	default:
+		d.giveUp(m, err)
+		return nil
+	}
+	content, err := openContent(plaintext, gr.Address)
+	if err != nil { // a retry won't help
 		d.giveUp(m, err)
 		return nil
 	}
@@ -54,7 +59,7 @@ func (d *Device) groupMessage(now time.Time, m *stanza.Message) error {
 
 // openInGroup decrypts a message: under the sender's key, which may come with it, or, if
 // it was asked for again, in the pairwise session.
-func (d *Device) openInGroup(now time.Time, gr *memberGroup, p *peer, m *stanza.Message) (Content, error) {
+func (d *Device) openInGroup(now time.Time, gr *memberGroup, p *peer, m *stanza.Message) ([]byte, error) {
 	var setUp error
 	for i := range m.Participants {
 		if to := &m.Participants[i]; to.Address == d.cfg.Address {
@@ -73,13 +78,10 @@ func (d *Device) openInGroup(now time.Time, gr *memberGroup, p *peer, m *stanza.
 		o, err = d.hosted.OpenGroup(now, gr.id, p.name, sealedOf(enc))
 	}
 	if err != nil {
-		return Content{}, errors.Join(err, setUp)
+		return nil, errors.Join(err, setUp)
 	}
 	d.noticed(p.addr, o.Notice)
-	if o.Plaintext == nil {
-		return Content{}, fmt.Errorf("dma: message: %w: no message in it", protocols.ErrMalformed)
-	}
-	return openContent(o.Plaintext, gr.Address)
+	return o.Plaintext, nil // nil if there was no message in it, which is no content
 }
 
 func sealedOf(e *stanza.Enc) protocols.Sealed {

@@ -17,6 +17,7 @@ type groupState struct {
 	users []*peer // outIQ: whose keys it asks for
 
 	phash      string                 // outGroup, sealed: of the members that it is sealed for
+	version    uint64                 // outGroup, sealed: of the group that it is sealed for
 	waiting    map[ident.Address]bool // outGroup, sealed: of whom there is no receipt
 	told       []ident.Address        // outGroup: of whom there was one, or who has gone since
 	mismatches int                    // outGroup: how often the gatekeeper knew other members
@@ -63,7 +64,7 @@ func (d *Device) groupReady(o *outgoing, i int) bool {
 	case err != nil:
 		panic("dma: client does not seal to a group: " + err.Error())
 	}
-	m := &stanza.Message{ID: o.id, To: gr.Address, Type: messageType(o.media), PHash: gr.hash}
+	m := &stanza.Message{ID: o.id, To: gr.Address, Type: messageType(o.media), PHash: gr.hash, Version: gr.Version}
 	last := len(envelopes) - 1
 	for _, e := range envelopes[:last] {
 		for _, to := range e.To {
@@ -73,7 +74,7 @@ func (d *Device) groupReady(o *outgoing, i int) bool {
 	enc := encOf(envelopes[last].Sealed)
 	enc.MediaType = mediaType(o.media)
 	m.Enc = []stanza.Enc{enc}
-	o.frame, o.phash = encode(m), gr.hash
+	o.frame, o.phash, o.version = encode(m), gr.hash, gr.Version
 	o.waiting = make(map[ident.Address]bool, len(gr.Members))
 	for _, a := range gr.addresses() {
 		if a != d.cfg.Address {
@@ -175,11 +176,11 @@ func (d *Device) groupAck(a *stanza.Ack) {
 	case o == nil || o.sentAt.IsZero() || a.Type != "":
 	case a.Error == 0:
 		d.groupAccepted(o)
-	case a.Error == stanza.Conflict && a.PHash == o.phash: // it was about what was sealed before
+	case a.Error == stanza.Conflict && a.PHash == o.phash && (a.Version == 0 || a.Version == o.version): // of what was sealed before
 	case a.Error == stanza.Conflict && a.PHash != "" && o.mismatches < maxMismatches:
 		d.unseal(o)
 		o.mismatches++
-		if gr := d.groups[o.group]; gr != nil && gr.hash != a.PHash {
+		if gr := d.groups[o.group]; gr != nil && (gr.hash != a.PHash || gr.Version < a.Version) {
 			d.askRoster(gr.Address)
 		}
 	default:
@@ -200,13 +201,14 @@ func (d *Device) groupAccepted(o *outgoing) {
 		return
 	}
 	d.accepted(o)
+	d.release(o)
 }
 
 // unseal has a message that the gatekeeper refused be sealed anew.
 func (d *Device) unseal(o *outgoing) {
 	d.redistribute(o)
 	d.deleteGot(o)
-	o.frame, o.sentAt, o.phash, o.waiting = nil, time.Time{}, "", nil
+	o.frame, o.sentAt, o.phash, o.version, o.waiting = nil, time.Time{}, "", 0, nil
 	d.saveOut(o)
 }
 
@@ -250,13 +252,11 @@ func (d *Device) groupReceipt(r *stanza.Receipt) {
 }
 
 // groupUnsettled returns the own message to a group for which a member has given no
-// receipt yet, or nil. A receipt says that the gatekeeper has it.
+// receipt yet, or nil. The gatekeeper may not have acknowledged it yet.
 func (d *Device) groupUnsettled(id string, group, who ident.Address) *outgoing {
 	o := d.sent[id]
 	if o == nil {
-		if o = d.find(outGroup, id, "", group, ident.Address{}); o != nil && o.waiting[who] {
-			d.groupAccepted(o)
-		}
+		o = d.find(outGroup, id, "", group, ident.Address{})
 	}
 	if o == nil || o.group != group || !o.waiting[who] {
 		return nil

@@ -33,7 +33,7 @@ func (g *Gatekeeper) groupMessage(now time.Time, from *account, m *stanza.Messag
 	} else if retry {
 		ack.Error = g.resendInGroup(now, gr, from, m)
 	} else if ack.Error = gr.takes(from, m); ack.Error == stanza.Conflict {
-		ack.PHash = gr.phash()
+		ack.PHash, ack.Version = gr.phash(), gr.version
 	} else if ack.Error == 0 {
 		ack.Error = g.fanOut(now, gr, from, m)
 	}
@@ -46,9 +46,10 @@ func (g *Gatekeeper) groupMessage(now time.Time, from *account, m *stanza.Messag
 }
 
 // takes says whether a message was made for the members that the group has now. One for
-// others is refused: who was removed since holds the key that it was sealed with.
+// others is refused: who was removed since holds the key that it was sealed with. So is
+// one that says it was made for another version, in which the same were members.
 func (gr *group) takes(from *account, m *stanza.Message) stanza.Code {
-	if m.PHash != gr.phash() {
+	if m.PHash != gr.phash() || m.Version != 0 && m.Version != gr.version {
 		return stanza.Conflict
 	}
 	if len(m.Participants) >= len(gr.members) {
@@ -74,7 +75,7 @@ func (g *Gatekeeper) fanOut(now time.Time, gr *group, from *account, m *stanza.M
 	}
 	out := *m
 	out.From, out.To, out.Participant, out.Timestamp = gr.addr, ident.Address{}, from.addr, now.Unix()
-	out.Offline, out.PHash, out.Participants = 0, "", nil
+	out.Offline, out.PHash, out.Version, out.Participants = 0, "", 0, nil
 	all := forward(&out) // for those who get nothing of their own
 	if all == nil {
 		return stanza.ResourceLimit
@@ -113,7 +114,7 @@ func (g *Gatekeeper) resendInGroup(now time.Time, gr *group, from *account, m *s
 	}
 	out := *m
 	out.From, out.To, out.Participant, out.Timestamp = gr.addr, ident.Address{}, from.addr, now.Unix()
-	out.Offline, out.PHash = 0, ""
+	out.Offline, out.PHash, out.Version = 0, "", 0
 	frame := forward(&out)
 	if frame == nil {
 		return stanza.ResourceLimit

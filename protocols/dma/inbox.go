@@ -99,7 +99,7 @@ func openContent(plaintext []byte, group ident.Address) (Content, error) {
 	}
 	c, err := ParseContent(b)
 	if err == nil && c.Group != groupText(group) {
-		err = fmt.Errorf("dma: message: %w: it was written to %q, and comes in %q", protocols.ErrAuthentication, c.Group, groupText(group))
+		err = fmt.Errorf("dma: message: %w: it was written to %q, and comes in %q", protocols.ErrMalformed, c.Group, groupText(group))
 	}
 	return c, err
 }

@@ -335,23 +335,29 @@ func (d *Device) groupChanged(n *stanza.Notification, e *stanza.GroupChange) {
 // setMembers has a group have these members.
 func (d *Device) setMembers(gr *memberGroup, version uint64, members []GroupMember, by ident.Address) {
 	slices.SortFunc(members, func(a, b GroupMember) int { return compareAddresses(a.Address, b.Address) })
-	before, known := gr.addresses(), gr.Version
+	known := gr.Version
+	if i := slices.IndexFunc(members, func(m GroupMember) bool { return m.Address == d.cfg.Address }); len(gr.Members) > 0 && members[i].Since > known {
+		d.left(gr.Address) // and came back, as one who was never in it
+		gr.Members = nil
+		d.groups[gr.Address] = gr
+	}
 	// Who was away in between is out first, for the keys to be changed.
 	gr.Members = slices.DeleteFunc(slices.Clone(members), func(m GroupMember) bool {
 		return m.Since > known && m.Address != d.cfg.Address && gr.has(m.Address)
 	})
 	gr.excluded = nil
-	for _, a := range before {
-		if !gr.has(a) {
-			d.gone(gr, a)
-		}
-	}
 	if len(gr.Members) < len(members) {
 		d.tellClient(gr)
 	}
 	gr.Members, gr.Version = members, version
 	gr.hash = ParticipantHash(gr.addresses())
 	d.tellClient(gr)
+	for _, o := range d.ofGroup(gr.Address) {
+		if d.sent[o.id] == o {
+			d.release(o)
+		}
+	}
+	d.dropRetries(gr)
 	d.saveGroup(gr)
 	d.tell(Event{Kind: GroupChanged, Group: gr.Address, Peer: by})
 }
@@ -399,13 +405,26 @@ func (d *Device) left(group ident.Address) {
 	d.tell(Event{Kind: GroupLeft, Group: gr.Address})
 }
 
-// gone notes that a user is in a group no more: nothing is due to them.
-func (d *Device) gone(gr *memberGroup, a ident.Address) {
+// dropRetries drops what members asked for again to whom it is not due any more.
+func (d *Device) dropRetries(gr *memberGroup) {
 	for _, o := range d.ofGroup(gr.Address) {
-		if o.kind == outGroup {
-			d.got(o, a)
-		} else if o.peer.addr == a && o.frame == nil {
+		if o.kind == outMessage && o.frame == nil && d.groupUnsettled(o.id, o.group, o.peer.addr) == nil {
 			d.remove(o)
+		}
+	}
+}
+
+// release ends the wait for receipts that are not due, of a message that was accepted: of
+// who is no member any more, or has been away since, and of all if that is the user.
+func (d *Device) release(o *outgoing) {
+	gr := d.groups[o.group]
+	due := func(a ident.Address) bool {
+		i := slices.IndexFunc(gr.Members, func(m GroupMember) bool { return m.Address == a })
+		return i >= 0 && gr.Members[i].Since <= o.version
+	}
+	for _, a := range sortedAddresses(o.waiting) {
+		if gr == nil || !due(a) || !due(d.cfg.Address) {
+			d.got(o, a)
 		}
 	}
 }

@@ -93,11 +93,12 @@ type groupRecords struct {
 	Wish    wish     `json:"wish,omitempty"`
 	Ref     string   `json:"ref,omitempty"`
 	PHash   string   `json:"phash,omitempty"`
+	Version uint64   `json:"version,omitempty"`
 	Waiting []string `json:"waiting,omitempty"`
 }
 
 func (o *outgoing) groupRecords() groupRecords {
-	r := groupRecords{Group: groupText(o.group), Wish: o.wish, Ref: o.ref, PHash: o.phash}
+	r := groupRecords{Group: groupText(o.group), Wish: o.wish, Ref: o.ref, PHash: o.phash, Version: o.version}
 	for _, a := range sortedAddresses(o.waiting) {
 		r.Waiting = append(r.Waiting, a.String())
 	}
@@ -113,7 +114,7 @@ func (d *Device) restoreGroupState(o *outgoing, r *outRecord) (err error) {
 			return fmt.Errorf("group %v", o.group)
 		}
 	}
-	o.wish, o.ref, o.phash = r.Wish, r.Ref, r.PHash
+	o.wish, o.ref, o.phash, o.version = r.Wish, r.Ref, r.PHash, r.Version
 	for _, s := range r.Waiting {
 		a, err := ident.ParseAddress(s)
 		if err != nil {

@@ -16,7 +16,7 @@ const (
 // Ack says that a stanza arrived at the next hop, or was refused there:
 //
 //	<ack class="message|receipt|notification|call" id to from participant type t error="404"
-//	     phash room seq reason epoch><accepted/></ack>
+//	     phash v_id room seq reason epoch><accepted/></ack>
 //
 // A client of a provider of MIMI acknowledges events of a room, or of its mailbox if it
 // names none, all at once up to the one with number Seq. The provider answers a
@@ -32,6 +32,7 @@ type Ack struct {
 	Timestamp   int64         // when the server took it, Unix seconds; 0 if absent
 	Error       Code          // 0 if the stanza was accepted
 	PHash       string        // of a message to a group: the server's, if the sender's is another
+	Version     uint64        // beside PHash: the group's version; 0 if absent
 	Room        ident.URI     // of the acknowledged events, or of the message
 	Seq         uint64        // of the last acknowledged event; 0 if absent
 	Reason      string        // the draft's name of the hub's refusal; empty if absent
@@ -63,6 +64,7 @@ func (a *Ack) attributes(b attributes) {
 	b.number("t", a.Timestamp)
 	b.number("error", int64(a.Error))
 	b.text("phash", a.PHash)
+	b.wide("v_id", a.Version)
 	b.uri("room", a.Room)
 	b.wide("seq", a.Seq)
 	b.text("reason", a.Reason)
@@ -103,6 +105,8 @@ func readAck(r *attrReader) *Ack {
 			k.Error = Code(r.number(1, 1<<16-1))
 		case "phash":
 			k.PHash = r.value()
+		case "v_id":
+			k.Version = r.wide(1)
 		case "room":
 			k.Room = r.uri()
 		case "seq":

@@ -24,7 +24,7 @@ type attrReader struct {
 }
 
 // most is the largest number of attributes that the direct way reads: those of an ack.
-const most = 13
+const most = 14
 
 func (f *fields) attrs(n *Node) attrReader { return attrReader{f: f, tag: n.Tag, tree: n.Attrs} }
 

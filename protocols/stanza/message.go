@@ -17,7 +17,7 @@ const (
 // Message carries end-to-end encrypted content:
 //
 //	<message id to type="text|media|reaction|poll|room" from participant notify t offline phash
-//	         room sender seq>
+//	         v_id room sender seq>
 //	  <participants><to jid><enc/></to>...</participants>
 //	  <enc/>
 //	  <accepted/>
@@ -40,6 +40,7 @@ type Message struct {
 	Timestamp    int64         // Unix seconds, set by the server; 0 if absent
 	Offline      int           // position in the offline mailbox's delivery from 1; 0 if live (assumed)
 	PHash        string        // hash over the recipients' addresses that the sender knew
+	Version      uint64        // of the group, as the sender knew it; 0 if absent
 	Participants []To
 	Enc          []Enc
 	Room         ident.URI // the MIMI room that it is of, or zero
@@ -73,6 +74,7 @@ func (m *Message) attributes(b attributes) {
 	b.number("t", m.Timestamp)
 	b.number("offline", int64(m.Offline))
 	b.text("phash", m.PHash)
+	b.wide("v_id", m.Version)
 	b.uri("room", m.Room)
 	b.uri("sender", m.Sender)
 	b.wide("seq", m.Seq)
@@ -141,6 +143,8 @@ func readMessage(r *attrReader, m *Message) {
 			m.Offline = int(r.number(1, maxCount))
 		case "phash":
 			m.PHash = r.value()
+		case "v_id":
+			m.Version = r.wide(1)
 		case "room":
 			m.Room = r.uri()
 		case "sender":

@@ -72,6 +72,7 @@ var samples = []struct {
 		ID: "3EB0FF", From: group, Participant: bob, Type: stanza.MediaMessage, Notify: "Jo & <Ann>", Timestamp: 1700000000,
 		Offline: 2, PHash: "2:qV3ZbKLm", Enc: []stanza.Enc{{Type: "skmsg", Version: 2, MediaType: "image", Count: 2, Payload: []byte{1}}},
 	}},
+	{"message/to a group", &stanza.Message{ID: "a", To: group, Type: stanza.TextMessage, PHash: "2:qV3ZbKLm", Version: 1<<64 - 1, Enc: []stanza.Enc{msgEnc}}},
 	{"message/mls", &stanza.Message{ID: "a", To: group, Type: stanza.ReactionMessage, Enc: []stanza.Enc{{Type: "mls", Version: 1, Payload: []byte{0, 1}}}}},
 	{"receipt/delivered", &stanza.Receipt{ID: "3EB0", To: bob}},
 	{"receipt/read", &stanza.Receipt{ID: "3EB0", To: group, Participant: bob, Type: stanza.Read, Timestamp: 1700000000, IDs: []string{"3EB1", "x"}}},
@@ -148,7 +149,7 @@ var samples = []struct {
 	{"notification/group", &stanza.Notification{ID: "1", From: group, Participant: alice, Type: "w:gp2", Event: &stanza.GroupChange{
 		Action: stanza.GroupRemove, Version: 7, Participants: []stanza.Participant{{Address: bob}},
 	}}},
-	{"ack/phash", &stanza.Ack{Class: stanza.AckMessage, ID: "3EB0", To: group, Error: stanza.Conflict, PHash: "2:qV3ZbKLm"}},
+	{"ack/phash", &stanza.Ack{Class: stanza.AckMessage, ID: "3EB0", To: group, Error: stanza.Conflict, PHash: "2:qV3ZbKLm", Version: 1<<64 - 1}},
 	{"iq/keepalive", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:p", Payload: stanza.KeepAlive{}}},
 	{"iq/empty result", &stanza.IQ{ID: "1", From: server, Type: stanza.Result}},
 	{"iq/error", &stanza.IQ{ID: "1", Type: stanza.Fail, Namespace: "encrypt", Error: &stanza.Error{Code: 999, Text: "busy"}}},
