@@ -136,6 +136,42 @@ func TestMalformedGroupMessages(t *testing.T) {
 	}
 }
 
+// TestOneAdminFillsNoMailbox: notices of a group that changes again and again are bounded,
+// and who missed some knows the members in the end.
+func TestOneAdminFillsNoMailbox(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{PerSender: 5}, "alice", "bob", "pia")
+	p.user("carol")
+	p.disconnect(p.devices["bob"])
+	for range 10 {
+		p.add("alice", "carol")
+		p.remove("alice", "carol")
+	}
+	p.add("alice", "carol")
+	if n := len(p.gk.accounts[p.devices["bob"].addr].box); n > 5 {
+		t.Errorf("%d notices wait for bob, want at most 5", n)
+	}
+	p.connect(p.devices["bob"])
+	p.wantMembers("alice", "bob", "carol", "pia")
+	p.say("bob", "hello")
+	wantGot(t, p.devices["carol"], "hello")
+}
+
+// TestOneAwayDoesNotSilenceAGroup: who has no room for a message misses it.
+func TestOneAwayDoesNotSilenceAGroup(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{PerSender: 3}, "alice", "bob", "pia")
+	p.say("alice", "0")
+	p.disconnect(p.devices["bob"])
+	for i := range 6 {
+		p.say("alice", strconv.Itoa(i+1))
+	}
+	p.connect(p.devices["bob"])
+	p.say("alice", "7")
+	wantGot(t, p.devices["pia"], "0", "1", "2", "3", "4", "5", "6", "7")
+	wantGot(t, p.devices["bob"], "0", "1", "2", "3", "7")
+}
+
 // TestReplaysInGroups: a message that is sent again, by its sender or by another member,
 // is shown once.
 func TestReplaysInGroups(t *testing.T) {

@@ -290,8 +290,12 @@ func (d *Device) resend(o *outgoing, who ident.Address, count int) {
 func (d *Device) addressResent(o *outgoing, m *stanza.Message) {
 	m.To, m.Participant = o.group, o.peer.addr
 	gr := d.groups[o.group]
-	if gr == nil || !gr.has(o.peer.addr) || gr.excluded[o.peer.addr] {
+	if gr == nil || !gr.has(o.peer.addr) {
 		return
+	}
+	if gr.excluded[o.peer.addr] { // there is a session with it now
+		delete(gr.excluded, o.peer.addr)
+		d.tellClient(gr)
 	}
 	e, err := d.hosted.Distribute(gr.id, o.peer.name)
 	if err != nil {

@@ -347,6 +347,7 @@ func (g *Gatekeeper) tellMember(now time.Time, gr *group, to *account, by ident.
 	n := &stanza.Notification{
 		ID: "n" + strconv.FormatUint(g.nextSeq+1, 10), To: to.addr, From: gr.addr, Participant: by, Timestamp: now.Unix(), Event: change,
 	}
+	g.limitNotices(to, gr.addr) // a client that misses one asks for the group
 	g.accept(now, to, &entry{kind: notificationEntry, from: gr.addr, group: gr.addr, id: n.ID, frame: encode(n)})
 	g.deliver(now, to)
 }

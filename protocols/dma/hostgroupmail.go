@@ -126,7 +126,7 @@ func (g *Gatekeeper) resendInGroup(now time.Time, gr *group, from *account, m *s
 // post puts a message of a group into the mailbox of a member, if there is room.
 func (g *Gatekeeper) post(now time.Time, gr *group, from, to *account, id, attempt string, frame []byte) {
 	e := &entry{kind: messageEntry, from: from.addr, group: gr.addr, id: strings.Clone(id), typ: attempt, frame: frame}
-	if to.waiting(messageEntry, from.addr) >= g.cfg.PerSender {
+	if to.waiting(messageEntry, from.addr) >= g.cfg.PerSender || !g.hasRoom(to, frame) {
 		e.owner = to
 		g.event(Dropped, e, "too many messages wait")
 		return
@@ -171,7 +171,7 @@ func (g *Gatekeeper) groupReceipt(now time.Time, from *account, r *stanza.Receip
 		pass = pass && settles
 	default:
 		pass = pass && to.find(receiptEntry, group, from.addr, r.ID, string(r.Type)) == nil &&
-			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender
+			to.waiting(receiptEntry, from.addr) < g.cfg.PerSender && g.hasRoom(to, frame)
 	}
 	if pass {
 		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, group: gr.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: frame})
