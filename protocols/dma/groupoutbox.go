@@ -177,10 +177,10 @@ func (d *Device) groupAck(a *stanza.Ack) {
 	case a.Error == 0:
 		d.groupAccepted(o)
 	case a.Error == stanza.Conflict && a.PHash == o.phash && (a.Version == 0 || a.Version == o.version): // of what was sealed before
-	case a.Error == stanza.Conflict && a.PHash != "" && o.mismatches < maxMismatches:
+	case a.Error == stanza.Conflict && a.PHash != "" && o.mismatches < maxMismatches && d.groups[o.group] != nil:
 		d.unseal(o)
 		o.mismatches++
-		if gr := d.groups[o.group]; gr != nil && (gr.hash != a.PHash || gr.Version < a.Version) {
+		if gr := d.groups[o.group]; gr.hash != a.PHash || gr.Version < a.Version {
 			d.askRoster(gr.Address)
 		}
 	default:

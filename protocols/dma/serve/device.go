@@ -81,6 +81,7 @@ type Received struct {
 	Seq     uint64
 	ID      string
 	From    ident.Address
+	Group   ident.Address // in which it was written, or empty
 	Sent    time.Time // when the gatekeeper accepted it
 	Content dma.Content
 	Inbox   stanza.Inbox // where a native user sees it
@@ -164,6 +165,9 @@ func (d *Device) loadInbox(ctx context.Context) error {
 		m := &Received{Seq: seq, ID: stored.ID, From: stored.From, Sent: stored.Sent, Inbox: stored.Inbox}
 		if err == nil {
 			m.Content, err = dma.ParseContent(stored.Content)
+		}
+		if err == nil && m.Content.Group != "" {
+			m.Group, err = ident.ParseAddress(m.Content.Group)
 		}
 		if err != nil {
 			return fmt.Errorf("serve: inbox: record %q: %w", r.Key, err)
@@ -290,7 +294,7 @@ func (d *Device) step(in dma.Input, then func(id string, err error)) error {
 // receive makes the record of a message that waits for the user. The caller holds the lock.
 func (d *Device) receive(e dma.Event) (*Received, protocols.Record) {
 	d.nextSeq++
-	m := &Received{Seq: d.nextSeq, ID: e.ID, From: e.Peer, Sent: e.Sent, Content: *e.Content, Inbox: e.Inbox}
+	m := &Received{Seq: d.nextSeq, ID: e.ID, From: e.Peer, Group: e.Group, Sent: e.Sent, Content: *e.Content, Inbox: e.Inbox}
 	b, err := json.Marshal(receivedRecord{m.ID, m.From, m.Sent, m.Content.Append(nil), m.Inbox})
 	if err != nil {
 		panic("serve: a message does not render: " + err.Error())
