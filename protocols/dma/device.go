@@ -97,6 +97,8 @@ type Device struct {
 	cfg       DeviceConfig
 	hosted    protocols.HostedGroupClient // cfg.Client, if it is one
 	groups    map[ident.Address]*memberGroup
+	held      []heldMessage            // of groups whose members are not known yet
+	answered  bool                     // they are known now, as far as they will be
 	leftAt    map[ident.Address]uint64 // versions of groups in which the user is no more, since the start
 	conn      ConnID
 	peers     []*peer
@@ -268,6 +270,7 @@ func (d *Device) connect(now time.Time, in Connect) error {
 		return errors.New("dma: connect: connection 0")
 	}
 	d.conn = in.Conn
+	d.held = nil // they come again
 	for _, o := range d.out {
 		o.sentAt = time.Time{}
 	}

@@ -442,3 +442,62 @@ func (p *party) ghost(name string) protocols.HostedGroupClient {
 	}
 	return c.(protocols.HostedGroupClient)
 }
+
+// TestNewMemberWaitsForNobody: who was added while away reads what came since, though the
+// sender is away by then and could not send it again.
+func TestNewMemberWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{}, "alice", "bob")
+	p.user("pia")
+	p.disconnect(p.devices["pia"])
+	p.say("alice", "early")
+	p.add("alice", "pia")
+	p.say("alice", "one")
+	p.say("bob", "two")
+	p.disconnect(p.devices["alice"])
+	p.disconnect(p.devices["bob"])
+	p.connect(p.devices["pia"])
+	wantGot(t, p.devices["pia"], "one", "two")
+	if n := p.count("undecryptable"); n != 0 {
+		t.Errorf("%d undecryptable messages; events %q", n, p.events)
+	}
+	p.connect(p.devices["alice"])
+	p.connect(p.devices["bob"])
+	wantSettled(t, p.network)
+}
+
+// TestHeldMessages: a message of somebody unknown is held until the gatekeeper has said who
+// is in the group, a bounded number of them, and is lost in no crash.
+func TestHeldMessages(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{}, "alice", "bob")
+	alice := p.devices["alice"]
+	alice.loseUp = true
+	stranger := ident.Address{User: "5", Server: ident.User}
+	for i := range maxHeld + 10 {
+		enc := []stanza.Enc{{Type: "skmsg", Version: 2, Payload: []byte{1}}}
+		p.hand("alice", &stanza.Message{ID: fmt.Sprint(i), From: fuzzNoGroup, Participant: stranger, Type: stanza.TextMessage, Enc: enc})
+		p.hand("alice", &stanza.Message{ID: fmt.Sprint(i), From: fuzzNoGroup, Participant: stranger, Type: stanza.TextMessage, Enc: enc})
+	}
+	if n := len(alice.dev.held); n != maxHeld {
+		t.Errorf("%d messages are held, want %d", n, maxHeld)
+	}
+	alice.loseUp = false
+	p.connect(alice)
+	if n := len(alice.dev.held); n != 0 {
+		t.Errorf("%d messages are held on a new connection, want none", n)
+	}
+	p.user("pia")
+	p.disconnect(p.devices["pia"])
+	p.add("alice", "pia")
+	p.say("bob", "one")
+	p.devices["pia"].loseUp = true // its question is lost
+	p.connect(p.devices["pia"])
+	if n := len(p.devices["pia"].dev.held); n != 1 {
+		t.Errorf("%d messages are held, want the one", n)
+	}
+	p.crash(p.devices["pia"])
+	p.devices["pia"].loseUp = false
+	p.connect(p.devices["pia"])
+	wantGot(t, p.devices["pia"], "one")
+}

@@ -1,8 +1,10 @@
 package dma
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,9 @@ func (d *Device) groupMessage(now time.Time, m *stanza.Message) error {
 	}
 	gr := d.groups[m.From]
 	if gr == nil || !gr.has(m.Participant) || m.Participant == d.cfg.Address {
-		d.askRoster(m.From)
+		if d.hold(m) {
+			return nil
+		}
 		return d.askAgain(now, m, fmt.Errorf("dma: message: %w: %w", protocols.ErrNoSession, errStranger))
 	}
 	p := d.peer(m.Participant)
@@ -55,6 +59,54 @@ func (d *Device) groupMessage(now time.Time, m *stanza.Message) error {
 	})
 	d.tell(Event{Kind: MessageDelivered, ID: strings.Clone(m.ID), Group: gr.Address, Peer: p.addr, Content: &content, Sent: time.Unix(m.Timestamp, 0), Inbox: d.inboxOf(p.addr)})
 	return nil
+}
+
+// maxHeld bounds the messages that a device holds.
+const maxHeld = 256
+
+// hold keeps a message of somebody unknown until the gatekeeper has said who is in the
+// group, for who was just added gets messages before that answer. It reports whether it
+// did. A crash forgets the message, and the next connection brings it again.
+func (d *Device) hold(m *stanza.Message) bool {
+	if d.answered || len(d.held) >= maxHeld {
+		return false
+	}
+	d.askRoster(m.From)
+	frame := encode(m) // which shares no bytes with the one that came
+	if !slices.ContainsFunc(d.held, func(h heldMessage) bool { return h.group == m.From && bytes.Equal(h.frame, frame) }) {
+		d.held = append(d.held, heldMessage{own(m.From), frame})
+	}
+	return true
+}
+
+// heldMessage is a message that waits for the members of its group to be known.
+type heldMessage struct {
+	group ident.Address
+	frame []byte
+}
+
+// takeHeld takes the messages of a group that were held, now that the gatekeeper has
+// answered. Whose sender is still unknown is asked for again.
+func (d *Device) takeHeld(now time.Time, group ident.Address) {
+	var ready []heldMessage
+	d.held = slices.DeleteFunc(d.held, func(h heldMessage) bool {
+		if h.group != group {
+			return false
+		}
+		ready = append(ready, h)
+		return true
+	})
+	d.answered = true
+	defer func() { d.answered = false }()
+	for _, h := range ready {
+		s, err := parseFrame(h.frame)
+		if err == nil {
+			err = d.groupMessage(now, s.(*stanza.Message))
+		}
+		if err != nil {
+			panic("dma: a message that was held is refused: " + err.Error())
+		}
+	}
 }
 
 // openInGroup decrypts a message: under the sender's key, which may come with it, or, if

@@ -188,6 +188,9 @@ func (d *Device) groupResult(now time.Time, o *outgoing, q *stanza.IQ) error {
 		d.tellRefused(o, p.Participants) // who came and went is in a notification
 	}
 	d.remove(o)
+	if o.wish == wishRoster {
+		d.takeHeld(now, o.group)
+	}
 	return nil
 }
 
