@@ -86,6 +86,9 @@ func (o *connectOptions) event(e dma.Event) {
 	if !e.Peer.IsZero() {
 		s += " " + e.Peer.String()
 	}
+	if !e.Group.IsZero() {
+		s += " in " + e.Group.String()
+	}
 	if e.Reason != "" {
 		s += ": " + shown(e.Reason)
 	}

@@ -39,7 +39,7 @@ its plus is a user of the gatekeeper.`,
   mimi-lab device send bob@partner.example 4915112345678 "Hello across"
   mimi-lab device receive 4915112345678`,
 		Annotations: tried("mimi-lab device enlist bob@partner.example"),
-	}, newEnlist(t), newConnect(t), newSend(t), newReceive(t), newBlock(t), newPing(t), newAllow(t), newInbox(t), newDelete(t))
+	}, newEnlist(t), newConnect(t), newSend(t), newReceive(t), newBlock(t), newPing(t), newAllow(t), newInbox(t), newGroup(t), newDelete(t))
 }
 
 // tried says what the examples of a command need.

@@ -106,9 +106,11 @@ func (o *receiveOptions) pushed(ctx context.Context) error {
 type received struct {
 	ID   string        `json:"id"`
 	From ident.Address `json:"from"`
-	Sent time.Time     `json:"sent"`
-	Kind string        `json:"kind"`
-	Text string        `json:"text"`
+	// Group is where it was written, if it was in one.
+	Group *ident.Address `json:"group,omitempty"`
+	Sent  time.Time      `json:"sent"`
+	Kind  string         `json:"kind"`
+	Text  string         `json:"text"`
 	// Inbox is where a user of the gatekeeper who has chosen sees a partner's user's.
 	Inbox stanza.Inbox `json:"inbox,omitempty"`
 }
@@ -116,10 +118,14 @@ type received struct {
 // take prints a message and says that it was.
 func (o *options) take(ctx context.Context, d *serve.Device, m *serve.Received) error {
 	var err error
+	group, from := (*ident.Address)(nil), m.From.String()
+	if !m.Group.IsZero() {
+		group, from = &m.Group, m.Group.String()+" "+from
+	}
 	if o.JSON {
-		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text, m.Inbox})
+		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, group, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text, m.Inbox})
 	} else {
-		_, err = fmt.Fprintf(o.IO.Out, "%s: %s\n", m.From, shown(m.Content.Text))
+		_, err = fmt.Fprintf(o.IO.Out, "%s: %s\n", from, shown(m.Content.Text))
 	}
 	if err != nil {
 		return exit.Failuref("", "printing: %w", err)

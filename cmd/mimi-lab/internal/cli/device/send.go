@@ -56,6 +56,13 @@ type sent struct {
 }
 
 func (o *sendOptions) send(ctx context.Context) error {
+	return o.sendTo(ctx, func(_ context.Context, dir *dmadev.Dir, _ *serve.Device) (ident.Address, error) {
+		return dir.Lookup(o.To)
+	})
+}
+
+// sendTo sends to whom find finds.
+func (o *sendOptions) sendTo(ctx context.Context, find func(context.Context, *dmadev.Dir, *serve.Device) (ident.Address, error)) error {
 	events := make(chan dma.Event, 64)
 	return o.run(ctx, func(e dma.Event) {
 		switch e.Kind {
@@ -66,7 +73,7 @@ func (o *sendOptions) send(ctx context.Context) error {
 			}
 		}
 	}, func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
-		to, err := dir.Lookup(o.To)
+		to, err := find(ctx, dir, d)
 		if err != nil {
 			return err
 		}
