@@ -121,6 +121,8 @@ var payloads = []struct {
 	{NamespaceGroup, Get, "participating", func(*fields, *Node) Payload { return GroupsQuery{} }},
 	{NamespaceGroup, Result, "group", parseGroupInfo},
 	{NamespaceGroup, Result, "groups", parseGroupList},
+	{NamespaceMedia, Set, "media_conn", func(*fields, *Node) Payload { return MediaConnQuery{} }},
+	{NamespaceMedia, Result, "media_conn", parseMediaConn},
 	{NamespacePing, Get, "ping", func(*fields, *Node) Payload { return KeepAlive{} }},
 	{NamespacePing, Get, "", func(*fields, *Node) Payload { return KeepAlive{} }},
 }

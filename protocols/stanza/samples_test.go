@@ -189,6 +189,10 @@ var samples = []struct {
 	}}},
 	{"notification/consent entry", &stanza.Notification{ID: "9", Seq: 9, Type: "mimi", Event: &stanza.Body{Tag: stanza.ConsentBody, Data: []byte{1}}}},
 	{"ib/end", &stanza.IB{Error: &stanza.Error{Code: stanza.Conflict, Text: "another connection"}}},
+	{"iq/media connection query", &stanza.IQ{ID: "1", Type: stanza.Set, Namespace: "w:m", Payload: stanza.MediaConnQuery{}}},
+	{"iq/media connection", &stanza.IQ{ID: "1", Type: stanza.Result, Namespace: "w:m", Payload: &stanza.MediaConn{
+		Auth: "x", TTL: 300, AuthTTL: 3600, MaxBuckets: 12, Hosts: []string{"media.example", "127.0.0.1:8443"},
+	}}},
 	{"iq/unknown", &stanza.IQ{ID: "1", Type: stanza.Get, Namespace: "w:profile", Payload: stanza.Unknown{Children: []stanza.Node{
 		{Tag: "x", Attrs: []stanza.Attr{{Name: "y", Value: "z"}}, Children: []stanza.Node{{Tag: "w", Data: []byte("data")}}},
 	}}}},
