@@ -1,10 +1,10 @@
 package world
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/media"
 	"github.com/mimi-lab/mimi-lab/sim/des"
 	"github.com/mimi-lab/mimi-lab/sim/link"
 	"github.com/mimi-lab/mimi-lab/sim/scenario"
@@ -221,9 +221,9 @@ func (w *world) upload(d *device, kind dma.ContentKind, drawn workload.Content) 
 	copy(ref.Key[:], w.secret)
 	ref.Thumbnail = blank[:min(drawn.Thumbnail, dma.MaxThumbnail)]
 	if p := d.user.partner; p != nil {
-		ref.Ref = fmt.Sprintf("/interop/whatsapp/download/%d/%s/", p.integrator, p.server.Media().Put(ref.Size))
+		ref.Ref = media.Path{Integrator: p.integrator, Ref: p.server.Media().Put(ref.Size)}.String()
 	} else {
-		ref.Ref = "/v/t" + d.gk.media.Put(ref.Size)
+		ref.Ref = media.Path{Ref: d.gk.media.Put(ref.Size)}.String()
 	}
 	w.meter.carried += int64(ref.Size)
 	return ref
