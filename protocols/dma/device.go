@@ -206,6 +206,8 @@ func (d *Device) step(now time.Time, in Input) error {
 		d.ask(stanza.Set, &stanza.Block{Address: in.User, Unblock: !in.On}, nil)
 	case CreateGroup, AddMembers, RemoveMembers, LeaveGroup, FetchGroups:
 		return d.wishGroup(in)
+	case AskMedia:
+		d.ask(stanza.Set, stanza.MediaConnQuery{}, nil)
 	case Delete:
 		d.ask(stanza.Set, stanza.Delete{}, nil)
 	default:

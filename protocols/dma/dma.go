@@ -139,6 +139,8 @@ type Event struct {
 	Plain   int           // with MessageSealed: bytes of the padded plaintext
 	Padding int           // with MessageSealed: how many of them are padding
 	Sealed  int           // with MessageSealed: bytes of the end-to-end payload
+
+	Media *stanza.MediaConn // with MediaAllowed: where, and the token; it is a secret
 }
 
 // EventKind says what an [Event] is about.
@@ -166,6 +168,8 @@ const (
 	GroupChanged               // a group has other members; Peer is who made it so, if that is known
 	GroupLeft                  // the user is in a group no more
 	GroupRefused               // a wish about a group, or for Peer in it, was refused; ID is that of the wish
+	MediaAllowed               // the gatekeeper says where media are hosted
+	MediaRefused               // it does not
 )
 
 // Events of a gatekeeper.
@@ -189,7 +193,8 @@ var eventNames = map[EventKind]string{
 	Undecryptable: "undecryptable", GivenUp: "given up", TypingStarted: "typing", PingReceived: "ping",
 	ConsentGiven: "consent given", ConsentRefused: "consent refused", IdentityChanged: "identity changed",
 	AgreementRevoked: "agreement revoked", GroupCreated: "group created", GroupChanged: "group changed",
-	GroupLeft: "group left", GroupRefused: "group refused", Routed: "routed", HandedOut: "handed out", Settled: "settled",
+	GroupLeft: "group left", GroupRefused: "group refused",
+	MediaAllowed: "media allowed", MediaRefused: "media refused", Routed: "routed", HandedOut: "handed out", Settled: "settled",
 	Dropped: "dropped", KeysLow: "keys low", KeysGone: "keys gone", Unenlisted: "un-enlisted",
 }
 

@@ -67,6 +67,8 @@ func frames(from, to ident.Address) [][]byte {
 		iq(stanza.Set, &stanza.Consent{User: to, Given: true}),
 		iq(stanza.Set, &stanza.Block{Address: to}),
 		iq(stanza.Get, stanza.BlocklistQuery{}),
+		iq(stanza.Set, stanza.MediaConnQuery{}),
+		iq(stanza.Result, &stanza.MediaConn{Auth: "x", Hosts: []string{"media.example"}}),
 		&stanza.IQ{ID: "q1", Type: stanza.Fail, Error: &stanza.Error{Code: 404}},
 	}
 	all = append(all, groupStanzas(from, to)...)

@@ -58,6 +58,8 @@ type GatekeeperConfig struct {
 	// account any more: 30 days by the Reference Offer, [DefaultUnenlistAfter]. 0 means
 	// never.
 	UnenlistAfter time.Duration
+	// Media is where native users' media are hosted.
+	Media MediaHosts
 	// Volatile leaves Output.Persist empty, for simulations in which the
 	// gatekeeper never crashes.
 	Volatile bool
@@ -167,6 +169,12 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 	}
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
+	}
+	if cfg.Media.Lifetime < 0 || cfg.Media.Lifetime > 0 && cfg.Media.Lifetime < time.Second {
+		return nil, fmt.Errorf("dma: gatekeeper config: media: lifetime %v, want 0, or 1s or more", cfg.Media.Lifetime)
+	}
+	if cfg.Media.Lifetime == 0 {
+		cfg.Media.Lifetime = DefaultMediaLifetime
 	}
 	if cfg.PerSender == 0 {
 		cfg.PerSender = DefaultPerSender

@@ -117,6 +117,12 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 		g.sendTo(a, reply, true)
 		g.unenlist(a, "its user wished so")
 		return nil
+	case stanza.MediaConnQuery:
+		if conn, why := g.mediaConn(now, a); why != 0 {
+			code = why
+		} else {
+			reply.Payload = conn
+		}
 	case stanza.KeepAlive:
 	default:
 		code = stanza.FeatureNotImplemented

@@ -1,6 +1,7 @@
 package dma
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/signal/sized"
+	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -53,6 +55,8 @@ type node struct {
 	got   []string
 	// lose drops what the gatekeeper sends to the device, loseUp what it sends.
 	lose, loseUp bool
+	media        *stanza.MediaConn // that it was told last
+	mediaRefused string            // why it was not
 }
 
 var epoch = time.Date(2024, 3, 7, 0, 0, 0, 0, time.UTC)
@@ -175,6 +179,10 @@ func (n *network) step(d *node, in Input) Output {
 		n.events = append(n.events, fmt.Sprintf("%s: %s", d.name, describe(e)))
 		if e.Kind == MessageDelivered {
 			d.got = append(d.got, e.Content.Text)
+		}
+		d.media = cmp.Or(e.Media, d.media)
+		if e.Kind == MediaRefused {
+			d.mediaRefused = e.Reason
 		}
 	}
 	return out

@@ -299,6 +299,8 @@ func (d *Device) result(now time.Time, q *stanza.IQ) error {
 		return d.groupResult(now, o, q)
 	}
 	switch p, _ := q.Payload.(*stanza.KeyBundles); {
+	case q.Namespace == stanza.NamespaceMedia && !o.fetch && o.peer == nil:
+		d.mediaAnswer(q)
 	case q.Error != nil && o.fetch:
 		d.refuseAll(o.peer, q.Error.Code)
 	case q.Error != nil && o.peer != nil:

@@ -82,7 +82,7 @@ type Received struct {
 	ID      string
 	From    ident.Address
 	Group   ident.Address // in which it was written, or empty
-	Sent    time.Time // when the gatekeeper accepted it
+	Sent    time.Time     // when the gatekeeper accepted it
 	Content dma.Content
 	Inbox   stanza.Inbox // where a native user sees it
 }
