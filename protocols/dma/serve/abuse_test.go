@@ -31,7 +31,7 @@ func newAbused(t *testing.T, a *attack, workers int) *abused {
 	silent := newIssuer(t, "https://silent.example")
 	w := newWorld(t, func(c *Config) {
 		guarded(c)
-		c.Partners = append(c.Partners, Partner{3, silent.name, silent, nil})
+		c.Partners = append(c.Partners, Partner{Integrator: 3, Issuer: silent.name, Tokens: silent})
 		if a.set != nil {
 			a.set(c)
 		}

@@ -29,7 +29,8 @@ type Partner struct {
 	Integrator uint16 // 1 and up
 	Issuer     string // what its tokens say in iss, which is how the partner is known
 	Tokens     Verifier
-	Pushes     *Pushes // nil means that it is told of nothing
+	Pushes     *Pushes      // nil means that it is told of nothing
+	Media      *MediaSource // nil means that none is fetched from it
 }
 
 // Config is what a gatekeeper is. It is not modified.
@@ -66,6 +67,9 @@ type Config struct {
 	// the protocol that are taken; nil means [enlist.Version] alone. Assumed.
 	Names    enlist.Names
 	Versions []int
+
+	// Media hosts what native users send, and fetches what partners host; nil does neither.
+	Media *Media
 
 	Limits Limits
 	Rates  Rates
@@ -158,7 +162,7 @@ func (c Config) complete() (Config, error) {
 	if c.Own != nil && c.OwnIssuer == "" {
 		return c, errors.New("serve: config: own users without an issuer")
 	}
-	return c, nil
+	return c, c.completeMedia()
 }
 
 // partner returns the partner whose tokens say that issuer, or nil.

@@ -46,6 +46,8 @@ type DeviceConfig struct {
 	// AgainMost; defaults 1 s and 1 min.
 	Again, AgainMost time.Duration
 
+	Media DeviceMedia // how media are transferred
+
 	// Events, if not nil, is called with what the machine tells, once it is durable. It must
 	// not block. Messages come by Receive too, and survive a crash there.
 	Events func(dma.Event)
@@ -59,6 +61,7 @@ type Device struct {
 	cfg     DeviceConfig
 	log     *slog.Logger
 	account *account
+	media   *mediaLink
 	journal *journal.Journal
 	written chan struct{} // closed when the journal has ended
 
@@ -107,6 +110,7 @@ func NewDevice(ctx context.Context, cfg DeviceConfig) (*Device, error) {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 20*time.Second)
 	cfg.Again = cmp.Or(cfg.Again, time.Second)
 	cfg.AgainMost = max(cmp.Or(cfg.AgainMost, time.Minute), cfg.Again)
+	cfg.Media = cfg.Media.orDefault()
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
@@ -132,6 +136,7 @@ func NewDevice(ctx context.Context, cfg DeviceConfig) (*Device, error) {
 		cfg: cfg, log: cfg.Logger.With("device", a.Address.String()), account: a,
 		written: make(chan struct{}), arrived: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
+	d.media = &mediaLink{http: mediaHTTP(cfg.Media.Roots, cfg.Media.Dial, cfg.Media.Stall)}
 	d.machine, err = dma.RestoreDevice(dma.DeviceConfig{
 		Address: a.Address, Client: client, Keys: dma.SignalKeys, Rand: cfg.Suite.Rand(), Batch: cfg.Batch, RotateEvery: cfg.RotateEvery,
 	}, records)
@@ -282,6 +287,9 @@ func (d *Device) step(in dma.Input, then func(id string, err error)) error {
 			to.add(s.Frame)
 		}
 		d.deliver(received)
+		for _, e := range events {
+			d.media.answered(e)
+		}
 		if d.cfg.Events != nil {
 			for _, e := range events {
 				d.cfg.Events(e)
@@ -390,5 +398,6 @@ func (d *Device) Close() error {
 	d.end(ErrStopped)
 	d.journal.End()
 	<-d.written
+	d.media.http.CloseIdleConnections()
 	return nil
 }

@@ -20,7 +20,10 @@
 //
 // A partner is told by a push that a message waits for a user who is not connected.
 //
-// The gatekeeper hosts no media yet.
+// Media are encrypted by devices (package media). What native users send is hosted by the
+// gatekeeper ([Media], on a blob.Store), what partners' users send by their partner
+// ([PartnerMedia] is a stand-in), from which the gatekeeper passes it on to its users
+// ([MediaSource]). [Device.SendMedia] and [Device.SaveMedia] are the other ends.
 package serve
 
 import "errors"

@@ -32,6 +32,7 @@ type Gatekeeper struct {
 	http    *http.Server
 	stats   counters
 	pushers map[uint16]*pusher // by the partner's number
+	media   *mediaHost         // nil without one
 
 	handshakes  chan struct{}            // holds one for each connection that is not authenticated
 	enlistments chan struct{}            // holds one for each enlistment under way
@@ -109,6 +110,9 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error
 	g.machine.conns = map[dma.ConnID]*conn{}
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.journal = journal.New(s, ErrStopped, g.fail)
+	if g.media, err = g.newMediaHost(); err != nil {
+		return nil, err
+	}
 	if g.http, err = g.newHTTP(); err != nil {
 		return nil, err
 	}
@@ -122,6 +126,9 @@ func restore(ctx context.Context, cfg Config, s store.Store) (*Gatekeeper, error
 			g.running.Wait()
 			return nil, err
 		}
+	}
+	if g.media != nil {
+		g.running.Go(func() { g.media.sweep(g.ctx) })
 	}
 	g.machine.wake = time.AfterFunc(time.Hour, func() { g.step(dma.Wake{}, nil) })
 	go func() {
@@ -151,9 +158,13 @@ func (g *Gatekeeper) agree(ctx context.Context) error {
 }
 
 // Agree starts or ends the agreement with a partner of the configuration. Ending one
-// closes its users' connections and drops what waits between them and others.
+// closes its users' connections, drops what waits between them and others, and ends the
+// transfers of media, both ways.
 func (g *Gatekeeper) Agree(ctx context.Context, integrator uint16, active bool) error {
 	_, err := g.ask(ctx, dma.Agree{Integrator: integrator, Active: active})
+	if g.media != nil && !active {
+		g.media.revoke(integrator)
+	}
 	return err
 }
 
@@ -186,6 +197,9 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	}
 	for _, e := range out.Events {
 		o.counts.add(e.Kind)
+		if e.Kind == dma.Unenlisted && g.media != nil {
+			o.gone = append(o.gone, e.Account)
+		}
 	}
 	g.journal.Add(journal.Entry{Records: store.Under(machinePrefix, out.Persist), Then: o.durable})
 	return nil
@@ -211,6 +225,7 @@ type outcome struct {
 	counts  counts
 	events  []dma.Event // for those who are told of them
 	pushes  []dma.Push
+	gone    []ident.Address // whose media go with them
 }
 
 // durable lets go of what depends on the step, unless it is lost.
@@ -227,6 +242,9 @@ func (o *outcome) durable(lost error) {
 	}
 	o.g.push(o.pushes)
 	o.g.stats.count(o.counts)
+	for _, a := range o.gone {
+		o.g.running.Go(func() { o.g.media.drop(a) })
+	}
 	for _, e := range o.events {
 		o.g.cfg.Events(e)
 	}
@@ -309,6 +327,9 @@ func (g *Gatekeeper) fail(err error) {
 
 // cut ends all connections at once.
 func (g *Gatekeeper) cut() {
+	if g.media != nil {
+		g.media.transfers.close(ErrStopped)
+	}
 	_ = g.http.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -378,6 +399,10 @@ type Stats struct {
 	Dropped   uint64 `json:"dropped"`   // messages that left their mailbox undelivered
 	Pushes    uint64 `json:"pushes"`    // that were due, several for one user perhaps
 	Pushed    uint64 `json:"pushed"`    // that a partner has taken
+	Uploaded  uint64 `json:"uploaded"`  // media that native users have sent
+	Handed    uint64 `json:"handed"`    // transfers of those that began
+	Fetched   uint64 `json:"fetched"`   // media of partners that were passed on
+	Unfetched uint64 `json:"unfetched"` // those that were not, or not to the end
 	Commits   uint64 `json:"commits"`   // transactions of the store
 	Records   uint64 `json:"records"`   // written in them
 }
@@ -385,6 +410,7 @@ type Stats struct {
 // counters are what Stats is made of.
 type counters struct {
 	refused, enlisted, rejected, routed, settled, dropped, pushes, pushed atomic.Uint64
+	uploaded, downloaded, fetched, unfetched                              atomic.Uint64
 }
 
 // counts are the events of a step that are counted.
@@ -419,6 +445,7 @@ func (g *Gatekeeper) Stats() Stats {
 	return Stats{
 		Connected: connected, Refused: c.refused.Load(), Enlisted: c.enlisted.Load(), Rejected: c.rejected.Load(),
 		Routed: c.routed.Load(), Settled: c.settled.Load(), Dropped: c.dropped.Load(), Pushes: c.pushes.Load(), Pushed: c.pushed.Load(),
+		Uploaded: c.uploaded.Load(), Handed: c.downloaded.Load(), Fetched: c.fetched.Load(), Unfetched: c.unfetched.Load(),
 		Commits: commits, Records: records,
 	}
 }

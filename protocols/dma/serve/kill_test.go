@@ -106,7 +106,7 @@ func (p *part) gatekeeper(s suite.Suite) error {
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.DefaultOn}, Store: "sqlite:" + p.Store,
 		Certificate: tls.Certificate{Certificate: [][]byte{p.Certificate}, PrivateKey: key},
 		Noise:       noise.ServerConfig{Config: noise.Config{Suite: s, Static: p.Static}},
-		Partners:    []Partner{{1, partnerName, keysOf{partnerName, keys}, nil}}, Own: keysOf{audience, keys}, OwnIssuer: audience,
+		Partners:    []Partner{{Integrator: 1, Issuer: partnerName, Tokens: keysOf{partnerName, keys}}}, Own: keysOf{audience, keys}, OwnIssuer: audience,
 	})
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ type uploaded struct {
 func (p *PartnerMedia) upload(w http.ResponseWriter, r *http.Request) {
 	user, err := p.cfg.User(r)
 	if err != nil {
-		p.cfg.Logger.Info("upload refused", "peer", r.RemoteAddr, "error", err)
+		p.cfg.Logger.Info("upload refused", "peer", r.RemoteAddr, "reason", "not a user's")
 		refuseBody(w, r, http.StatusUnauthorized, "want the proof of a user of this partner")
 		return
 	}
@@ -83,10 +83,9 @@ func (p *PartnerMedia) download(w http.ResponseWriter, r *http.Request) {
 func put(w http.ResponseWriter, r *http.Request, s *blob.Store, log *slog.Logger, user string, sum *[32]byte) (ref string, ok bool) {
 	ref, err := s.Put(r.Context(), user, r.Body, r.ContentLength, sum)
 	if err == nil {
-		log.Info("medium taken", "user", user, "bytes", r.ContentLength)
+		log.Info("medium taken", "bytes", r.ContentLength)
 		return ref, true
 	}
-	log.Info("upload refused", "user", user, "peer", r.RemoteAddr, "error", err)
 	code := http.StatusBadRequest
 	switch {
 	case errors.Is(err, blob.ErrTooLarge):
@@ -107,6 +106,7 @@ func put(w http.ResponseWriter, r *http.Request, s *blob.Store, log *slog.Logger
 	if code >= 500 && code != http.StatusInsufficientStorage {
 		why = "the host failed" // how is nobody's business
 	}
+	log.Info("upload refused", "peer", r.RemoteAddr, "status", code, "reason", why)
 	refuseBody(w, r, code, why)
 	return "", false
 }

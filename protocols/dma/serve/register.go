@@ -37,6 +37,9 @@ func (g *Gatekeeper) newHTTP() (*http.Server, error) {
 	if g.cfg.Own != nil {
 		mux.HandleFunc("POST "+RegisterPath, func(w http.ResponseWriter, r *http.Request) { g.form(w, r, g.register) })
 	}
+	if g.media != nil {
+		g.media.routes(mux)
+	}
 	return &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{g.cfg.Certificate}},
 		ReadHeaderTimeout: min(10*time.Second, g.cfg.Limits.RequestTimeout), ReadTimeout: g.cfg.Limits.RequestTimeout, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -359,7 +359,7 @@ func TestDeviceConfig(t *testing.T) {
 		t.Errorf("got %v, want an issuer that is named twice", err)
 	}
 	bad = w.cfg
-	bad.Partners = []Partner{{0, "x", w.own, nil}}
+	bad.Partners = []Partner{{Issuer: "x", Tokens: w.own}}
 	if _, err := New(w.ctx, bad); err == nil {
 		t.Error("partner 0: no error")
 	}

@@ -80,8 +80,12 @@ func (t *transfers) serve(w http.ResponseWriter, r *http.Request, f http.Handler
 	p := &paced{ResponseWriter: w, ctl: http.NewResponseController(w), stall: t.limits.Stall}
 	stop := context.AfterFunc(ctx, p.cut)
 	defer stop()
+	// A server's deadline for a request goes on after its body, and ends the answer with it.
+	p.move(func(time.Time) error { return p.ctl.SetReadDeadline(time.Time{}) })
 	r = r.WithContext(ctx)
-	r.Body = &pacedBody{p, r.Body}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &pacedBody{p, r.Body}
+	}
 	f(p, r)
 	if ctx.Err() != nil {
 		panic(http.ErrAbortHandler)
@@ -212,5 +216,9 @@ type pacedBody struct {
 
 func (b *pacedBody) Read(to []byte) (int, error) {
 	b.p.move(b.p.ctl.SetReadDeadline)
-	return b.ReadCloser.Read(to)
+	n, err := b.ReadCloser.Read(to)
+	if err != nil {
+		b.p.move(func(time.Time) error { return b.p.ctl.SetReadDeadline(time.Time{}) })
+	}
+	return n, err
 }

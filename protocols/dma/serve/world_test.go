@@ -106,7 +106,7 @@ func newWorld(t testing.TB, set func(*Config)) *world {
 	w.cfg = Config{
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.DefaultOn}, Opened: w.store, Certificate: cert,
 		Noise:    noise.ServerConfig{Config: noise.Config{Suite: s, Static: static}},
-		Partners: []Partner{{1, w.partner.name, w.partner, nil}, {2, w.other.name, w.other, nil}},
+		Partners: []Partner{{Integrator: 1, Issuer: w.partner.name, Tokens: w.partner}, {Integrator: 2, Issuer: w.other.name, Tokens: w.other}},
 		Own:      w.own, OwnIssuer: w.own.name,
 	}
 	if set != nil {
@@ -134,9 +134,6 @@ func (w *world) certificate() tls.Certificate {
 // start makes the gatekeeper of the store and has it listen where it did before.
 func (w *world) start() {
 	w.t.Helper()
-	gk, err := New(w.ctx, w.cfg)
-	must(w.t, err)
-	w.gk = gk
 	listen := func(at string) net.Listener {
 		if at == "" {
 			at = "127.0.0.1:0"
@@ -147,6 +144,12 @@ func (w *world) start() {
 	}
 	https, chat := listen(w.https), listen(w.chat)
 	w.https, w.chat = https.Addr().String(), chat.Addr().String()
+	if w.cfg.Media != nil {
+		w.cfg.Media.Hosts = []string{w.https}
+	}
+	gk, err := New(w.ctx, w.cfg)
+	must(w.t, err)
+	w.gk = gk
 	w.serves.Go(func() { _ = gk.ServeHTTPS(https) })
 	w.serves.Go(func() { _ = gk.ServeChat(chat) })
 }

@@ -255,7 +255,7 @@ func (s *Store) fits(owner string, n uint64) error {
 	switch {
 	case n > s.MaxSize():
 		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, n, s.MaxSize())
-	case !shaped(n):
+	case !Shaped(n):
 		return fmt.Errorf("%w: %d bytes, want blocks of 16 and 10 more", ErrShape, n)
 	}
 	s.mu.Lock()
@@ -263,9 +263,9 @@ func (s *Store) fits(owner string, n uint64) error {
 	return s.room(owner, n)
 }
 
-// shaped reports whether a ciphertext may have n bytes. It keeps out what somebody forgot to
+// Shaped reports whether a ciphertext may have n bytes. It keeps out what somebody forgot to
 // encrypt, 15 times of 16.
-func shaped(n uint64) bool {
+func Shaped(n uint64) bool {
 	least := dma.MediaCiphertext(0)
 	return n >= least && (n-least)%16 == 0
 }
