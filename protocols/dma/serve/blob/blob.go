@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -92,12 +93,16 @@ const (
 	refSize   = 20 // random bytes of a reference: nobody guesses one
 	ownerSize = 16 // bytes of an owner's hash
 	newPrefix = "new-"
+	// leftover is the age from which on what was not accepted is of a process that crashed,
+	// and not of another one whose directory this is.
+	leftover = time.Hour
 )
 
 // refs writes references: in one case, so that they differ on any file system.
 var refs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// Open opens the store in a directory. What was not accepted before a crash is removed.
+// Open opens the store in a directory. What was not accepted before a crash is removed when
+// it is an hour old.
 func Open(cfg Config) (*Store, error) {
 	cfg.MaxMedium = cmp.Or(cfg.MaxMedium, 16<<20)
 	cfg.PerOwner = cmp.Or(cfg.PerOwner, 1<<30)
@@ -136,17 +141,20 @@ func (s *Store) load() error {
 		return err
 	}
 	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // meanwhile
+		}
+		if err != nil {
+			return err
+		}
 		if strings.HasPrefix(e.Name(), newPrefix) {
-			if err := s.root.Remove(e.Name()); err != nil {
-				return err
+			if s.cfg.Now().Sub(info.ModTime()) > leftover {
+				_ = s.root.Remove(e.Name())
 			}
 			continue
 		}
 		it, ok := parseName(e.Name())
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
 		if !ok || !info.Mode().IsRegular() {
 			continue // somebody else's
 		}

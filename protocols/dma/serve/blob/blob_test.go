@@ -77,15 +77,21 @@ func TestPutAndServe(t *testing.T) {
 	if ref == other || !validRef(ref) {
 		t.Errorf("references %q and %q, want two that differ", ref, other)
 	}
-	must(t, os.WriteFile(filepath.Join(dir, newPrefix+"half"), b[:10], 0o600))
+	half, young := filepath.Join(dir, newPrefix+"half"), filepath.Join(dir, newPrefix+"young")
+	must(t, os.WriteFile(half, b[:10], 0o600))
+	must(t, os.WriteFile(young, b[:10], 0o600))
+	must(t, os.Chtimes(half, time.Now(), time.Now().Add(-2*time.Hour)))
 	must(t, os.WriteFile(filepath.Join(dir, "somebody.else"), b, 0o600))
 	must(t, s.Close())
 	s = open(t, Config{Dir: dir})
 	if k := s.Kept(); k != (Kept{2, uint64(2 * len(b))}) {
 		t.Errorf("kept after a restart: %+v", k)
 	}
-	if _, err := os.Stat(filepath.Join(dir, newPrefix+"half")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what was not accepted: %v, want it removed", err)
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was not accepted before a crash: %v, want it removed", err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what another process may be taking: %v", err)
 	}
 	for _, tt := range []struct {
 		name   string
