@@ -116,11 +116,10 @@ func (d *Device) mediaConn(ctx context.Context) (*stanza.MediaConn, error) {
 func refusal(resp *http.Response) error {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 256))
 	text := strings.ToValidUTF8(strings.TrimSpace(string(b)), "?")
-	err := fmt.Errorf("serve: media: status %d: %.200q", resp.StatusCode, text)
 	if resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
-		err = fmt.Errorf("%w: %w", ErrMediaRefused, err)
+		return fmt.Errorf("%w: status %d: %.200q", ErrMediaRefused, resp.StatusCode, text)
 	}
-	return err
+	return fmt.Errorf("serve: media: the host failed: status %d: %.200q", resp.StatusCode, text)
 }
 
 // upload has the gatekeeper host a ciphertext of a native user.
