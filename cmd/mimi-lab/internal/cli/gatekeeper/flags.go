@@ -62,6 +62,13 @@ func (o *serveOptions) settings(given func(flag string) bool) (s *settings, err 
 			s.Proxies = append(s.Proxies, n)
 		}
 	}
+	if given("max-media") {
+		if o.MaxMedia < 1 || o.MaxMedia > maxMediaMiB {
+			return nil, exit.Usagef("", "--max-media %d: want 1 to %d", o.MaxMedia, maxMediaMiB)
+		}
+		m := &s.Media
+		m.Max, m.PerOwner, m.Total = o.MaxMedia, max(m.PerOwner, o.MaxMedia), max(m.Total, o.MaxMedia)
+	}
 	if o.Verbose {
 		s.Log.Level = logLevel(slog.LevelDebug)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/proxy"
@@ -42,6 +43,7 @@ type serveOptions struct {
 	Proxied  string
 	Proxies  []string
 	Admin    string
+	MaxMedia int // MiB
 	Reach    string
 	Dialect  string
 	Partners []string
@@ -71,7 +73,8 @@ and connect its users, and the gatekeeper's own.
 --partner NUMBER=URL is a partner of yours: its tokens say URL in iss, and
 https://gatekeeper.example in aud, and its keys are fetched from
 URL/.well-known/oauth/openid/jwks; --roots has who signs its certificate. Pushes
-go to URL/push, with a token whose keys the enlistment server publishes.
+go to URL/push, with a token whose keys the enlistment server publishes; the
+ciphertext of media that its users send is fetched at URL/media/{storage_ref}.
 
 --config FILE says all of that and more in a file, with the flags over it:
 "mimi-lab gatekeeper config example" prints one.
@@ -99,6 +102,7 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.StringVar(&o.Proxied, "proxied", "127.0.0.1:0", "`address` of the chat channel for proxies")
 	f.StringArrayVar(&o.Proxies, "proxies", []string{"127.0.0.0/8"}, "`addresses` of proxies, such as 192.0.2.0/24; may be repeated")
 	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz, /stats and /metrics (default: none)")
+	f.IntVar(&o.MaxMedia, "max-media", 16, "`MiB` of the largest medium that is hosted or fetched")
 	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach by `default`: opt_in, ping_then_consent or default_on")
 	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
 	f.StringArrayVar(&o.Partners, "partner", nil, "`NUMBER=URL` of another partner; may be repeated")
@@ -172,6 +176,14 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	if own != nil {
 		cfg.Own, cfg.OwnIssuer = own, set.Name
+	}
+	if set.Media.Directory != "" {
+		ciphertexts, err := blob.Open(set.media())
+		if err != nil {
+			return exit.Failuref("", "%w", err)
+		}
+		defer func() { _ = ciphertexts.Close() }()
+		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}}
 	}
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
@@ -247,6 +259,9 @@ func (r *running) announce(w io.Writer) {
 	fmt.Fprintf(w, "enlistment at https://%s%s\n", r.https.Addr(), enlist.Path)
 	fmt.Fprintf(w, "chat channel at %s, %s, prologue %q, static key %x\n", r.chat.Addr(), r.dialect.Form, r.dialect.Prologue, r.dir.Noise.Public)
 	fmt.Fprintf(w, "the same for proxies, with a header before it, at %s\n", r.proxied.Addr())
+	if r.set.Media.Directory != "" {
+		fmt.Fprintf(w, "media host at https://%s/v/t{file_reference} and /interop/whatsapp/download/{integrator}/{storage_ref}/\n", r.https.Addr())
+	}
 	if r.admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz, /stats and /metrics\n", r.admin.Addr())
 	}
@@ -262,8 +277,9 @@ func (r *running) announce(w io.Writer) {
 			command.Quote(r.dir.RootsFile()), r.partner.Addr(), token.WellKnown)
 	}
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
-		"  reasons but %s; the certificate of the chat channel; the header of proxies\n",
-		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator))
+		"  reasons but %s; the certificate of the chat channel; the header of proxies;\n"+
+		"  tokens for downloads; %s of a partner's URL as {3p_base_url}\n",
+		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator), partner.MediaPath)
 	for _, p := range assumedOf(r.set) {
 		fmt.Fprintf(w, "assumed: %s %s\n", p.key, p.value)
 	}
@@ -286,13 +302,17 @@ type sourced struct {
 func (o *serveOptions) partners(r *running, log *slog.Logger) (list []sourced, err error) {
 	add := func(integrator uint16, issuer string, cfg jwks.Config) error {
 		pushes := &serve.Pushes{Base: cfg.Base, Roots: cfg.Roots, Private: cfg.Private, Dial: cfg.Dial}
+		var media *serve.MediaSource
+		if r.set.Media.Directory != "" {
+			media = &serve.MediaSource{Base: strings.TrimSuffix(cfg.Base, "/") + partner.MediaPath, Roots: cfg.Roots, Private: cfg.Private, Dial: cfg.Dial}
+		}
 		cfg.Policy = token.Policy{Issuer: issuer, Audience: r.set.Name}
 		cfg.Logger = log
 		s, err := jwks.New(cfg)
 		if err != nil {
 			return err
 		}
-		list = append(list, sourced{serve.Partner{Integrator: integrator, Issuer: issuer, Tokens: s, Pushes: pushes}, s})
+		list = append(list, sourced{serve.Partner{Integrator: integrator, Issuer: issuer, Tokens: s, Pushes: pushes, Media: media}, s})
 		return nil
 	}
 	if r.set.Dev != "" {

@@ -22,6 +22,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
@@ -55,6 +56,7 @@ type settings struct {
 	Partners []partnerSettings `json:"partners"`
 
 	Service  service  `json:"service"`
+	Media    media    `json:"media"`
 	Limits   limits   `json:"limits" assumed:"true"`
 	Rates    rates    `json:"rates" assumed:"true"`
 	Log      logging  `json:"log"`
@@ -84,6 +86,16 @@ type service struct {
 	Fetches       int           `json:"fetches" assumed:"true"`
 	FetchesOfOne  int           `json:"fetches_of_one_user" assumed:"true"`
 	FetchEvery    time.Duration `json:"fetches_per" assumed:"true"`
+}
+
+// media says what the media host keeps.
+type media struct {
+	Directory string        `json:"directory"` // "" is without one; that of dev has its own
+	Host      string        `json:"host"`      // "" is the address of listen
+	Max       int           `json:"mib_of_one"`
+	PerOwner  int           `json:"mib_of_one_user" assumed:"true"`
+	Total     int           `json:"mib_of_all" assumed:"true"`
+	Retention time.Duration `json:"kept_for" assumed:"true"`
 }
 
 // limits are bounds of the servers.
@@ -132,6 +144,7 @@ func defaults() *settings {
 			Pings: 5, RefillBelow: 5, CheckKeys: true, PerSender: dma.DefaultPerSender,
 			Waiting: q.Waiting, Bytes: q.Bytes, Fetches: q.Fetches, FetchesOfOne: q.FetchesOfOne, FetchEvery: q.FetchEvery,
 		},
+		Media: media{Max: 16, PerOwner: 1 << 10, Total: 64 << 10, Retention: 30 * 24 * time.Hour},
 		Limits: limits{
 			Connections: 10000, Handshakes: 256, Enlistments: 64, Requests: 1000, Checks: 32, Frame: 1 << 20, Steps: 32, Queue: 1 << 20,
 			RequestTimeout: 20 * time.Second, HandshakeTimeout: 10 * time.Second, FrameTimeout: 20 * time.Second,
@@ -155,7 +168,7 @@ func read(file string) (*settings, error) {
 		}
 		return nil, err
 	}
-	config.Beside(file, &s.Dev, &s.Certificate, &s.Key, &s.NoiseKey, &s.SigningKey, &s.OwnKeys)
+	config.Beside(file, &s.Dev, &s.Certificate, &s.Key, &s.NoiseKey, &s.SigningKey, &s.OwnKeys, &s.Media.Directory)
 	config.BesideStore(file, &s.Store)
 	for i := range s.Partners {
 		config.Beside(file, &s.Partners[i].Roots)
@@ -185,6 +198,10 @@ func (s *settings) check() error {
 	}
 	if s.Dev != "" && s.OwnKeys != "" {
 		return errors.New("own_keys: found it beside dev, expected one of them")
+	}
+	if m := &s.Media; m.Max < 1 || m.Max > maxMediaMiB || m.PerOwner < m.Max || m.Total < m.PerOwner || m.Retention <= 0 {
+		return fmt.Errorf("media: found %d, %d and %d MiB of one, of one user and of all for %v; expected 1 to %d for one, no less for the others, and a time",
+			m.Max, m.PerOwner, m.Total, m.Retention, maxMediaMiB)
 	}
 	seen := map[uint16]bool{}
 	for i, p := range s.Partners {
@@ -224,6 +241,16 @@ func signs() bool {
 	return true
 }
 
+// maxMediaMiB bounds what --max-media can ask for.
+const maxMediaMiB = 1 << 10
+
+// media returns what the media host keeps, and where.
+func (s *settings) media() blob.Config {
+	const mib = 1 << 20
+	m := &s.Media
+	return blob.Config{Dir: m.Directory, MaxMedium: uint64(m.Max) * mib, PerOwner: uint64(m.PerOwner) * mib, Total: uint64(m.Total) * mib, Retention: m.Retention}
+}
+
 func (s *settings) limits() serve.Limits { return serve.Limits(s.Limits) }
 
 func (s *settings) rates() serve.Rates {
@@ -237,7 +264,11 @@ func (s *settings) rates() serve.Rates {
 // directory returns keys and certificates, those of a directory of --dev or of files.
 func (s *settings) directory(now time.Time) (*dmadev.Dir, error) {
 	if s.Dev != "" {
-		return dmadev.Make(s.Dev, now)
+		d, err := dmadev.Make(s.Dev, now)
+		if err == nil && s.Media.Directory == "" {
+			s.Media.Directory = d.Media()
+		}
+		return d, err
 	}
 	d := &dmadev.Dir{}
 	for _, f := range []struct{ key, file string }{{"key", s.Key}, {"noise_key", s.NoiseKey}, {"signing_key", s.SigningKey}} {

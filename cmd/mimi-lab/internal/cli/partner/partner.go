@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,13 +28,14 @@ func New(t *term.IO) *cobra.Command {
 		Use:   "partner",
 		Short: "Run a partner's server, which a gatekeeper asks",
 		Long: `Run the server of a gatekeeper's partner under the Digital Markets Act: keys,
-tokens and pushes, as far as WhatsApp's Reference Offer 1.0.3 shows them.`,
+tokens, pushes and media, as far as WhatsApp's Reference Offer 1.0.3 shows them.`,
 		Example: `  mimi-lab partner serve --for 1s`,
 	}, newServe(t))
 }
 
 // Development returns the server of the partner of a directory of --dev, and the keys by
-// which it verifies pushes, for which somebody calls Run.
+// which it verifies pushes, for which somebody calls Run. media hosts what users send; nil means
+// the directory's own.
 func Development(ctx context.Context, dir *dmadev.Dir, log *slog.Logger, media http.Handler, rotate time.Duration, woken func(user string)) (*partner.Server, *jwks.Source, error) {
 	keys, err := jwks.New(jwks.Config{
 		Base: dmadev.Gatekeeper, Roots: dir.Roots, Dial: dir.DialGatekeeper, Logger: log,
@@ -42,6 +44,12 @@ func Development(ctx context.Context, dir *dmadev.Dir, log *slog.Logger, media h
 	})
 	if err != nil {
 		return nil, nil, exit.Failuref("", "%w", err)
+	}
+	users := new(atomic.Pointer[partner.Server])
+	if media == nil {
+		if media, users, err = host(dir, log); err != nil {
+			return nil, nil, err
+		}
 	}
 	s, err := partner.New(ctx, partner.Config{
 		Issuer: dmadev.Partner, Audience: dmadev.Gatekeeper, Store: dir.PartnerStore(), Certificate: dir.TLS,
@@ -53,5 +61,6 @@ func Development(ctx context.Context, dir *dmadev.Dir, log *slog.Logger, media h
 	if err != nil {
 		return nil, nil, exit.Failuref("", "%w", err)
 	}
+	users.Store(s)
 	return s, keys, nil
 }

@@ -139,7 +139,7 @@ func (o *serveOptions) serve(ctx context.Context, dir *dmadev.Dir, s *partner.Se
 func announce(w io.Writer, dir *dmadev.Dir, at, admin net.Addr) {
 	fmt.Fprintf(w, "partner %d, %s, publishes its keys:\n  curl --cacert %s https://%s%s\n",
 		dmadev.Integrator, dmadev.Partner, command.Quote(dir.RootsFile()), at, token.WellKnown)
-	fmt.Fprintf(w, "takes pushes at https://%s%s\n", at, serve.PushPath)
+	fmt.Fprintf(w, "takes pushes at https://%s%s, hosts media at https://%s%s/{storage_ref}\n", at, serve.PushPath, at, partner.MediaPath)
 	if admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", admin)
 	}
