@@ -28,8 +28,8 @@ func newConnect(t *term.IO) *cobra.Command {
 		Use:   "connect NAME",
 		Short: "Keep a device connected and print what comes",
 		Long: `Keep the device of a user connected until it is interrupted. Messages are
-printed; what else happens, such as receipts, goes to standard error. When the
-connection breaks the device connects again.`,
+printed, media saved; what else happens, such as receipts, goes to standard
+error. When the connection breaks the device connects again.`,
 		Example:     `  mimi-lab device connect 4915112345678 --for 1s`,
 		Annotations: tried("mimi-lab device enlist 4915112345678"),
 		Args:        command.Args(1, 1, "a user's name"),
@@ -40,6 +40,7 @@ connection breaks the device connects again.`,
 	}
 	o.flags(c.Flags())
 	c.Flags().DurationVar(&o.For, "for", 0, "end after this time; 0 goes on without end")
+	o.saveFlags(c.Flags())
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object for each message, on a line")
 	return c
 }
@@ -51,7 +52,10 @@ func (o *connectOptions) connect(ctx context.Context) error {
 	if o.For < 0 {
 		return exit.Usagef("", "--for %v: want 0 or more", o.For)
 	}
-	err := o.run(ctx, o.event, func(ctx context.Context, _ *dmadev.Dir, d *serve.Device) error {
+	if err := o.checkMedia(); err != nil {
+		return err
+	}
+	err := o.run(ctx, o.event, func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
 		fmt.Fprintf(o.IO.Err, "%s is %s\n", o.Name, d.Account())
 		if o.For > 0 {
 			bounded, cancel := context.WithTimeoutCause(ctx, o.For, errOver)
@@ -63,7 +67,7 @@ func (o *connectOptions) connect(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := o.take(ctx, d, m); err != nil {
+			if err := o.take(ctx, dir, d, m); err != nil {
 				return err
 			}
 		}

@@ -39,7 +39,7 @@ its plus is a user of the gatekeeper.`,
   mimi-lab device send bob@partner.example 4915112345678 "Hello across"
   mimi-lab device receive 4915112345678`,
 		Annotations: tried("mimi-lab device enlist bob@partner.example"),
-	}, newEnlist(t), newConnect(t), newSend(t), newReceive(t), newBlock(t), newPing(t), newAllow(t), newInbox(t), newGroup(t), newDelete(t))
+	}, newEnlist(t), newConnect(t), newSend(t), newMedia(t), newReceive(t), newBlock(t), newPing(t), newAllow(t), newInbox(t), newGroup(t), newDelete(t))
 }
 
 // tried says what the examples of a command need.
@@ -56,6 +56,9 @@ type options struct {
 	Proxy     string
 	Timeout   time.Duration
 	JSON      bool
+	MaxMedia  int    // MiB
+	notSaved  error  // why the last medium that never will be saved was not
+	Save      string // where media go; "" means a directory of the user's in Dev
 }
 
 func (o *options) flags(f *pflag.FlagSet) {
@@ -205,6 +208,7 @@ func (o *options) config(dir *dmadev.Dir, st store.Store, events func(dma.Event)
 	default:
 		cfg.Address = o.Proxy
 	}
+	cfg.Media = o.deviceMedia(dir)
 	for _, d := range noise.Dialects {
 		if d.Name == at.Dialect {
 			cfg.Dialect = d

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,7 +35,9 @@ func newReceive(t *term.IO) *cobra.Command {
 		Short: "Print messages that have come for a user",
 		Long: `Connect the device of a user, print messages that have come for it, and
 acknowledge them. Each is printed once; one that was about to be printed when
-the device crashed is printed again.
+the device crashed is printed again. Images, voice messages, videos and files
+are saved; the name of the file says the kind and the hash, and nothing that the
+sender says.
 
 --pushed connects once the partner's server was told by a push that something
 waits for the user, as an app does that was not running.`,
@@ -51,6 +54,7 @@ waits for the user, as an app does that was not running.`,
 	o.flags(c.Flags())
 	c.Flags().IntVar(&o.Count, "count", 1, "how many messages to wait for")
 	c.Flags().BoolVar(&o.Pushed, "pushed", false, "wait for a push before connecting (a partner's user)")
+	o.saveFlags(c.Flags())
 	c.Flags().BoolVar(&o.JSON, "json", false, "print a JSON object for each, on a line")
 	return c
 }
@@ -64,7 +68,10 @@ func (o *receiveOptions) receive(ctx context.Context) error {
 			return err
 		}
 	}
-	return o.run(ctx, nil, func(ctx context.Context, _ *dmadev.Dir, d *serve.Device) error {
+	if err := o.checkMedia(); err != nil {
+		return err
+	}
+	return o.run(ctx, nil, func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
 		for n := range o.Count {
 			bounded, cancel := context.WithTimeout(ctx, o.Timeout)
 			m, err := d.Receive(bounded)
@@ -72,11 +79,11 @@ func (o *receiveOptions) receive(ctx context.Context) error {
 			if err != nil {
 				return o.late(err, fmt.Sprintf("message %d of %d", n+1, o.Count))
 			}
-			if err := o.take(ctx, d, m); err != nil {
+			if err := o.take(ctx, dir, d, m); err != nil {
 				return err
 			}
 		}
-		return o.settle(ctx, d) // so that senders get their receipts
+		return errors.Join(o.settle(ctx, d), o.notSaved) // senders get their receipts
 	})
 }
 
@@ -113,18 +120,62 @@ type received struct {
 	Text  string         `json:"text"`
 	// Inbox is where a user of the gatekeeper who has chosen sees a partner's user's.
 	Inbox stanza.Inbox `json:"inbox,omitempty"`
+	Media *saved       `json:"media,omitempty"`
+}
+
+// saved is what is printed of a medium. What the sender says of it is the sender's word.
+type saved struct {
+	File string `json:"file,omitempty"`
+	Why  string `json:"not_saved,omitempty"` // why there is none
+	Size uint64 `json:"size"`
+	Type string `json:"type,omitempty"` // as the sender says, and the name
+	Name string `json:"name,omitempty"`
+}
+
+// saveMedium saves the medium of a message, if it has one. One that never can be saved is told
+// of, and the command fails in the end; another error leaves the message for the next time.
+func (o *options) saveMedium(ctx context.Context, dir *dmadev.Dir, d *serve.Device, m *serve.Received) (*saved, error) {
+	c := &m.Content
+	if !c.Kind.Media() {
+		return nil, nil
+	}
+	s := &saved{Size: c.Media.Length, Type: c.Media.MIME, Name: c.Media.Name}
+	var err error
+	if s.File, err = o.save(ctx, dir, d, c); err == nil {
+		return s, nil
+	}
+	if !lost(err) {
+		return nil, o.mediaFailed(err)
+	}
+	s.Why = err.Error()
+	o.notSaved = exit.Failuref("", "%v %s of %s was not saved: %w", c.Kind, shown(m.ID), m.From, err)
+	return s, nil
+}
+
+// String is how a medium stands in a line.
+func (s *saved) String() string {
+	if s.Why != "" {
+		return fmt.Sprintf("[not saved: %s]", shown(s.Why))
+	}
+	return fmt.Sprintf("[%d bytes in %s]", s.Size, shown(s.File))
 }
 
 // take prints a message and says that it was.
-func (o *options) take(ctx context.Context, d *serve.Device, m *serve.Received) error {
-	var err error
+func (o *options) take(ctx context.Context, dir *dmadev.Dir, d *serve.Device, m *serve.Received) error {
+	medium, err := o.saveMedium(ctx, dir, d, m)
+	if err != nil {
+		return err
+	}
 	group, from := (*ident.Address)(nil), m.From.String()
 	if !m.Group.IsZero() {
 		group, from = &m.Group, m.Group.String()+" "+from
 	}
-	if o.JSON {
-		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, group, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text, m.Inbox})
-	} else {
+	switch {
+	case o.JSON:
+		err = json.NewEncoder(o.IO.Out).Encode(received{m.ID, m.From, group, m.Sent.UTC(), m.Content.Kind.String(), m.Content.Text, m.Inbox, medium})
+	case medium != nil:
+		_, err = fmt.Fprintln(o.IO.Out, strings.TrimSpace(fmt.Sprintf("%s: %v %v %s", from, m.Content.Kind, medium, shown(m.Content.Text))))
+	default:
 		_, err = fmt.Fprintf(o.IO.Out, "%s: %s\n", from, shown(m.Content.Text))
 	}
 	if err != nil {

@@ -64,15 +64,7 @@ func (o *sendOptions) send(ctx context.Context) error {
 // sendTo sends to whom find finds.
 func (o *sendOptions) sendTo(ctx context.Context, find func(context.Context, *dmadev.Dir, *serve.Device) (ident.Address, error)) error {
 	events := make(chan dma.Event, 64)
-	return o.run(ctx, func(e dma.Event) {
-		switch e.Kind {
-		case dma.MessageAccepted, dma.MessageRefused, dma.DeliveryReceipt:
-			select {
-			case events <- e:
-			default: // of very many older messages; this one's come with its own wait
-			}
-		}
-	}, func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
+	return o.run(ctx, outcomes(events), func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
 		to, err := find(ctx, dir, d)
 		if err != nil {
 			return err
@@ -94,6 +86,19 @@ func (o *sendOptions) sendTo(ctx context.Context, find func(context.Context, *dm
 		fmt.Fprintf(o.IO.Out, "%s: %s is %s\n", to, id, state)
 		return nil
 	})
+}
+
+// outcomes passes on what becomes of messages.
+func outcomes(events chan<- dma.Event) func(dma.Event) {
+	return func(e dma.Event) {
+		switch e.Kind {
+		case dma.MessageAccepted, dma.MessageRefused, dma.DeliveryReceipt:
+			select {
+			case events <- e:
+			default: // of very many older messages; this one's come with its own wait
+			}
+		}
+	}
 }
 
 // await waits for what becomes of a message.
