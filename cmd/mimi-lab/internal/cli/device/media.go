@@ -22,6 +22,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 )
 
 // mediaOptions are those of the command device media.
@@ -126,31 +127,20 @@ func (o *mediaOptions) media(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events := make(chan dma.Event, 64)
-	return o.run(ctx, outcomes(events), func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
-		to, err := dir.Lookup(o.To)
-		if err != nil {
-			return err
-		}
+	sent, err := o.submit(ctx, o.named, func(ctx context.Context, d *serve.Device, to ident.Address) (string, error) {
 		id, err := o.transfer(ctx, "sending", func(ctx context.Context, moved serve.Progress) (string, error) {
 			return d.SendMedia(ctx, to, m, &moving{f, nil, moved}, moved)
 		})
-		if err != nil {
-			return o.mediaFailed(err)
-		}
-		state, err := o.await(ctx, events, id)
-		if err != nil {
-			return err
-		}
-		if err := o.settle(ctx, d); err != nil {
-			return err
-		}
-		if o.JSON {
-			return o.IO.JSON(sentMedia{sent{id, to, state}, m.Kind.String(), m.MIME, info.Size()})
-		}
-		fmt.Fprintf(o.IO.Out, "%s: %v %s is %s\n", to, m.Kind, id, state)
-		return nil
+		return id, o.mediaFailed(err)
 	})
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		return o.IO.JSON(sentMedia{sent, m.Kind.String(), m.MIME, info.Size()})
+	}
+	fmt.Fprintf(o.IO.Out, "%s: %v %s is %s\n", sent.To, m.Kind, sent.ID, sent.State)
+	return nil
 }
 
 // mediaKinds are the kinds that --kind takes.
@@ -220,11 +210,11 @@ func (m *moving) Write(b []byte) (int, error) {
 	return m.w.Write(b)
 }
 
-// mediaFailed says why a medium was not sent.
+// mediaFailed says what to do about a transfer that failed, if it did.
 func (o *options) mediaFailed(err error) error {
 	var told *exit.Error
 	switch {
-	case errors.As(err, &told):
+	case err == nil, errors.As(err, &told):
 		return err
 	case errors.Is(err, serve.ErrMediaSize):
 		return exit.Failuref("--max-media takes larger ones here and at gatekeeper serve.", "%w", err)

@@ -56,36 +56,53 @@ type sent struct {
 }
 
 func (o *sendOptions) send(ctx context.Context) error {
-	return o.sendTo(ctx, func(_ context.Context, dir *dmadev.Dir, _ *serve.Device) (ident.Address, error) {
-		return dir.Lookup(o.To)
-	})
+	return o.sendTo(ctx, o.named)
 }
 
-// sendTo sends to whom find finds.
-func (o *sendOptions) sendTo(ctx context.Context, find func(context.Context, *dmadev.Dir, *serve.Device) (ident.Address, error)) error {
-	events := make(chan dma.Event, 64)
-	return o.run(ctx, outcomes(events), func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) error {
-		to, err := find(ctx, dir, d)
-		if err != nil {
-			return err
-		}
+// finder finds whom a message is for.
+type finder func(context.Context, *dmadev.Dir, *serve.Device) (ident.Address, error)
+
+// named finds the user of the command line.
+func (o *sendOptions) named(_ context.Context, dir *dmadev.Dir, _ *serve.Device) (ident.Address, error) {
+	return dir.Lookup(o.To)
+}
+
+// sendTo sends a text to whom find finds.
+func (o *sendOptions) sendTo(ctx context.Context, find finder) error {
+	s, err := o.submit(ctx, find, func(ctx context.Context, d *serve.Device, to ident.Address) (string, error) {
 		id, err := d.Do(ctx, dma.Compose{To: to, Content: dma.Content{Kind: dma.Text, Text: o.Text}})
 		if err != nil {
-			return exit.Failuref("", "%w", err)
+			return "", exit.Failuref("", "%w", err)
 		}
-		state, err := o.await(ctx, events, id)
-		if err != nil {
-			return err
-		}
-		if err := o.settle(ctx, d); err != nil {
-			return err
-		}
-		if o.JSON {
-			return o.IO.JSON(sent{id, to, state})
-		}
-		fmt.Fprintf(o.IO.Out, "%s: %s is %s\n", to, id, state)
-		return nil
+		return id, nil
 	})
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		return o.IO.JSON(s)
+	}
+	fmt.Fprintf(o.IO.Out, "%s: %s is %s\n", s.To, s.ID, s.State)
+	return nil
+}
+
+// submit runs the device, has write write a message to whom find finds, and waits for what
+// becomes of it.
+func (o *sendOptions) submit(ctx context.Context, find finder, write func(context.Context, *serve.Device, ident.Address) (id string, err error)) (s sent, err error) {
+	events := make(chan dma.Event, 64)
+	err = o.run(ctx, outcomes(events), func(ctx context.Context, dir *dmadev.Dir, d *serve.Device) (err error) {
+		if s.To, err = find(ctx, dir, d); err != nil {
+			return err
+		}
+		if s.ID, err = write(ctx, d, s.To); err != nil {
+			return err
+		}
+		if s.State, err = o.await(ctx, events, s.ID); err != nil {
+			return err
+		}
+		return o.settle(ctx, d)
+	})
+	return s, err
 }
 
 // outcomes passes on what becomes of messages.
