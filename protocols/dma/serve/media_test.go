@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,14 +26,16 @@ type mediaWorld struct {
 	host   *PartnerMedia
 	server *httptest.Server
 	roots  *x509.CertPool // of the partner's host
+	later  atomic.Int64   // nanoseconds by which the stores' clocks are ahead
 	mu     sync.Mutex
 	before http.HandlerFunc // answers in place of host, if not nil
 }
 
-func newMediaWorld(t *testing.T, set func(*Config)) *mediaWorld {
+func newMediaWorld(t testing.TB, set func(*Config)) *mediaWorld {
 	t.Helper()
 	m := &mediaWorld{}
-	store, err := blob.Open(blob.Config{Dir: t.TempDir()})
+	now := func() time.Time { return time.Now().Add(time.Duration(m.later.Load())) }
+	store, err := blob.Open(blob.Config{Dir: t.TempDir(), Now: now})
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	m.host, err = NewPartnerMedia(PartnerMediaConfig{Store: store, User: func(r *http.Request) (string, error) {
@@ -58,7 +61,7 @@ func newMediaWorld(t *testing.T, set func(*Config)) *mediaWorld {
 	t.Cleanup(m.server.Close)
 	m.roots = x509.NewCertPool()
 	m.roots.AddCert(m.server.Certificate())
-	own, err := blob.Open(blob.Config{Dir: t.TempDir()})
+	own, err := blob.Open(blob.Config{Dir: t.TempDir(), Now: now})
 	must(t, err)
 	t.Cleanup(func() { _ = own.Close() })
 	m.world = newWorld(t, func(c *Config) {
@@ -377,6 +380,28 @@ func TestMediaAnonymous(t *testing.T) {
 	}
 	if code, _ := ask(t, m.client(), "GET", "https://"+m.https+partner, nil); code != 401 {
 		t.Errorf("what the partner hosts: status %d, want 401", code)
+	}
+}
+
+// TestMediaExpired: a medium is to be had for 30 days, as its message is, and then it is not.
+func TestMediaExpired(t *testing.T) {
+	t.Parallel()
+	m := newMediaWorld(t, nil)
+	alice, bob := m.pair()
+	native, partner := alice.give(bob, picture(1000)), bob.give(alice, picture(1000))
+	for _, tt := range []struct {
+		name string
+		p    *phone
+		c    *dma.Content
+	}{{"the gatekeeper's", bob, native}, {"the partner's", alice, partner}} {
+		m.later.Store(int64(dma.DefaultRetention - time.Hour))
+		if got, err := tt.p.save(tt.c); err != nil || len(got) != 1000 {
+			t.Errorf("%s after 30 days but an hour: %d bytes, %v", tt.name, len(got), err)
+		}
+		m.later.Store(int64(dma.DefaultRetention))
+		if _, err := tt.p.save(tt.c); !errors.Is(err, ErrMediaRefused) {
+			t.Errorf("%s after 30 days: got %v, want %v", tt.name, err, ErrMediaRefused)
+		}
 	}
 }
 

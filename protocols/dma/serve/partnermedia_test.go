@@ -18,7 +18,7 @@ import (
 
 // partnerHost is a partner's media host on the loopback interface, whose users' tokens are
 // their names.
-func partnerHost(t *testing.T, limits MediaLimits) (*httptest.Server, *PartnerMedia) {
+func partnerHost(t testing.TB, limits MediaLimits) (*httptest.Server, *PartnerMedia) {
 	t.Helper()
 	s, err := blob.Open(blob.Config{Dir: t.TempDir(), MaxMedium: 1 << 20, PerOwner: 3 << 20})
 	must(t, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -205,6 +206,7 @@ func (p *paced) move(set func(time.Time) error) {
 func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 func (p *paced) Write(b []byte) (int, error) {
+	runtime.Gosched() // a transfer has much to compute, and messages are in more of a hurry
 	p.move(p.ctl.SetWriteDeadline)
 	return p.ResponseWriter.Write(b)
 }
@@ -215,6 +217,7 @@ type pacedBody struct {
 }
 
 func (b *pacedBody) Read(to []byte) (int, error) {
+	runtime.Gosched()
 	b.p.move(b.p.ctl.SetReadDeadline)
 	n, err := b.ReadCloser.Read(to)
 	if err != nil {
