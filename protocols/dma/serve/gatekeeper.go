@@ -243,7 +243,7 @@ func (o *outcome) durable(lost error) {
 	o.g.push(o.pushes)
 	o.g.stats.count(o.counts)
 	for _, a := range o.gone {
-		o.g.running.Go(func() { o.g.media.drop(a) })
+		o.g.media.drop(a)
 	}
 	for _, e := range o.events {
 		o.g.cfg.Events(e)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
@@ -69,6 +70,10 @@ type mediaHost struct {
 	cfg       Media
 	transfers *transfers
 	sources   map[uint16]*source // by the partner's number
+
+	mu   sync.Mutex      // guards what follows
+	gone []ident.Address // users whose media are to be removed
+	more chan struct{}   // holds a token if there may be some
 }
 
 // newMediaHost returns the media host, or nil if there is none.
@@ -76,7 +81,7 @@ func (g *Gatekeeper) newMediaHost() (*mediaHost, error) {
 	if g.cfg.Media == nil {
 		return nil, nil
 	}
-	m := &mediaHost{g: g, cfg: *g.cfg.Media, transfers: newTransfers(g.cfg.Media.Limits), sources: map[uint16]*source{}}
+	m := &mediaHost{g: g, cfg: *g.cfg.Media, transfers: newTransfers(g.cfg.Media.Limits), sources: map[uint16]*source{}, more: make(chan struct{}, 1)}
 	for _, p := range g.cfg.Partners {
 		if p.Media == nil {
 			continue
@@ -93,19 +98,22 @@ func (g *Gatekeeper) newMediaHost() (*mediaHost, error) {
 // sweepEvery is how often what has expired is removed from the disk.
 const sweepEvery = time.Hour
 
-// sweep removes what has expired, until ctx ends.
+// sweep removes what has expired, and what users have sent who are gone, until ctx ends.
 func (m *mediaHost) sweep(ctx context.Context) {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			m.dropGone()
 			for _, s := range m.sources {
 				s.http.CloseIdleConnections()
 			}
 			return
 		case <-t.C:
 			m.cfg.Store.Sweep()
+		case <-m.more:
+			m.dropGone()
 		}
 	}
 }
@@ -120,11 +128,25 @@ func (m *mediaHost) revoke(integrator uint16) {
 	m.transfers.stop(m.agreement(integrator), errRevoked)
 }
 
-// drop ends the transfers of a user who has no account any more, and removes what the user
-// has sent.
+// drop ends the transfers of a user who has no account any more, and has what the user has
+// sent removed.
 func (m *mediaHost) drop(user ident.Address) {
 	m.transfers.stop(m.transfers.user(user.String()), errUserGone)
-	m.cfg.Store.Drop(user.String())
+	m.mu.Lock()
+	m.gone = append(m.gone, user)
+	m.mu.Unlock()
+	poke(m.more)
+}
+
+// dropGone removes what users have sent who are gone.
+func (m *mediaHost) dropGone() {
+	m.mu.Lock()
+	gone := m.gone
+	m.gone = nil
+	m.mu.Unlock()
+	for _, user := range gone {
+		m.cfg.Store.Drop(user.String())
+	}
 }
 
 func (m *mediaHost) routes(mux *http.ServeMux) {

@@ -38,8 +38,7 @@ type source struct {
 }
 
 func newSource(cfg MediaSource, l MediaLimits, most uint64) (*source, error) {
-	u, err := url.Parse(cfg.Base)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if !httpsBase(cfg.Base) {
 		return nil, errors.New("media: base is no https://HOST with a path at most")
 	}
 	if cfg.Dial == nil {
@@ -57,6 +56,12 @@ func newSource(cfg MediaSource, l MediaLimits, most uint64) (*source, error) {
 	return &source{strings.TrimSuffix(cfg.Base, "/") + "/", most, l.Stall, &http.Client{
 		Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// httpsBase reports whether a partner's URL may have paths below it.
+func httpsBase(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // Why a partner's answer is not passed on.

@@ -64,7 +64,9 @@ func TestMediaSource(t *testing.T) {
 		{"failing", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "a secret", 500) }, "", 502, "status is none of", -1},
 		{"wants to know who asks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "", 502, "status is none of", -1},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }, "", 502, "it redirects", -1},
-		{"redirect to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/media/x", http.StatusTemporaryRedirect) }, "", 502, "it redirects", -1},
+		{"redirect to itself", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/media/x", http.StatusTemporaryRedirect)
+		}, "", 502, "it redirects", -1},
 		{"too large", length(16<<20+42, nil), "", 502, "larger than a medium may be", -1},
 		{"no ciphertext", length(5, []byte("hello")), "", 502, "not of the length of a ciphertext", -1},
 		{"an endless body", func(w http.ResponseWriter, r *http.Request) {

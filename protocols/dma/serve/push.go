@@ -12,7 +12,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -73,8 +72,7 @@ type pusher struct {
 }
 
 func (g *Gatekeeper) newPusher(cfg Pushes) (*pusher, error) {
-	u, err := url.Parse(cfg.Base)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if !httpsBase(cfg.Base) {
 		return nil, errors.New("serve: config: pushes: base is no https://HOST with a path at most")
 	}
 	cfg.Timeout, cfg.Again, cfg.Tries = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.Again, time.Second), cmp.Or(cfg.Tries, 6)
