@@ -87,8 +87,10 @@ func (o *options) deviceMedia(dir *dmadev.Dir) serve.DeviceMedia {
 	if dmadev.Native(o.Name) {
 		return m
 	}
-	// Only the server in --dev is known here; a partner of one's own has clients of its own.
 	m.Host = func(ctx context.Context, body io.Reader, size int64) (string, error) {
+		if o.TokenFile != "" {
+			return "", exit.Usagef("Its own client puts media there.", "--token is of another partner, whose media host is not known here")
+		}
 		c, err := o.partner(ctx, dir)
 		if err != nil {
 			return "", err

@@ -69,6 +69,9 @@ func (o *serveOptions) settings(given func(flag string) bool) (s *settings, err 
 		m := &s.Media
 		m.Max, m.PerOwner, m.Total = o.MaxMedia, max(m.PerOwner, o.MaxMedia), max(m.Total, o.MaxMedia)
 	}
+	if given("media-for-all") {
+		s.Media.ForAll = o.ForAll
+	}
 	if o.Verbose {
 		s.Log.Level = logLevel(slog.LevelDebug)
 	}

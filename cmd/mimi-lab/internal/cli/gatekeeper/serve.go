@@ -44,6 +44,7 @@ type serveOptions struct {
 	Proxies  []string
 	Admin    string
 	MaxMedia int // MiB
+	ForAll   bool
 	Reach    string
 	Dialect  string
 	Partners []string
@@ -103,6 +104,7 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.StringArrayVar(&o.Proxies, "proxies", []string{"127.0.0.0/8"}, "`addresses` of proxies, such as 192.0.2.0/24; may be repeated")
 	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz, /stats and /metrics (default: none)")
 	f.IntVar(&o.MaxMedia, "max-media", 16, "`MiB` of the largest medium that is hosted or fetched")
+	f.BoolVar(&o.ForAll, "media-for-all", false, "let who knows a file_reference have its ciphertext without a token")
 	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach by `default`: opt_in, ping_then_consent or default_on")
 	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
 	f.StringArrayVar(&o.Partners, "partner", nil, "`NUMBER=URL` of another partner; may be repeated")
@@ -183,7 +185,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 			return exit.Failuref("", "%w", err)
 		}
 		defer func() { _ = ciphertexts.Close() }()
-		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}}
+		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}, Anonymous: set.Media.ForAll}
 	}
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup

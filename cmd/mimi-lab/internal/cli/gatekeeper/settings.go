@@ -96,6 +96,7 @@ type media struct {
 	PerOwner  int           `json:"mib_of_one_user" assumed:"true"`
 	Total     int           `json:"mib_of_all" assumed:"true"`
 	Retention time.Duration `json:"kept_for" assumed:"true"`
+	ForAll    bool          `json:"for_all" assumed:"true"`
 }
 
 // limits are bounds of the servers.
