@@ -120,7 +120,7 @@ func (m *mediaHost) sweep(ctx context.Context) {
 
 // agreement is the party of all transfers that end with a partner's agreement.
 func (m *mediaHost) agreement(integrator uint16) party {
-	return party{"agreement " + strconv.Itoa(int(integrator)), m.transfers.limits.Transfers}
+	return party{"agreement " + strconv.Itoa(int(integrator)), (m.transfers.limits.Transfers + 1) / 2}
 }
 
 // revoke ends the transfers of a partner, both ways: what it hosts and what its users get.

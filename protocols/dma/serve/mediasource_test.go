@@ -262,6 +262,33 @@ func TestMediaBounded(t *testing.T) {
 	m.gk.media.transfers.close(ErrStopped)
 }
 
+// TestMediaHalf: the users of one partner, however many and slow, leave half of the places to
+// others.
+func TestMediaHalf(t *testing.T) {
+	t.Parallel()
+	m := newMediaWorld(t, func(c *Config) { c.Media.Limits = MediaLimits{Transfers: 4} })
+	alice, bob := m.pair()
+	carol := m.phone("carol@partner.example", m.partner)
+	c := alice.give(bob, picture(16<<20))
+	get := func(p *phone) int {
+		r, err := http.NewRequestWithContext(m.ctx, "GET", "https://"+m.https+c.Media.Ref, nil)
+		must(t, err)
+		r.Header.Set("Authorization", "Bearer "+p.auth())
+		resp, err := m.client().Do(r)
+		must(t, err)
+		t.Cleanup(func() { _ = resp.Body.Close() }) // it is not read
+		return resp.StatusCode
+	}
+	for i, tt := range []struct {
+		p    *phone
+		code int
+	}{{bob, 200}, {carol, 200}, {carol, 503}, {bob, 503}, {alice, 200}} {
+		if code := get(tt.p); code != tt.code {
+			t.Errorf("download %d: status %d, want %d", i, code, tt.code)
+		}
+	}
+}
+
 // TestMediaSlowReader: a client that does not read is cut off, and one that reads slowly is not,
 // whatever the server's own deadlines are.
 func TestMediaSlowReader(t *testing.T) {

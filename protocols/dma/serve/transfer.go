@@ -16,6 +16,8 @@ type MediaLimits struct {
 	Transfers  int // at once; default 64
 	PerUser    int // of one user at once; default 4
 	PerPartner int // of what one partner hosts at once, so that a slow one leaves room; default 16
+	// Of Transfers, those under one partner's agreement, what it hosts and what its users get,
+	// are at most half.
 
 	Stall   time.Duration // for a peer that sends or takes nothing; default 20 s
 	Timeout time.Duration // of a transfer; default 10 min
