@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -289,32 +290,41 @@ func TestMediaHalf(t *testing.T) {
 	}
 }
 
-// TestMediaSlowReader: a client that does not read is cut off, and one that reads slowly is not,
-// whatever the server's own deadlines are.
-func TestMediaSlowReader(t *testing.T) {
+// TestMediaSlowPeers: a client that sends or reads slowly is served, whatever the server's own
+// deadlines for requests are.
+func TestMediaSlowPeers(t *testing.T) {
 	t.Parallel()
-	_, p := partnerHost(t, MediaLimits{Stall: time.Second})
-	b := shapedBytes(1 << 20)
-	ref, err := p.cfg.Store.Put(t.Context(), "bob", bytes.NewReader(b), -1, nil)
-	must(t, err)
-	srv := httptest.NewUnstartedServer(p)
-	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
-	resp, err := srv.Client().Get(srv.URL + "/" + ref)
-	must(t, err)
-	defer func() { _ = resp.Body.Close() }()
-	read := 0
-	for buf := make([]byte, 128<<10); ; {
-		n, err := io.ReadFull(resp.Body, buf)
-		if read += n; err != nil {
-			if err != io.EOF && err != io.ErrUnexpectedEOF || read != len(b) {
-				t.Errorf("slowly: %d bytes, %v, want %d", read, err, len(b))
-			}
-			break
+	for _, http2 := range []bool{false, true} {
+		_, p := partnerHost(t, MediaLimits{Stall: 2 * time.Second})
+		b := shapedBytes(1 << 20)
+		srv := httptest.NewUnstartedServer(p)
+		srv.EnableHTTP2 = http2
+		srv.Config.ReadTimeout, srv.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+		srv.StartTLS()
+		t.Cleanup(srv.Close)
+		c := srv.Client()
+		c.Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 64 << 10}
+		code, text := ask(t, c, "POST", srv.URL+"/", &slowly{bytes.NewReader(b)}, "Authorization", "Bearer bob")
+		var up uploaded
+		if err := json.Unmarshal([]byte(text), &up); code != http.StatusCreated || err != nil {
+			t.Fatalf("HTTP/2 %t: sent slowly: status %d, %q", http2, code, text)
 		}
-		time.Sleep(50 * time.Millisecond) // longer in all than the server's deadlines
+		resp, err := c.Get(srv.URL + "/" + up.Ref)
+		must(t, err)
+		got, err := io.ReadAll(&slowly{resp.Body})
+		_ = resp.Body.Close()
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("HTTP/2 %t: read slowly: %d bytes, %v, want %d", http2, len(got), err, len(b))
+		}
 	}
+}
+
+// slowly reads 64 KiB at most, and not at once.
+type slowly struct{ r io.Reader }
+
+func (s *slowly) Read(b []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	return s.r.Read(b[:min(len(b), 64<<10)])
 }
 
 // FuzzRange: what is read of a range is written the same, and fits itself.

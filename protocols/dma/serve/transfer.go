@@ -83,13 +83,16 @@ func (t *transfers) serve(w http.ResponseWriter, r *http.Request, f http.Handler
 	p := &paced{ResponseWriter: w, ctl: http.NewResponseController(w), stall: t.limits.Stall}
 	stop := context.AfterFunc(ctx, p.cut)
 	defer stop()
-	// A server's deadline for a request goes on after its body, and ends the answer with it.
-	p.move(func(time.Time) error { return p.ctl.SetReadDeadline(time.Time{}) })
+	// Those of the server go on while the body is read, and after it, and end the answer.
+	p.move(func(time.Time) error {
+		return errors.Join(p.ctl.SetReadDeadline(time.Time{}), p.ctl.SetWriteDeadline(time.Time{}))
+	})
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &pacedBody{p, r.Body}
 	}
 	f(p, r)
+	p.move(p.ctl.SetWriteDeadline) // for what the server has not sent yet
 	if ctx.Err() != nil {
 		panic(http.ErrAbortHandler)
 	}
