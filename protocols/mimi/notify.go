@@ -3,6 +3,7 @@ package mimi
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mimi-lab/mimi-lab/protocols/mls/message"
 	"github.com/mimi-lab/mimi-lab/protocols/wire"
@@ -50,6 +51,9 @@ func ParseFanoutMessages(b []byte, points *CodePoints) ([]FanoutMessage, error) 
 		for !r.Empty() {
 			list = wire.Extend(list)
 			list[len(list)-1].read(r, &points.orDefault().MLS)
+			if n := r.Offset(); len(list) == 1 && n > 0 { // the others are mostly as long
+				list = slices.Grow(list, min((len(b)-n)/n, maxGuess))
+			}
 		}
 	})
 	if err != nil {
@@ -57,6 +61,10 @@ func ParseFanoutMessages(b []byte, points *CodePoints) ([]FanoutMessage, error) 
 	}
 	return list, nil
 }
+
+// maxGuess bounds for how many FanoutMessages there is room before they are read. It is a
+// choice of this implementation.
+const maxGuess = 512
 
 // MarshalFanoutMessages writes the body of a request to notify.
 func MarshalFanoutMessages(list []FanoutMessage) ([]byte, error) {
