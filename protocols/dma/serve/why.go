@@ -81,5 +81,5 @@ func (g *Gatekeeper) refuse(nc net.Conn, err error) {
 	g.stats.refused.Add(1)
 	reason := why(err)
 	g.refusals.add(reason)
-	g.log.Info("connection refused", "peer", nc.RemoteAddr(), "reason", reason)
+	g.log.Info("connection refused", "peer", nc.RemoteAddr().String(), "reason", reason)
 }
