@@ -47,7 +47,6 @@ func TestExampleIsWhole(t *testing.T) {
 	}
 	want := defaults()
 	want.Dev = filepath.Join(dir, "dma-dev")
-	want.Partners = []partnerSettings{{Integrator: 2, URL: "https://partner2.example"}}
 	want.Listen, want.Chat, want.Proxied, want.Admin = "127.0.0.1:8443", "127.0.0.1:5222", "127.0.0.1:5223", "127.0.0.1:9090"
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the example says\n%+v, the defaults are\n%+v", got, want)
