@@ -60,8 +60,13 @@ func TestMeterForgets(t *testing.T) {
 func TestTally(t *testing.T) {
 	t.Parallel()
 	y := tally[string]{most: 2}
-	if !y.enter("a") || !y.enter("a") || y.enter("a") || !y.enter("b") {
-		t.Error("want two of each")
+	for i, want := range []bool{true, true, false} {
+		if got := y.enter("a"); got != want {
+			t.Errorf("a, %d: got %t, want %t", i, got, want)
+		}
+	}
+	if !y.enter("b") {
+		t.Error("b is refused for what a has")
 	}
 	y.leave("a")
 	if !y.enter("a") || y.enter("a") {

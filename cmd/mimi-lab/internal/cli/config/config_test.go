@@ -100,9 +100,13 @@ func TestErrors(t *testing.T) {
 		{"no UTF-8", "name: \xff\n", "f: found bytes that are not UTF-8"},
 		{"too long", strings.Repeat("#", maxSize+1), "expected at most"},
 	} {
-		err := Parse("f", []byte(tt.text), new(sample))
+		var s sample
+		err := Parse("f", []byte(tt.text), &s)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+		if s.hidden != 0 {
+			t.Errorf("%s: a field that is not exported was set", tt.name)
 		}
 	}
 	err := Parse("f", []byte("n: a\non: b\nx: c\n"), new(sample))

@@ -129,3 +129,19 @@ func walk(list []parameter, v reflect.Value, path string, assumed bool) []parame
 	}
 	return list
 }
+
+// wrapped returns parameters one after the other, in lines of some width.
+func wrapped(list []parameter, width int) (lines []string) {
+	line := ""
+	for _, p := range list {
+		next := p.key + " " + p.value + ";"
+		if line != "" && len(line)+1+len(next) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+next, " ")
+	}
+	if line == "" {
+		return lines
+	}
+	return append(lines, strings.TrimSuffix(line, ";"))
+}

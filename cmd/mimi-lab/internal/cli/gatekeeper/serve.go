@@ -282,8 +282,9 @@ func (r *running) announce(w io.Writer) {
 		"  reasons but %s; the certificate of the chat channel; the header of proxies;\n"+
 		"  tokens for downloads; %s of a partner's URL as {3p_base_url}\n",
 		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator), partner.MediaPath)
-	for _, p := range assumedOf(r.set) {
-		fmt.Fprintf(w, "assumed: %s %s\n", p.key, p.value)
+	fmt.Fprintln(w, "and these parameters, with what they are:")
+	for _, line := range wrapped(assumedOf(r.set), 78) {
+		fmt.Fprintln(w, "  "+line)
 	}
 	if r.set.Service.CheckKeys && !signs() {
 		fmt.Fprintln(w, "devices of this build sign nothing: service.check_keys is off")

@@ -204,7 +204,7 @@ log: {format: json, level: error}
 			t.Errorf("%s: %d, without %q", path, resp.StatusCode, want)
 		}
 	}
-	if !strings.Contains(says, "assumed: rates.enlistments_of_one_address 60/1h\n") {
+	if !strings.Contains(says, " rates.enlistments_of_one_address 60/1h;") {
 		t.Errorf("what is assumed is not said: %q", says)
 	}
 	if err := stop(); err != nil {
@@ -260,7 +260,7 @@ func run(t *testing.T, o *serveOptions) (says string, stop func() error) {
 		ended <- err
 	}()
 	out := bufio.NewReader(r)
-	for !strings.Contains(says, "assumed: rates.exempt") { // the last line
+	for !strings.Contains(says, " rates.exempt ") { // the last line
 		line, err := out.ReadString('\n')
 		if err != nil {
 			t.Fatalf("after %q: %v", says, <-ended)
