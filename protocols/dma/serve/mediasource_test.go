@@ -299,7 +299,7 @@ func TestMediaSlowPeers(t *testing.T) {
 		b := shapedBytes(1 << 20)
 		srv := httptest.NewUnstartedServer(p)
 		srv.EnableHTTP2 = http2
-		srv.Config.ReadTimeout, srv.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+		srv.Config.ReadTimeout, srv.Config.WriteTimeout = time.Second, time.Second
 		srv.StartTLS()
 		t.Cleanup(srv.Close)
 		c := srv.Client()
@@ -323,7 +323,7 @@ func TestMediaSlowPeers(t *testing.T) {
 type slowly struct{ r io.Reader }
 
 func (s *slowly) Read(b []byte) (int, error) {
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
 	return s.r.Read(b[:min(len(b), 64<<10)])
 }
 
