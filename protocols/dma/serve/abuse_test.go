@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -85,9 +86,10 @@ func (x *abused) exchange(n int) (took []time.Duration) {
 	return took
 }
 
-// begin has all workers attack, each every so often, until stop is called. refused gets
-// the refusals that they are told.
-func (x *abused) begin(every time.Duration, refused chan<- string) (stop func()) {
+// begin has all workers attack, each every so often, until stop is called, which returns
+// how many attempts they have made. refused gets the refusals that they are told.
+func (x *abused) begin(every time.Duration, refused chan<- string) (stop func() int64) {
+	var attempts atomic.Int64
 	ctx, cancel := context.WithCancel(x.ctx)
 	var wg sync.WaitGroup
 	for _, a := range x.workers {
@@ -95,6 +97,7 @@ func (x *abused) begin(every time.Duration, refused chan<- string) (stop func())
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				refusal, err := x.a.once(a)
+				attempts.Add(1)
 				if err != nil {
 					a.gone()
 				}
@@ -116,9 +119,10 @@ func (x *abused) begin(every time.Duration, refused chan<- string) (stop func())
 			a.held = nil
 		})
 	}
-	return func() {
+	return func() int64 {
 		cancel()
 		wg.Wait()
+		return attempts.Load()
 	}
 }
 
@@ -161,13 +165,13 @@ func TestAbuse(t *testing.T) {
 }
 
 // TestAbuseLatency measures what each attack costs a steady pair of users: the median
-// latency of their messages with the attack going on, against that without it, in turns,
-// of which the median counts. It takes minutes, and wants a machine that does little
+// latency of their messages with the attack going on, against that before and after it, in
+// turns, of which the median counts. It takes minutes, and wants a machine that does little
 // else, so that it runs if MIMI_LAB_ABUSE says of how many turns.
 func TestAbuseLatency(t *testing.T) {
 	rounds, err := strconv.Atoi(os.Getenv("MIMI_LAB_ABUSE"))
 	if err != nil || rounds < 1 {
-		t.Skip("MIMI_LAB_ABUSE=7 measures it")
+		t.Skip("MIMI_LAB_ABUSE=21 measures it")
 	}
 	const (
 		messages = 200
@@ -180,26 +184,38 @@ func TestAbuseLatency(t *testing.T) {
 			x := newAbused(t, a, 4)
 			x.exchange(messages)
 			var ratios, tails []float64
+			var attempts int64
+			told := 0
 			for range rounds {
-				refused := make(chan string, 1)
+				refused := make(chan string, 10000)
 				with := func() []time.Duration {
 					stop := x.begin(every, refused)
-					defer stop()
+					defer func() { attempts += stop() }()
 					time.Sleep(300 * time.Millisecond) // until the attack has all that it gets
 					return x.exchange(messages)
 				}
-				var quiet, loud []time.Duration
-				if len(ratios)%2 == 0 {
-					quiet, loud = x.exchange(messages), with()
-				} else {
-					loud, quiet = with(), x.exchange(messages)
+				// Before and after, as what else the machine does changes meanwhile.
+				quiet := x.exchange(messages / 2)
+				loud := with()
+				quiet = append(quiet, x.exchange(messages/2)...)
+				for range len(refused) {
+					if <-refused == a.want {
+						told++
+					}
 				}
 				ratios = append(ratios, float64(quantile(loud, 0.5))/float64(quantile(quiet, 0.5)))
 				tails = append(tails, float64(quantile(loud, 0.9))/float64(quantile(quiet, 0.9)))
 			}
+			if a.seen {
+				told = int(x.gk.refusals.counts()[a.want])
+			}
 			slices.Sort(ratios)
 			slices.Sort(tails)
-			t.Logf("p50 with the attack against without: median %.3f of %d turns, %.3f to %.3f; p90: %.3f", ratios[rounds/2], rounds, ratios[0], ratios[rounds-1], tails[rounds/2])
+			t.Logf("p50 with the attack against without: median %.3f of %d turns, %.3f to %.3f; p90: %.3f; %d attempts, %d refused for the reason",
+				ratios[rounds/2], rounds, ratios[0], ratios[rounds-1], tails[rounds/2], attempts, told)
+			if told == 0 {
+				t.Errorf("no attempt was refused with %q: refusals %v", a.want, x.gk.refusals.counts())
+			}
 			if ratios[rounds/2] > most {
 				t.Errorf("the median latency is %.3f times that without the attack, want at most %.2f", ratios[rounds/2], most)
 			}
