@@ -23,7 +23,7 @@ type Quotas struct {
 	// Waiting is how many stanzas, and Bytes how many bytes, may wait for one recipient,
 	// whoever they are from. A message beyond it is refused with [stanza.ResourceLimit],
 	// a read receipt is dropped. What answers the recipient's own messages is always
-	// taken: as many as these.
+	// taken: as many as these. So is one notice of each who may send them.
 	Waiting, Bytes int
 }
 
@@ -74,10 +74,11 @@ func (g *Gatekeeper) hasRoom(a *account, frame []byte) bool {
 	return (q.Waiting == 0 || len(a.box) < q.Waiting) && (q.Bytes == 0 || a.boxBytes+len(frame) <= q.Bytes)
 }
 
-// limitNotices makes room for one more notice from a user who changes a choice again and
-// again: the oldest goes, as the last one counts.
+// limitNotices makes room for one more notice from a user, or about a group, who changes a
+// choice again and again: the oldest goes, as the last one counts. In a full mailbox there
+// is room for one of each alone.
 func (g *Gatekeeper) limitNotices(to *account, from ident.Address) {
-	if to.waiting(notificationEntry, from) < g.cfg.PerSender {
+	if to.waiting(notificationEntry, from) < g.cfg.PerSender && g.hasRoom(to, nil) {
 		return
 	}
 	for _, e := range to.box {

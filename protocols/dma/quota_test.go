@@ -157,6 +157,28 @@ func TestNoticesAreBounded(t *testing.T) {
 	}
 }
 
+// TestNoticesInAFullMailbox: there is one of each user.
+func TestNoticesInAFullMailbox(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{Quotas: Quotas{Waiting: 2}})
+	carol := n.native("carol", "4915100000009")
+	n.connect(carol)
+	n.disconnect(bob)
+	for i := range 20 {
+		wantCode(t, n.ask(alice, &stanza.Consent{User: bob.addr, Given: i%2 == 0}), 0)
+	}
+	for i := range 20 {
+		wantCode(t, n.ask(carol, &stanza.Consent{User: bob.addr, Given: i%2 == 0}), 0)
+	}
+	from := map[string]int{}
+	for _, e := range n.gk.accounts[bob.addr].box {
+		from[e.from.String()]++
+	}
+	if len(from) != 2 || from[alice.addr.String()]+from[carol.addr.String()] > 3 {
+		t.Errorf("notices by sender: %v, want two of alice, who came first, and one of carol", from)
+	}
+}
+
 // TestPingsNeedRoom: a full mailbox takes no pings either.
 func TestPingsNeedRoom(t *testing.T) {
 	t.Parallel()
