@@ -80,8 +80,8 @@ ciphertext of media that its users send is fetched at URL/media/{storage_ref}.
 --config FILE says all of that and more in a file, with the flags over it:
 "mimi-lab gatekeeper config example" prints one.
 
---admin ADDRESS serves /healthz, /stats and, in the format of Prometheus, /metrics.
-It asks nobody who they are.
+--admin ADDRESS serves /healthz, /stats and /metrics, the last as Prometheus has
+it, and asks nobody who they are.
 
 What is not public is assumed, and said to be so when it starts.`,
 		Example: `  mimi-lab gatekeeper serve --for 1s
