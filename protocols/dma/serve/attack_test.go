@@ -40,7 +40,7 @@ type attack struct {
 
 // guarded are bounds that the attacks reach.
 func guarded(c *Config) {
-	c.Limits = Limits{HandshakeTimeout: time.Second, FrameTimeout: time.Second, RequestTimeout: time.Second, Frame: 256 << 10, Checks: 4}
+	c.Limits = Limits{HandshakeTimeout: 5 * time.Second, FrameTimeout: time.Second, RequestTimeout: 5 * time.Second, Frame: 256 << 10, Checks: 4}
 	c.Rates = Rates{
 		Connections: 8, Handshakes: 4, Connects: Rate{30, time.Second},
 		Enlistments: Rate{10, time.Second}, PartnerEnlistments: Rate{20, time.Minute}, Stanzas: Rate{2000, time.Second},

@@ -54,7 +54,7 @@ func TestHTTPVersions(t *testing.T) {
 // and its stream ends in time.
 func TestSlowHTTP2(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits.RequestTimeout, c.Limits.Enlistments = 500*time.Millisecond, 1 })
+	w := newWorld(t, func(c *Config) { c.Limits.RequestTimeout, c.Limits.Enlistments = 3*time.Second, 1 })
 	r, end := io.Pipe()
 	defer func() { _ = end.Close() }()
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.roots}, ForceAttemptHTTP2: true}
