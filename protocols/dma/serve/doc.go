@@ -24,6 +24,10 @@
 // gatekeeper ([Media], on a blob.Store), what partners' users send by their partner
 // ([PartnerMedia] is a stand-in), from which the gatekeeper passes it on to its users
 // ([MediaSource]). [Device.SendMedia] and [Device.SaveMedia] are the other ends.
+//
+// Who takes more than a share, by address, partner or client, is refused or read later:
+// [Limits] and [Rates]. The operator has [Gatekeeper.Admin]. The log says why something
+// was refused in few phrases, and names no user as others know them.
 package serve
 
 import "errors"
