@@ -86,5 +86,27 @@ func checksOf(rows []row) (list []verdict.Check) {
 	return list
 }
 
+// ProxyTitles are the rules of a proxy, by the group of their checks.
+var ProxyTitles = map[string]string{
+	"one": "1 One connection per client", "while": "2 Connected while the client is", "address": "3 The client's IP address", "sealed": "4 Never decrypts",
+}
+
 // PartnerChecks returns the checks of a partner, by milestone.
 func PartnerChecks() []verdict.Check { return checksOf(partnerRows) }
+
+var proxyRows = []row{
+	{"one.each", "RO proxy 1", "a client connects", "one connection to the gatekeeper"},
+	{"one.own", "RO proxy 1", "further clients, at once", "a connection for each, with its own bytes"},
+	{"while.before", "RO proxy 2", "nobody is connected", "no connection to the gatekeeper"},
+	{"while.leaves", "RO proxy 2", "a client leaves", "its connection ends"},
+	{"while.ends", "RO proxy 2", "the gatekeeper ends a connection", "its client's ends, and no other begins"},
+	{"address.passed", "RO proxy 3", "-", "the client's IP address comes first (form assumed)"},
+	{"address.each", "RO proxy 3", "a client at another address", "that address"},
+	{"address.forged", "RO proxy 3", "a client claims another address", "its own address"},
+	{"sealed.keys", "RO proxy 4", "a device's Noise handshake", "each end finds the static key of the other"},
+	{"sealed.hash", "RO proxy 4", "-", "both ends have the same handshake hash"},
+	{"sealed.bytes", "RO proxy 4", "stanzas both ways", "they come through byte for byte, and open"},
+}
+
+// ProxyChecks returns the checks of a proxy, by rule.
+func ProxyChecks() []verdict.Check { return checksOf(proxyRows) }
