@@ -12,9 +12,10 @@ import (
 func New(t *term.IO) *cobra.Command {
 	return command.Noun(&cobra.Command{
 		Use:   "proxy",
-		Short: "Run a partner's proxy to a gatekeeper",
-		Long: `Run the proxy that a partner may put between its users' devices and a
+		Short: "Run or check a partner's proxy to a gatekeeper",
+		Long: `Run or check the proxy that a partner may put between its users' devices and a
 gatekeeper, under the four rules of WhatsApp's Reference Offer 1.0.3.`,
-		Example: `  mimi-lab proxy serve --for 1s`,
-	}, newServe(t))
+		Example: `  mimi-lab proxy serve --for 1s
+  mimi-lab proxy check --self`,
+	}, newServe(t), newCheck(t))
 }
