@@ -24,8 +24,8 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/localca"
 )
 
-// checkOptions are those of the command gatekeeper check.
-type checkOptions struct {
+// partnerCheckOptions are those of the command gatekeeper check.
+type partnerCheckOptions struct {
 	IO       *term.IO
 	Self     bool
 	Partner  string
@@ -43,7 +43,7 @@ type checkOptions struct {
 }
 
 func newCheck(t *term.IO) *cobra.Command {
-	o := &checkOptions{IO: t}
+	o := &partnerCheckOptions{IO: t}
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check a partner's implementation, milestone by milestone",
@@ -92,11 +92,11 @@ and checks: of each its id, section, sent, want, verdict and seen.`,
 	return c
 }
 
-func (o *checkOptions) printer() *verdicts.Printer {
+func (o *partnerCheckOptions) printer() *verdicts.Printer {
 	return &verdicts.Printer{IO: o.IO, Checks: check.PartnerChecks(), Quiet: o.Quiet, Skipped: "not seen", Titles: check.Titles}
 }
 
-func runCheck(ctx context.Context, o *checkOptions) error {
+func runCheck(ctx context.Context, o *partnerCheckOptions) error {
 	switch {
 	case o.List && o.JSON:
 		return o.IO.JSON(check.PartnerChecks())
@@ -108,7 +108,7 @@ func runCheck(ctx context.Context, o *checkOptions) error {
 	case o.Wait <= 0 || o.Timeout <= 0:
 		return exit.Usagef("", "--wait and --timeout want more than 0")
 	}
-	dialect, err := dialectOf(o.Dialect)
+	dialect, err := namedDialect(o.Dialect)
 	if err != nil {
 		return err
 	}
@@ -138,8 +138,20 @@ func runCheck(ctx context.Context, o *checkOptions) error {
 	return o.other(ctx, cfg)
 }
 
+// namedDialect returns the dialect of a name.
+func namedDialect(name string) (noise.Dialect, error) {
+	var names []string
+	for _, d := range noise.Dialects {
+		if d.Name == name {
+			return d, nil
+		}
+		names = append(names, d.Name)
+	}
+	return noise.Dialect{}, command.Unknown("dialect", name, names, "There are "+strings.Join(names, " and ")+".")
+}
+
 // other checks somebody else's partner.
-func (o *checkOptions) other(ctx context.Context, cfg check.Config) error {
+func (o *partnerCheckOptions) other(ctx context.Context, cfg check.Config) error {
 	dir, err := dmadev.Make(o.Dev, o.IO.Now())
 	if err != nil {
 		return err
@@ -184,7 +196,7 @@ func (o *checkOptions) other(ctx context.Context, cfg check.Config) error {
 }
 
 // self checks a partner of this program's own.
-func (o *checkOptions) self(ctx context.Context, cfg check.Config) error {
+func (o *partnerCheckOptions) self(ctx context.Context, cfg check.Config) error {
 	now := o.IO.Now()
 	authority, err := localca.New("mimi-lab gatekeeper check --self", now.Add(-time.Hour), now.Add(time.Hour))
 	if err != nil {
@@ -212,7 +224,7 @@ func (o *checkOptions) self(ctx context.Context, cfg check.Config) error {
 }
 
 // run checks and prints.
-func (o *checkOptions) run(ctx context.Context, cfg check.Config) error {
+func (o *partnerCheckOptions) run(ctx context.Context, cfg check.Config) error {
 	progress := o.IO.Progress("checking", o.Quiet)
 	cfg.Progress = func(_ string, done, total int) { progress.Set(float64(done), float64(total)) }
 	r, err := check.Partner(ctx, cfg)
@@ -241,7 +253,7 @@ func (o *checkOptions) run(ctx context.Context, cfg check.Config) error {
 }
 
 // milestones prints which of them are passed.
-func (o *checkOptions) milestones(r *check.Report) {
+func (o *partnerCheckOptions) milestones(r *check.Report) {
 	fmt.Fprintln(o.IO.Out)
 	wide := 0
 	for _, t := range check.Titles {
