@@ -31,9 +31,8 @@ type run struct {
 	chat   *cutter
 	serves sync.WaitGroup
 
-	mu      sync.Mutex    // guards what follows
-	changed chan struct{} // closed when something of it changes
-	seen    seen
+	*board
+	seen seen // guarded by the board
 }
 
 // Partner checks a partner's implementation. It returns an error if it can't begin, and with
@@ -44,7 +43,7 @@ func Partner(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	start := time.Now()
-	r := &run{cfg: cfg, sheet: verdict.New(PartnerChecks()), changed: make(chan struct{}), seen: newSeen()}
+	r := &run{cfg: cfg, sheet: verdict.New(PartnerChecks()), board: newBoard(), seen: newSeen()}
 	running, end := context.WithCancel(ctx)
 	defer r.serves.Wait()
 	defer end()
@@ -177,35 +176,13 @@ func (o *ownUsers) Verify(_ context.Context, t, identifier string) (*token.Claim
 	return o.policy.Verify(time.Now(), o.keys, t, identifier)
 }
 
-// await waits until something is so, for a time at most.
+// await waits until something of what was seen is so, for a time at most.
 func (r *run) await(ctx context.Context, most time.Duration, so func(s *seen) bool) bool {
-	over := time.NewTimer(most)
-	defer over.Stop()
-	for {
-		r.mu.Lock()
-		ok, changed := so(&r.seen), r.changed
-		r.mu.Unlock()
-		if ok {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-over.C:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return r.board.await(ctx, most, func() bool { return so(&r.seen) })
 }
 
 // note changes what was seen.
-func (r *run) note(change func(s *seen)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.seen)
-	close(r.changed)
-	r.changed = make(chan struct{})
-}
+func (r *run) note(change func(s *seen)) { r.board.note(func() { change(&r.seen) }) }
 
 // ask asks the partner's user for something and waits until it is seen. If it is not, the
 // checks are not seen.

@@ -40,9 +40,8 @@ type proxyRun struct {
 	static suite.KeyPair // the gatekeeper's
 	serves sync.WaitGroup
 
-	mu      sync.Mutex    // guards what follows
-	changed chan struct{} // closed when something of it changes
-	arrived []*arrival
+	*board
+	arrived []*arrival // guarded by the board
 }
 
 // arrival is a connection that the proxy has made.
@@ -79,7 +78,7 @@ func Proxy(ctx context.Context, cfg ProxyConfig) (*Report, error) {
 		return nil, errors.New("check: config: no proxy, or nowhere for it to connect to")
 	}
 	start := time.Now()
-	r := &proxyRun{cfg: cfg, sheet: verdict.New(ProxyChecks()), changed: make(chan struct{})}
+	r := &proxyRun{cfg: cfg, sheet: verdict.New(ProxyChecks()), board: newBoard()}
 	var err error
 	if r.static, err = cfg.Suite.GenerateKeyPair(); err != nil {
 		return nil, fmt.Errorf("check: %w", err)
@@ -346,30 +345,5 @@ func (r *proxyRun) await(ctx context.Context, before, n int) *arrival {
 
 // wait waits until something is so, for as long as the proxy has.
 func (r *proxyRun) wait(ctx context.Context, so func() bool) bool {
-	over := time.NewTimer(r.cfg.Timeout)
-	defer over.Stop()
-	for {
-		r.mu.Lock()
-		ok, changed := so(), r.changed
-		r.mu.Unlock()
-		if ok {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-over.C:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// note changes what was seen.
-func (r *proxyRun) note(change func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	return r.board.await(ctx, r.cfg.Timeout, so)
 }

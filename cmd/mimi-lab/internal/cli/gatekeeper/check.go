@@ -243,13 +243,7 @@ func (o *partnerCheckOptions) run(ctx context.Context, cfg check.Config) error {
 		o.milestones(r)
 		p.Total(len(r.Checks), r.Tally, r.Seconds)
 	}
-	switch {
-	case err != nil:
-		return err
-	case r.Fail > 0:
-		return exit.Violationf("", "%s: %s of %d failed", r.Checked, term.Plural(r.Fail, "check"), len(r.Checks))
-	}
-	return nil
+	return verdicts.End(r.Checked, r.Tally, len(r.Checks), err)
 }
 
 // milestones prints which of them are passed.

@@ -20,6 +20,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/command"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/verdicts"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check"
 	"github.com/mimi-lab/mimi-lab/groups/serve/check/own"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -190,13 +191,7 @@ func (o *checkOptions) run(ctx context.Context, cfg check.Config) error {
 	} else {
 		o.print(r)
 	}
-	switch {
-	case err != nil:
-		return err
-	case r.Fail > 0:
-		return exit.Violationf("", "%s: %s of %d failed", r.Provider, term.Plural(r.Fail, "check"), len(r.Checks))
-	}
-	return nil
+	return verdicts.End(r.Provider, r.Tally, len(r.Checks), err)
 }
 
 // config is what the flags say, but for the peers.

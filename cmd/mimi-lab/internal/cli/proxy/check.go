@@ -157,11 +157,5 @@ func (o *checkOptions) run(ctx context.Context, cfg check.ProxyConfig) error {
 		p.Print(r.Checks)
 		p.Total(len(r.Checks), r.Tally, r.Seconds)
 	}
-	switch {
-	case err != nil:
-		return err
-	case r.Fail > 0:
-		return exit.Violationf("", "the proxy at %s: %s of %d failed", r.Checked, term.Plural(r.Fail, "check"), len(r.Checks))
-	}
-	return nil
+	return verdicts.End("the proxy at "+r.Checked, r.Tally, len(r.Checks), err)
 }

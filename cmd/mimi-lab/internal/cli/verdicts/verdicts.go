@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/exit"
 	"github.com/mimi-lab/mimi-lab/cmd/mimi-lab/internal/cli/term"
 	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
@@ -120,6 +121,18 @@ func (p *Printer) Total(n int, t verdict.Tally, seconds float64) {
 	fmt.Fprintf(p.IO.Out, "\n%s: %s, %s%s, %s, in %.1f s\n", term.Plural(n, "check"),
 		p.count(verdict.Pass, t.Pass, "passed"), warned, p.count(verdict.Fail, t.Fail, "failed"),
 		p.count(verdict.Skip, t.Skip, skipped), seconds)
+}
+
+// End returns what a command ends with: err if the run was not finished, and a violation if
+// checks have failed.
+func End(checked string, t verdict.Tally, n int, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case t.Fail > 0:
+		return exit.Violationf("", "%s: %s of %d failed", checked, term.Plural(t.Fail, "check"), n)
+	}
+	return nil
 }
 
 // count is a number of verdicts, in their style if there are some.
