@@ -462,6 +462,13 @@ func TestShutdown(t *testing.T) {
 	if code, text := admin(); code != http.StatusOK || text != "ok\n" {
 		t.Errorf("health: got %d %q", code, text)
 	}
+	rec := httptest.NewRecorder()
+	w.s.Admin().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{"mimi_partner_users 1", "mimi_partner_keys 1", "mimi_partner_tokens_total 0"} {
+		if !strings.Contains(rec.Body.String(), line+"\n") {
+			t.Errorf("metrics: want the line %q in\n%s", line, rec.Body)
+		}
+	}
 	must(t, w.s.Shutdown(t.Context()))
 	w.serve.Wait()
 	if code, _ := admin(); code != http.StatusServiceUnavailable {

@@ -1,24 +1,28 @@
 package proxy
 
 import (
-	"encoding/json"
+	"context"
 	"net/http"
+
+	"github.com/mimi-lab/mimi-lab/protocols/admin"
 )
 
-// Admin returns what is for the operator alone, on a listener of its own: /healthz, 200
-// while the proxy works, and /stats, its [Stats] in JSON.
+// Admin returns what is for the operator alone, on a listener of its own: /healthz,
+// /stats, its [Stats] in JSON, and /metrics (package admin).
 func (s *Server) Admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.Err(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
+	return admin.Handler(admin.Source{
+		Healthy: func(context.Context) error { return s.Err() }, Stats: func() any { return s.Stats() }, Metrics: s.metrics,
 	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.Stats())
-	})
-	return mux
+}
+
+// metrics are the Stats with names in the style of Prometheus.
+func (s *Server) metrics() []admin.Metric {
+	st := s.Stats()
+	return []admin.Metric{
+		{Name: "mimi_proxy_connected", Help: "Clients that are connected.", Gauge: true, Value: float64(st.Connected)},
+		{Name: "mimi_proxy_clients_total", Help: "Clients that have connected.", Value: float64(st.Clients)},
+		{Name: "mimi_proxy_refused_total", Help: "Connections for which there was no room.", Value: float64(st.Refused)},
+		{Name: "mimi_proxy_up_bytes_total", Help: "Bytes of clients that went to the gatekeeper.", Value: float64(st.Up)},
+		{Name: "mimi_proxy_down_bytes_total", Help: "Bytes of the gatekeeper that went to clients.", Value: float64(st.Down)},
+	}
 }

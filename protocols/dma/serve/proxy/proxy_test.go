@@ -256,6 +256,11 @@ func TestShutdown(t *testing.T) {
 	if code := health(); code != 200 {
 		t.Errorf("health: got %d", code)
 	}
+	rec := httptest.NewRecorder()
+	w.s.Admin().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	if want := "mimi_proxy_connected 1\n"; !strings.Contains(rec.Body.String(), want) {
+		t.Errorf("metrics: want the line %q in\n%s", want, rec.Body)
+	}
 	bounded, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	must(t, w.s.Shutdown(bounded))

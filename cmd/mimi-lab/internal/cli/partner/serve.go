@@ -58,7 +58,7 @@ Assumed, as no public text says it: how users join (POST /lab/join), get tokens
 	f.SortFlags = false
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` of gatekeeper serve --dev")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the server")
-	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: none)")
+	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz, /stats and /metrics (default: none)")
 	f.DurationVar(&o.Rotate, "rotate", 30*24*time.Hour, "how often the key of tokens changes")
 	f.DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	f.BoolVar(&o.Verbose, "verbose", false, "log everything")
@@ -141,7 +141,7 @@ func announce(w io.Writer, dir *dmadev.Dir, at, admin net.Addr) {
 		dmadev.Integrator, dmadev.Partner, command.Quote(dir.RootsFile()), at, token.WellKnown)
 	fmt.Fprintf(w, "takes pushes at https://%s%s, hosts media at https://%s%s/{storage_ref}\n", at, serve.PushPath, at, partner.MediaPath)
 	if admin != nil {
-		fmt.Fprintf(w, "for the operator: http://%s/healthz and /stats\n", admin)
+		fmt.Fprintf(w, "for the operator: http://%s/healthz, /stats and /metrics\n", admin)
 	}
 	fmt.Fprintf(w, "assumed, as no public text says it: %s, %s and %s, for its users\n", partner.JoinPath, partner.TokenPath, partner.WaitPath)
 	fmt.Fprintf(w, "the gatekeeper: mimi-lab gatekeeper serve --dev %s --no-stand-in\n", command.Quote(dir.Path))

@@ -54,7 +54,7 @@ sends in the header of the PROXY protocol, version 2.`,
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` of gatekeeper serve --dev")
 	f.StringVar(&o.Gatekeeper, "gatekeeper", "", "`address` where a gatekeeper takes proxies (default: in --dev)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the proxy")
-	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz and /stats (default: none)")
+	f.StringVar(&o.Admin, "admin", "", "`address` of /healthz, /stats and /metrics (default: none)")
 	f.DurationVar(&o.For, "for", 0, "end after this time; 0 serves without end")
 	f.BoolVar(&o.Verbose, "verbose", false, "log everything")
 	return c
@@ -106,7 +106,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	fmt.Fprintf(o.IO.Out, "proxy at %s, to the gatekeeper: %s\n", l.Addr(), to)
 	if admin != nil {
-		fmt.Fprintf(o.IO.Out, "for the operator: http://%s/healthz and /stats\n", admin.Addr())
+		fmt.Fprintf(o.IO.Out, "for the operator: http://%s/healthz, /stats and /metrics\n", admin.Addr())
 	}
 	fmt.Fprintln(o.IO.Out, "assumed, as no public text says it: the client's address in the header of the\n  PROXY protocol, version 2")
 	var over <-chan time.Time // never, without --for
