@@ -116,6 +116,7 @@ type Gatekeeper struct {
 	sweepAt     time.Time // when accounts are looked through for those to un-enlist; zero before the first Step
 	out         Output
 	records     recorder
+	reply       stanza.Ack // room for one that is sent
 }
 
 // account is what the gatekeeper holds of one user, native or partner's.
@@ -339,6 +340,12 @@ func (g *Gatekeeper) sendTo(a *account, s stanza.Stanza, last bool) {
 	if last {
 		g.disconnect(a.conn)
 	}
+}
+
+// acknowledge sends an ack, of which there is one for each stanza.
+func (g *Gatekeeper) acknowledge(a *account, ack stanza.Ack) {
+	g.reply = ack
+	g.sendTo(a, &g.reply, false)
 }
 
 // encoders holds encoders, with room for frames under construction, between frames.

@@ -28,10 +28,10 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 		return g.groupMessage(now, from, m)
 	}
 	attempt := attemptType(m.Enc[0].Count)
-	ack := &stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
+	ack := stanza.Ack{Class: stanza.AckMessage, ID: m.ID, To: m.To, Type: attempt}
 	key := newSeenKey(from.addr, m.ID, m.Enc[0].Count)
 	if from.seen.has(key) {
-		g.sendTo(from, ack, false)
+		g.acknowledge(from, ack)
 		return nil
 	}
 	to, why := g.mayWrite(from, m.To)
@@ -45,7 +45,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	}
 	if why != 0 {
 		ack.Error = why
-		g.sendTo(from, ack, false)
+		g.acknowledge(from, ack)
 		return nil
 	}
 	from.seen.add(key)
@@ -54,7 +54,7 @@ func (g *Gatekeeper) message(now time.Time, from *account, m *stanza.Message, si
 	e := &entry{kind: messageEntry, from: from.addr, id: strings.Clone(m.ID), typ: attempt, frame: frame}
 	g.accept(now, to, e)
 	g.event(Routed, e, "")
-	g.sendTo(from, ack, false)
+	g.acknowledge(from, ack)
 	if to.conn == 0 && to.partner() {
 		g.out.Pushes = append(g.out.Pushes, Push{Integrator: to.addr.Integrator, To: to.visible})
 	}
@@ -116,7 +116,7 @@ func (g *Gatekeeper) receipt(now time.Time, from *account, r *stanza.Receipt) er
 		g.accept(now, to, &entry{kind: receiptEntry, from: from.addr, id: strings.Clone(r.ID), typ: string(r.Type), frame: frame})
 		g.deliver(now, to)
 	}
-	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)
+	g.acknowledge(from, stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)})
 	g.deliver(now, from) // the window may have opened
 	return nil
 }
@@ -136,7 +136,7 @@ func (g *Gatekeeper) receiptToNobody(now time.Time, from *account, r *stanza.Rec
 			g.remove(e)
 		}
 	}
-	g.sendTo(from, &stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)}, false)
+	g.acknowledge(from, stanza.Ack{Class: stanza.AckReceipt, ID: r.ID, To: r.To, Type: string(r.Type)})
 	g.deliver(now, from)
 	return nil
 }

@@ -205,13 +205,16 @@ func (g *Gatekeeper) stepLocked(in dma.Input, then func(dma.Output, error)) erro
 	return nil
 }
 
-// wakeAt sets when the machine wants to be woken, which most steps leave as it is. The
-// caller holds the machine's lock.
+// wakeAt sets when the machine wants to be woken. Most steps want it later, which is left
+// for when it is woken: too early does no harm. The caller holds the machine's lock.
 func (g *Gatekeeper) wakeAt(in dma.Input, at time.Time) {
-	if _, woken := in.(dma.Wake); woken || !at.Equal(g.machine.wakes) {
-		g.machine.wakes = at
-		setWake(g.machine.wake, at)
+	_, woken := in.(dma.Wake)
+	due := g.machine.wakes
+	if !woken && !due.IsZero() && (at.IsZero() || !at.Before(due)) {
+		return
 	}
+	g.machine.wakes = at
+	setWake(g.machine.wake, at)
 }
 
 // outcome is what a step has come to, until it is durable. There is one for each stanza,
