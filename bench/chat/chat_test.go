@@ -108,7 +108,7 @@ func TestVerdict(t *testing.T) {
 			if _, err := w.round(2, 1); err != nil {
 				t.Fatal(err)
 			}
-			w.still()
+			w.still(t)
 			tt.harm(w)
 			_, err := w.round(3, 4)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
@@ -118,17 +118,29 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// still makes what the devices have done happen before what follows.
-func (w *world) still() {
+// still makes what the devices have done happen before what follows, and holds that they
+// have written all they had to say.
+func (w *world) still(t *testing.T) {
+	t.Helper()
+	var links []*link
 	for _, p := range w.pairs {
-		for _, l := range []*link{p.sender.link, p.receiver.link} {
-			l.mu.Lock()
-			l.mu.Unlock() //nolint:staticcheck // see above
-		}
+		links = append(links, p.sender.link, p.receiver.link)
 	}
 	for _, e := range w.echoers {
-		e.mu.Lock()
-		e.mu.Unlock() //nolint:staticcheck // see above
+		links = append(links, e.link)
+	}
+	for _, l := range links {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			l.mu.Lock()
+			left := len(l.out)
+			l.mu.Unlock()
+			if left == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d bytes are not written", left)
+			}
+		}
 	}
 }
 
