@@ -227,6 +227,9 @@ func (m *Member) welcome(now time.Time, uri ident.URI, body []byte) error {
 	}
 	if old != nil {
 		r.Seq = old.Seq
+		// A provider that knows that the hub has refused the Commit to join, which this client
+		// does not, has let it out for a while.
+		r.Jumps = old.Status == joining
 		if old = m.settled(now, old); old != nil { // lost, or about to be joined from outside
 			m.forget(old, errAdded)
 		}

@@ -718,6 +718,41 @@ func TestCreateRefused(t *testing.T) {
 	}
 }
 
+// TestWelcomeAfterJoin: a client that is added while it knows nothing of its own Commit to
+// join, since the answer was lost, misses nothing of the time when it was not in.
+func TestWelcomeAfterJoin(t *testing.T) {
+	w := trio(t, nil)
+	alice, cathy := w.device("alice/ClientA1"), w.device("cathy/ClientC1")
+	var first []byte
+	w.wire = func(to string, list []mimi.FanoutMessage) []mimi.FanoutMessage {
+		if to == "b.example" && first == nil {
+			first = must(wire.Marshal(&list[0]))
+		}
+		return list
+	}
+	for _, s := range []string{"1", "2", "3", "4"} {
+		w.do(cathy, Send{Room: clubhouse, Message: text(s)})
+		w.quiet()
+	}
+	phone := w.device("bob/ClientB2")
+	w.quiet()
+	// The provider has it in the room for the first event, and then out again.
+	for _, in := range []Input{Join{Room: clubhouse}, Delivered{Room: clubhouse, Seq: 2, Body: first}} {
+		out := must(phone.m.Step(w.now, in))
+		phone.store.apply(out.Persist)
+	}
+	w.do(alice, AddUser{Room: clubhouse, User: userURI("bob"), Role: roleUser})
+	w.quiet()
+	w.do(cathy, Send{Room: clubhouse, Message: text("5")})
+	w.quiet()
+	if g, ok := find[Gap](phone); ok {
+		t.Errorf("told of %+v", g)
+	}
+	if m, ok := find[Message](phone); !ok || m.Sender != cathy.m.User() {
+		t.Errorf("got %+v, want Cathy's message\n%s", m, w.log)
+	}
+}
+
 // TestForgets: nothing is left of a room that a client was removed from, but what is
 // still to be told.
 func TestForgets(t *testing.T) {
