@@ -141,7 +141,11 @@ func (p *part) device(s suite.Suite) error {
 		Events: func(e dma.Event) {
 			switch e.Kind {
 			case dma.MessageAccepted:
-				_, _ = fmt.Fprintf(log, "accepted %s\n", e.ID)
+				receivers := 1
+				if !e.Group.IsZero() {
+					receivers = 2 // of the three
+				}
+				_, _ = fmt.Fprintf(log, "accepted %s %d\n", e.ID, receivers)
 			case dma.MessageRefused, dma.GivenUp, dma.Undecryptable:
 				_, _ = fmt.Fprintf(log, "lost %s %v %s\n", e.ID, e.Kind, e.Reason)
 			}
@@ -263,8 +267,9 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// TestKill kills gatekeeper and devices at random points under load. Each message that was
-// acknowledged comes to its user once, and so does every other one that comes at all.
+// TestKill kills gatekeeper and devices at random points under load, with users who write
+// to each other and to a group of them all. Each message that was acknowledged comes to its
+// user, or to each of them, once, and so does every other one that comes at all.
 // MIMI_LAB_KILLS says how many points; the default is few.
 func TestKill(t *testing.T) {
 	kills := 12
@@ -323,7 +328,12 @@ func TestKill(t *testing.T) {
 		all = append(all, p)
 	}
 	devices := all[1:]
-	devices[0].part.To, devices[1].part.To, devices[2].part.To = addresses[1:], addresses[:1], addresses[:1]
+	group := groupOf(t, s, devices[0].part, addresses[1:])
+	devices[0].part.To = []ident.Address{addresses[1], group, addresses[2]}
+	devices[1].part.To, devices[2].part.To = []ident.Address{addresses[0], group}, []ident.Address{group, addresses[0]}
+	for _, p := range devices[1:] { // who can write to it once they know of it
+		groupOf(t, s, p.part, nil)
+	}
 	for _, p := range devices {
 		if p.start() != "ready" {
 			t.Fatal("not ready")
@@ -355,11 +365,47 @@ func TestKill(t *testing.T) {
 	count(t, kills, devices, addresses)
 }
 
+// groupOf makes a group of a device and others, and returns its address; or, without
+// others, waits until the device knows of one.
+func groupOf(t *testing.T, s suite.Suite, p part, others []ident.Address) ident.Address {
+	t.Helper()
+	st, err := sqlite.Open(p.Store)
+	must(t, err)
+	cfg := DeviceConfig{Store: st, Adapter: sized.Adapter{}, Suite: s, Address: p.Chat, Trust: noise.Trust{Pin: p.Pin}}
+	if p.TokenKey != nil {
+		signer, err := token.NewSigner("1", ed25519.PrivateKey(p.TokenKey))
+		must(t, err)
+		cfg.Token = func(context.Context) (string, error) { return proof(signer, partnerName, p.User) }
+	}
+	d, err := NewDevice(t.Context(), cfg)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	var in dma.Input = dma.FetchGroups{}
+	if others != nil {
+		in = dma.CreateGroup{Members: others}
+	}
+	_, err = d.Do(ctx, in)
+	must(t, err)
+	must(t, d.Settled(ctx, false))
+	groups := d.Groups()
+	if len(groups) != 1 {
+		t.Fatalf("%s is in %d groups, want one", p.User, len(groups))
+	}
+	cancel()
+	<-ended
+	must(t, d.Close())
+	must(t, st.Close())
+	return groups[0].Address
+}
+
 // count compares what was accepted with what has come.
 func count(t *testing.T, kills int, devices []*process, addresses []ident.Address) {
 	t.Helper()
-	accepted := map[string]bool{}           // by sender and ID
-	got := map[string]map[string]struct{}{} // by sender and ID, the numbers at the receiver
+	accepted := map[string]string{}                    // by sender and ID, for how many
+	got := map[string]map[string]map[string]struct{}{} // by sender and ID, and receiver, the numbers there
 	for i, p := range devices {
 		b, err := os.ReadFile(p.part.Log)
 		must(t, err)
@@ -367,33 +413,45 @@ func count(t *testing.T, kills int, devices []*process, addresses []ident.Addres
 			f := strings.Fields(line)
 			switch f[0] {
 			case "accepted":
-				accepted[addresses[i].String()+" "+f[1]] = true
+				accepted[addresses[i].String()+" "+f[1]] = f[2]
 			case "got":
 				key := f[2] + " " + f[3]
 				if got[key] == nil {
-					got[key] = map[string]struct{}{}
+					got[key] = map[string]map[string]struct{}{}
 				}
-				got[key][p.part.User+" "+f[1]] = struct{}{}
+				if got[key][p.part.User] == nil {
+					got[key][p.part.User] = map[string]struct{}{}
+				}
+				got[key][p.part.User][f[1]] = struct{}{}
 			default:
 				t.Errorf("%s: %s", p.part.User, strings.TrimSpace(line))
 			}
 		}
 	}
 	var errs []error
-	for key := range accepted {
-		if len(got[key]) == 0 {
-			errs = append(errs, fmt.Errorf("%s was accepted and has not come", key))
+	toMany := 0
+	for key, receivers := range accepted {
+		if receivers != "1" {
+			toMany++
+		}
+		if n := len(got[key]); strconv.Itoa(n) != receivers {
+			errs = append(errs, fmt.Errorf("%s was accepted and has come to %d, want %s", key, n, receivers))
 		}
 	}
-	for key, numbers := range got {
-		if len(numbers) != 1 {
-			errs = append(errs, fmt.Errorf("%s has come %d times", key, len(numbers)))
+	for key, receivers := range got {
+		for user, numbers := range receivers {
+			if len(numbers) != 1 {
+				errs = append(errs, fmt.Errorf("%s has come to %s %d times", key, user, len(numbers)))
+			}
 		}
+	}
+	if toMany == 0 {
+		errs = append(errs, errors.New("no message to the group was accepted, want some"))
 	}
 	if len(accepted) < 20 {
 		errs = append(errs, fmt.Errorf("%d messages were accepted, want some load", len(accepted)))
 	}
-	t.Logf("%d kills: %d messages accepted, %d have come", kills, len(accepted), len(got))
+	t.Logf("%d kills: %d messages accepted, %d of them to the group; %d have come", kills, len(accepted), toMany, len(got))
 	if len(errs) > 0 {
 		t.Errorf("%d defects, the first: %v", len(errs), errors.Join(errs[:min(3, len(errs))]...))
 	}
