@@ -69,6 +69,12 @@ func (o *serveOptions) settings(given func(flag string) bool) (s *settings, err 
 		m := &s.Media
 		m.Max, m.PerOwner, m.Total = o.MaxMedia, max(m.PerOwner, o.MaxMedia), max(m.Total, o.MaxMedia)
 	}
+	if given("group-limit") {
+		if o.Members < 2 || o.Members > dma.MaxGroupLimit {
+			return nil, exit.Usagef("", "--group-limit %d: want 2 to %d", o.Members, dma.MaxGroupLimit)
+		}
+		s.Service.GroupLimit = o.Members
+	}
 	if given("media-for-all") {
 		s.Media.ForAll = o.ForAll
 	}

@@ -46,6 +46,7 @@ type serveOptions struct {
 	MaxMedia int // MiB
 	ForAll   bool
 	Reach    string
+	Members  int // of a group, at most
 	Dialect  string
 	Partners []string
 	Roots    string
@@ -106,6 +107,7 @@ What is not public is assumed, and said to be so when it starts.`,
 	f.IntVar(&o.MaxMedia, "max-media", 16, "`MiB` of the largest medium that is hosted or fetched")
 	f.BoolVar(&o.ForAll, "media-for-all", false, "let who knows a file_reference have its ciphertext without a token")
 	f.StringVar(&o.Reach, "reach", dma.DefaultOn.String(), "whom partners' users reach by `default`: opt_in, ping_then_consent or default_on")
+	f.IntVar(&o.Members, "group-limit", dma.DefaultGroupLimit, fmt.Sprintf("`number` of members that a group has at most, up to %d", dma.MaxGroupLimit))
 	f.StringVar(&o.Dialect, "dialect", noise.Lab.Name, "`dialect` of the chat channel: lab is Noise by its specification, whatsapp as read in clients")
 	f.StringArrayVar(&o.Partners, "partner", nil, "`NUMBER=URL` of another partner; may be repeated")
 	f.StringVar(&o.Roots, "roots", "", "`file` with who signs the certificates of --partner (default: the system's)")
@@ -280,7 +282,7 @@ func (r *running) announce(w io.Writer) {
 	}
 	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
 		"  reasons but %s; the certificate of the chat channel; the header of proxies;\n"+
-		"  tokens for downloads; %s of a partner's URL as {3p_base_url}\n",
+		"  groups, their members and who may be in one; tokens for downloads;\n  %s of a partner's URL as {3p_base_url}\n",
 		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator), partner.MediaPath)
 	fmt.Fprintln(w, "and these parameters, with what they are:")
 	for _, line := range wrapped(assumedOf(r.set), 78) {

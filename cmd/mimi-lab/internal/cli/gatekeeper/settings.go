@@ -80,6 +80,7 @@ type service struct {
 	Pings         int           `json:"pings_per_day" assumed:"true"`
 	RefillBelow   int           `json:"refill_below" assumed:"true"`
 	CheckKeys     bool          `json:"check_keys" assumed:"true"`
+	GroupLimit    int           `json:"group_limit" assumed:"true"`
 	PerSender     int           `json:"waiting_of_one_sender" assumed:"true"`
 	Waiting       int           `json:"waiting" assumed:"true"`
 	Bytes         int           `json:"waiting_bytes" assumed:"true"`
@@ -142,7 +143,7 @@ func defaults() *settings {
 		Proxies: []network{network(netip.MustParsePrefix("127.0.0.0/8"))}, Dialect: dialect(noise.Lab), Log: logging{Format: "text"}, Shutdown: duration(10 * time.Second),
 		Service: service{
 			Native: native(ident.User), Reach: reach(dma.DefaultOn), Retention: dma.DefaultRetention, UnenlistAfter: dma.DefaultUnenlistAfter,
-			Pings: 5, RefillBelow: 5, CheckKeys: true, PerSender: dma.DefaultPerSender,
+			Pings: 5, RefillBelow: 5, CheckKeys: true, GroupLimit: dma.DefaultGroupLimit, PerSender: dma.DefaultPerSender,
 			Waiting: q.Waiting, Bytes: q.Bytes, Fetches: q.Fetches, FetchesOfOne: q.FetchesOfOne, FetchEvery: q.FetchEvery,
 		},
 		Media: media{Max: 16, PerOwner: 1 << 10, Total: 64 << 10, Retention: 30 * 24 * time.Hour},
@@ -204,6 +205,9 @@ func (s *settings) check() error {
 		return fmt.Errorf("media: found %d, %d and %d MiB of one, of one user and of all for %v; expected 1 to %d for one, no less for the others, and a time",
 			m.Max, m.PerOwner, m.Total, m.Retention, maxMediaMiB)
 	}
+	if n := s.Service.GroupLimit; n < 2 || n > dma.MaxGroupLimit {
+		return fmt.Errorf("service.group_limit: found %d, expected 2 to %d", n, dma.MaxGroupLimit)
+	}
 	seen := map[uint16]bool{}
 	for i, p := range s.Partners {
 		first := uint16(1)
@@ -226,7 +230,7 @@ func (s *settings) machine() dma.GatekeeperConfig {
 	v := &s.Service
 	return dma.GatekeeperConfig{
 		Native: ident.Server(v.Native), Reach: dma.Reach(v.Reach), Retention: v.Retention, UnenlistAfter: v.UnenlistAfter,
-		PingLimit: v.Pings, RefillBelow: v.RefillBelow, PerSender: v.PerSender, CheckKeys: v.CheckKeys && signs(),
+		PingLimit: v.Pings, RefillBelow: v.RefillBelow, GroupLimit: v.GroupLimit, PerSender: v.PerSender, CheckKeys: v.CheckKeys && signs(),
 		Quotas: dma.Quotas{Fetches: v.Fetches, FetchesOfOne: v.FetchesOfOne, FetchEvery: v.FetchEvery, Waiting: v.Waiting, Bytes: v.Bytes},
 	}
 }
