@@ -65,7 +65,9 @@ var partnerRows = []row{
 	{"features.typing", "RO features", "-", "a typing notice comes"},
 	{"features.takes-reply", "RO features", "a reply", "a delivery receipt"},
 	{"features.takes-reaction", "RO features", "a reaction, and its revocation", "delivery receipts"},
-	{"features.takes-media", "RO media", "the reference to a photo", "a delivery receipt"},
+	{"features.takes-media", "RO media", "a photo, hosted by the gatekeeper", "a delivery receipt"},
+	{"features.fetches", "RO media", "the same", "GET /v/t{file_reference} at the media host"},
+	{"features.photo", "RO media", "GET {3p_base_url}/{storage_ref}, for a photo that comes (optional)", "its ciphertext, of that hash, which opens"},
 	{"features.block", "RO blocking", "-", "the blocklist is set, over the chat channel"},
 	{"features.unblock", "RO blocking", "-", "it is set back"},
 

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 	"github.com/mimi-lab/mimi-lab/protocols/verdict"
 )
@@ -31,7 +33,10 @@ type Config struct {
 	// Base is the URL of the partner's server, and Issuer what its tokens say in iss; ""
 	// means the same.
 	Base, Issuer string
-	Roots        *x509.CertPool // who signs its certificate; nil means the system's
+	// Media is its {3p_base_url}, below which it hosts what its users send; "" means Base
+	// and partner.MediaPath.
+	Media string
+	Roots *x509.CertPool // who signs its certificate; nil means the system's
 	// Dial makes connections to it in place of the network; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -72,6 +77,7 @@ const (
 	React   Step = "react"   // react to the message
 	Revoke  Step = "revoke"  // take the reaction back
 	Reply   Step = "reply"   // reply to the message
+	Photo   Step = "photo"   // send a photo to the number
 	Type    Step = "type"    // begin to write to the number, and send nothing
 	Leave   Step = "leave"   // disconnect
 	Return  Step = "return"  // connect again
@@ -85,6 +91,7 @@ const (
 // complete returns the configuration with its defaults.
 func (c Config) complete() (Config, error) {
 	c.Issuer = cmp.Or(c.Issuer, c.Base)
+	c.Media = cmp.Or(c.Media, strings.TrimSuffix(c.Base, "/")+partner.MediaPath)
 	c.Wait = cmp.Or(c.Wait, 2*time.Minute)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
 	c.KeepAlive = cmp.Or(c.KeepAlive, 32*time.Second)

@@ -1,9 +1,10 @@
 package check
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
@@ -60,10 +61,54 @@ func (r *run) takes(ctx context.Context) {
 		r.delivers(ctx, "features.takes-reaction", dma.Content{Kind: dma.Reaction, Text: "👍", Target: theirs.ID})
 		r.delivers(ctx, "features.takes-reaction", dma.Content{Kind: dma.Reaction, Target: theirs.ID})
 	}
-	// That nothing is where it says is no reason not to take the message.
-	r.delivers(ctx, "features.takes-media", dma.Content{Kind: dma.Image, Text: "A photo.", Media: dma.MediaRef{
-		Ref: "/v/tchecker", SHA256: sha256.Sum256([]byte("checker")), Size: dma.MediaCiphertext(1000),
-	}})
+	r.media(ctx)
+}
+
+// media sends a photo, and gets one.
+func (r *run) media(ctx context.Context) {
+	r.mu.Lock()
+	to := r.seen.login
+	r.mu.Unlock()
+	photo := serve.Medium{Kind: dma.Image, Caption: "A photo.", MIME: "image/png"}
+	id, err := r.a.SendMedia(ctx, to, photo, bytes.NewReader(picture), nil)
+	if err != nil {
+		r.unseen("it could not be sent: "+err.Error(), "features.takes-media", "features.fetches")
+	} else if r.delivered(ctx, "features.takes-media", id) != "" {
+		// The app may fetch it by itself, or once its user looks at it.
+		fetched := r.poll(ctx, r.cfg.Timeout, func() bool { return r.gk.Stats().Handed > 0 })
+		if fetched {
+			r.pass("features.fetches", "it came")
+		} else if r.cfg.Ask(Ask{Step: Read, Number: r.a.number, Message: id, Text: "look at the photo that has come from " + r.a.number}); r.poll(ctx, r.cfg.Wait, func() bool { return r.gk.Stats().Handed > 0 }) {
+			r.pass("features.fetches", "it came, once the user looked")
+		} else {
+			r.unseen(fmt.Sprintf("not seen in %v: a request to the media host", r.cfg.Wait), "features.fetches")
+		}
+	}
+	var came *serve.Received
+	if !r.ask(ctx, Ask{Step: Photo, Number: r.a.number, Text: "send a photo to " + r.a.number}, func(*seen) bool {
+		came = r.a.got(func(m *serve.Received) bool { return m.Content.Kind == dma.Image })
+		return came != nil
+	}, "features.photo") {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	err = r.a.SaveMedia(bounded, &came.Content, io.Discard, nil)
+	r.holds("features.photo", err == nil, "it came, and opens", fmt.Sprint(err))
+}
+
+// picture is what the checker sends for a photo.
+var picture = bytes.Repeat([]byte("not really a photo "), 100)
+
+// poll waits until something that nobody notes is so.
+func (r *run) poll(ctx context.Context, most time.Duration, so func() bool) bool {
+	for until := time.Now().Add(most); !so(); {
+		if ctx.Err() != nil || time.Now().After(until) {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return true
 }
 
 // reachability has the partner's user ask, and a user of the checker's consent.

@@ -45,6 +45,11 @@ func (r *run) delivers(ctx context.Context, check string, c dma.Content) (id str
 		r.unseen("it could not be sent: "+err.Error(), check)
 		return ""
 	}
+	return r.delivered(ctx, check, id)
+}
+
+// delivered checks that the device has a message.
+func (r *run) delivered(ctx context.Context, check, id string) string {
 	ok := r.await(ctx, r.cfg.Timeout, func(*seen) bool { return r.a.has(dma.DeliveryReceipt, id) || r.a.has(dma.MessageRefused, id) })
 	r.mu.Lock()
 	refused := r.a.has(dma.MessageRefused, id)

@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,6 +88,21 @@ func answering(path string, change func(*httptest.ResponseRecorder)) func(*own.C
 				change(rec)
 				w.WriteHeader(rec.Code)
 				_, _ = io.Copy(w, rec.Body)
+			})
+		}
+	}
+}
+
+// answeringUnder has the server answer GETs below a path by a status.
+func answeringUnder(path string, status int) func(*own.Config) {
+	return func(c *own.Config) {
+		c.Faults.Wrap = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost && strings.HasPrefix(r.URL.Path, path) {
+					w.WriteHeader(status)
+					return
+				}
+				h.ServeHTTP(w, r)
 			})
 		}
 	}
@@ -228,9 +245,9 @@ var mutants = []mutant{
 		c.Faults.Device = func(d *serve.DeviceConfig) { meddlingAs(c.Suite, must2(c.Suite.GenerateKeyPair()), nil)(d) }
 	}},
 	{name: "a stanza that is none", trips: []string{"chat.stanzas"}, set: func(c *own.Config) {
-		n := 0
+		var n atomic.Int32
 		c.Faults.Device = meddling(c.Suite, func(up bool, frame []byte) []byte {
-			if n++; up && n == 20 {
+			if up && n.Add(1) == 10 {
 				return []byte{0, 0xff, 0xff}
 			}
 			return frame
@@ -257,11 +274,8 @@ var mutants = []mutant{
 	{name: "no read receipts", hides: []string{"messaging.read"}, set: silent(receipt(stanza.Read))},
 	{name: "no retry receipts", trips: []string{"messaging.retry"}, set: silent(receipt(stanza.RetryAsk))},
 	{name: "no refill", trips: []string{"messaging.refill"}, set: func(c *own.Config) {
-		uploads := 0
-		silent(order(func(u *stanza.KeyUpload) bool {
-			uploads++
-			return uploads > 1
-		}))(c)
+		var uploads atomic.Int32
+		silent(order(func(u *stanza.KeyUpload) bool { return uploads.Add(1) > 1 }))(c)
 	}},
 	{name: "no acknowledgements", trips: []string{"messaging.ack", "reach.told"}, set: silent(func(s stanza.Stanza) bool {
 		_, ok := s.(*stanza.Ack)
@@ -307,6 +321,27 @@ var mutants = []mutant{
 	{name: "media are not taken", trips: []string{"features.takes-media"}, set: func(c *own.Config) {
 		c.Faults.Device = dropping(c.Suite, func(up bool, s stanza.Stanza) bool { return !up && message(stanza.MediaMessage)(s) })
 	}},
+	{name: "media are not fetched", hides: []string{"features.fetches"}, set: func(c *own.Config) { c.Faults.NoFetch = true }},
+	{name: "media of another hash", trips: []string{"features.photo"}, set: func(c *own.Config) {
+		c.Faults.Wrap = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost || !strings.HasPrefix(r.URL.Path, partner.MediaPath+"/") {
+					h.ServeHTTP(w, r)
+					return
+				}
+				rec := httptest.NewRecorder()
+				h.ServeHTTP(rec, r)
+				maps.Copy(w.Header(), rec.Header())
+				w.WriteHeader(rec.Code)
+				b := rec.Body.Bytes()
+				if len(b) > 0 {
+					b[0] ^= 1
+				}
+				_, _ = w.Write(b)
+			})
+		}
+	}},
+	{name: "media are not hosted", trips: []string{"features.photo"}, set: answeringUnder(partner.MediaPath+"/", http.StatusNotFound)},
 	{name: "reactions are not taken", trips: []string{"features.takes-reaction"}, set: func(c *own.Config) {
 		c.Faults.Device = dropping(c.Suite, func(up bool, s stanza.Stanza) bool { return !up && message(stanza.ReactionMessage)(s) })
 	}},

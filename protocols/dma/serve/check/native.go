@@ -48,6 +48,7 @@ func (r *run) newNative(ctx context.Context, number, chat string) (*native, erro
 	n.Device, err = serve.NewDevice(ctx, serve.DeviceConfig{
 		Store: st, Adapter: adapter, Suite: r.cfg.Suite, Address: chat, Dialect: r.cfg.Gatekeeper.Dialect,
 		Trust: noise.Trust{Pin: r.cfg.Gatekeeper.Static.Public}, Events: n.event, Again: 10 * time.Millisecond, AgainMost: time.Second,
+		Media: serve.DeviceMedia{Roots: r.cfg.Gatekeeper.Roots, Tries: 1},
 	})
 	if err != nil {
 		return nil, err

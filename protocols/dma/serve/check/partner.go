@@ -6,12 +6,14 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
@@ -114,14 +116,26 @@ func (r *run) play(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	media, dir, err := hosted()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	r.gk, err = serve.New(ctx, serve.Config{
 		// Keys run low at once, so that refilling is seen.
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.PingThenConsent, PingLimit: 10, RefillBelow: 10000},
 		// One user is asked for a while to do something before the next thing.
 		Limits: serve.Limits{IdleTimeout: 5 * time.Minute}, Certificate: g.Certificate,
-		Noise:    noise.ServerConfig{Config: noise.Config{Dialect: g.Dialect, Suite: r.cfg.Suite, Static: g.Static}},
-		Partners: []serve.Partner{{Integrator: integrator, Issuer: r.cfg.Issuer, Tokens: theirs, Pushes: &serve.Pushes{Base: r.cfg.Base, Roots: r.cfg.Roots, Dial: r.dial(), Private: true}}},
-		Own:      &ownUsers{token.Policy{Issuer: ownIssuer, Audience: ownIssuer}, keys}, OwnIssuer: ownIssuer, Signer: r.own,
+		Noise: noise.ServerConfig{Config: noise.Config{Dialect: g.Dialect, Suite: r.cfg.Suite, Static: g.Static}},
+		Partners: []serve.Partner{{Integrator: integrator, Issuer: r.cfg.Issuer, Tokens: theirs,
+			Pushes: &serve.Pushes{Base: r.cfg.Base, Roots: r.cfg.Roots, Dial: r.dial(), Private: true},
+			Media:  &serve.MediaSource{Base: r.cfg.Media, Roots: r.cfg.Roots, Dial: r.dial(), Private: true}}},
+		Media: &serve.Media{Store: media, Hosts: []string{onThisMachine(g.HTTPS.Addr())}},
+		Own:   &ownUsers{token.Policy{Issuer: ownIssuer, Audience: ownIssuer}, keys}, OwnIssuer: ownIssuer, Signer: r.own,
 		Watch: serve.Watch{Enlisted: r.enlisted, Connected: r.connected, Frame: r.frame, Gone: r.gone},
 	})
 	if err != nil {
@@ -136,7 +150,11 @@ func (r *run) play(ctx context.Context) (stop func(), err error) {
 	r.serves.Go(func() { _ = r.gk.ServeHTTPS(g.HTTPS) })
 	r.serves.Go(func() { _ = r.gk.ServeChat(r.chat) })
 	r.serves.Go(func() { _ = r.gk.ServeChat(inside) })
-	stop = func() { _ = r.gk.Close() }
+	stop = func() {
+		_ = r.gk.Close()
+		_ = media.Close()
+		_ = os.RemoveAll(dir)
+	}
 	if r.a, err = r.newNative(ctx, r.cfg.Numbers[0], inside.Addr().String()); err == nil {
 		r.b, err = r.newNative(ctx, r.cfg.Numbers[1], inside.Addr().String())
 	}
@@ -151,6 +169,20 @@ func (r *run) play(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	return stop, nil
+}
+
+// hosted makes a directory for the media that the checker's users send.
+func hosted() (*blob.Store, string, error) {
+	dir, err := os.MkdirTemp("", "mimi-lab-check-")
+	if err != nil {
+		return nil, "", fmt.Errorf("check: %w", err)
+	}
+	s, err := blob.Open(blob.Config{Dir: dir})
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, "", err
+	}
+	return s, dir, nil
 }
 
 // dial is how the partner's server is reached. Who checks says where it is, so that it may

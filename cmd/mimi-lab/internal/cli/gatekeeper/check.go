@@ -30,6 +30,7 @@ type partnerCheckOptions struct {
 	Self     bool
 	Partner  string
 	Dev      string
+	Media    string
 	Roots    string
 	Audience string
 	Listen   string
@@ -79,6 +80,7 @@ and checks: of each its id, section, sent, want, verdict and seen.`,
 	f.StringVar(&o.Partner, "partner", "", "`URL` of the partner's server, or dev: the one in --dev")
 	f.BoolVar(&o.Self, "self", false, "check a partner that this command runs")
 	f.StringVar(&o.Dev, "dev", dmadev.Default, "`directory` with the gatekeeper's keys and certificate")
+	f.StringVar(&o.Media, "media", "", "`URL` below which the partner hosts media (default: --partner and /media)")
 	f.StringVar(&o.Roots, "roots", "", "`file` with who signs the partner's certificate (default: the system's)")
 	f.StringVar(&o.Audience, "audience", dmadev.Gatekeeper, "`name` that the partner's tokens say in aud")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`address` of the enlistment server")
@@ -158,7 +160,7 @@ func (o *partnerCheckOptions) other(ctx context.Context, cfg check.Config) error
 	}
 	g := &cfg.Gatekeeper
 	g.Certificate, g.Roots, g.Static = dir.TLS, dir.Roots, dir.Noise
-	cfg.Base = o.Partner
+	cfg.Base, cfg.Media = o.Partner, o.Media
 	if o.Partner == "dev" {
 		cfg.Base, cfg.Roots, cfg.Dial = dmadev.Partner, dir.Roots, dir.DialPartner
 		a := dmadev.Addresses{HTTPS: g.HTTPS.Addr().String(), Chat: g.Chat.Addr().String(), Dialect: g.Dialect.Name}

@@ -14,6 +14,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/check"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
@@ -60,6 +63,8 @@ type Faults struct {
 	Device   func(*serve.DeviceConfig)
 	// Refuses are steps that the user does not take.
 	Refuses map[check.Step]bool
+	// NoFetch has the device not fetch media.
+	NoFetch bool
 	// Instead takes a step in another way. It reports whether it does.
 	Instead func(ctx context.Context, d *serve.Device, a check.Ask) bool
 }
@@ -73,6 +78,8 @@ type Partner struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	runs   sync.WaitGroup
+	blobs  *blob.Store // of media that the user sends
+	dir    string      // where they are
 	asks   chan check.Ask
 
 	// Of the goroutine that takes steps.
@@ -102,7 +109,12 @@ func Start(ctx context.Context, cfg Config) (*Partner, error) {
 		p.stop()
 		return nil, errors.Join(err, l.Close())
 	}
-	server := partner.Config{Issuer: p.base, Audience: cfg.Gatekeeper.Audience, Gatekeeper: keys}
+	media, err := p.hostMedia()
+	if err != nil {
+		p.stop()
+		return nil, errors.Join(err, l.Close())
+	}
+	server := partner.Config{Issuer: p.base, Audience: cfg.Gatekeeper.Audience, Gatekeeper: keys, Media: media}
 	if cfg.Faults.Server != nil {
 		cfg.Faults.Server(&server)
 	}
@@ -132,6 +144,18 @@ func Start(ctx context.Context, cfg Config) (*Partner, error) {
 	return p, nil
 }
 
+// hostMedia makes the host of what the user sends.
+func (p *Partner) hostMedia() (http.Handler, error) {
+	var err error
+	if p.dir, err = os.MkdirTemp("", "mimi-lab-own-"); err != nil {
+		return nil, fmt.Errorf("own: %w", err)
+	}
+	if p.blobs, err = blob.Open(blob.Config{Dir: p.dir}); err != nil {
+		return nil, err
+	}
+	return serve.NewPartnerMedia(serve.PartnerMediaConfig{Store: p.blobs, User: func(r *http.Request) (string, error) { return p.server.User(r) }})
+}
+
 // Base returns the URL of the server.
 func (p *Partner) Base() string { return p.base }
 
@@ -148,7 +172,7 @@ func (p *Partner) Close() error {
 	p.stop()
 	_ = p.http.Close()
 	p.runs.Wait()
-	return p.server.Close()
+	return errors.Join(p.server.Close(), p.blobs.Close(), os.RemoveAll(p.dir))
 }
 
 // takeSteps has the user do what is asked, one after the other.
@@ -195,6 +219,9 @@ func (p *Partner) take(a check.Ask) error {
 		in = dma.Compose{To: to, Content: dma.Content{Kind: dma.Reaction, Target: a.Message}}
 	case check.Reply:
 		in = dma.Compose{To: to, Content: dma.Content{Kind: dma.Text, Text: "Much.", ReplyTo: a.Message}}
+	case check.Photo:
+		_, err := p.device.SendMedia(p.ctx, to, serve.Medium{Kind: dma.Image, MIME: "image/png"}, strings.NewReader("a photo"), nil)
+		return err
 	case check.Type:
 		in = dma.Typing{To: to}
 	case check.Ping:
@@ -270,6 +297,7 @@ func (p *Partner) connect() error {
 	cfg := serve.DeviceConfig{
 		Store: p.store, Adapter: p.cfg.Adapter, Suite: p.cfg.Suite, Address: p.cfg.Gatekeeper.Chat.Addr().String(), Dialect: p.cfg.Gatekeeper.Dialect,
 		Trust: noise.Trust{Pin: p.cfg.Gatekeeper.Static.Public}, Token: p.token, KeepAlive: time.Second, Again: 10 * time.Millisecond, AgainMost: time.Second,
+		Media: serve.DeviceMedia{Roots: p.cfg.Gatekeeper.Roots, Host: p.hosted, Tries: 1},
 	}
 	if p.cfg.Faults.Device != nil {
 		p.cfg.Faults.Device(&cfg)
@@ -291,6 +319,13 @@ func (p *Partner) connect() error {
 	return nil
 }
 
+// hosted takes a ciphertext to the partner's own host.
+func (p *Partner) hosted(ctx context.Context, body io.Reader, size int64) (string, error) {
+	user := &partner.Client{User: User, Credential: p.credential}
+	c := &serve.PartnerMediaClient{Base: p.base + partner.MediaPath, Roots: p.cfg.Roots, Authorize: user.Authorize}
+	return c.Put(ctx, body, size)
+}
+
 // leave ends the device's connection.
 func (p *Partner) leave() error {
 	if p.off != nil {
@@ -306,6 +341,9 @@ func (p *Partner) receive(ctx context.Context, d *serve.Device) {
 		m, err := d.Receive(ctx)
 		if err != nil {
 			return
+		}
+		if m.Content.Kind.Media() && !p.cfg.Faults.NoFetch {
+			_ = d.SaveMedia(ctx, &m.Content, io.Discard, nil) // the check sees that it is fetched
 		}
 		p.mu.Lock()
 		p.read = append(p.read, m)
