@@ -33,7 +33,7 @@ func (r Result) Table() string {
 
 // load says what was measured.
 func (r Result) load() string {
-	return fmt.Sprintf("gatekeeper's chat channel, %d messages of each sender under way, %d bytes each", r.UnderWay, r.Frame)
+	return fmt.Sprintf("A gatekeeper's chat channel, %d messages of each sender under way, %d bytes each", r.UnderWay, r.Frame)
 }
 
 // machine says where.
@@ -56,7 +56,7 @@ var figures = []struct {
 }{
 	{
 		"chat-rate", "What a gatekeeper passes on",
-		"Messages with acknowledgements and receipts, seven frames each, and frames that an echo returns, two each, in turns.",
+		"Messages with acknowledgements and receipts, seven frames each, and frames that an echo returns, two each, in turns. The echo is that beside the first store.",
 		report.Axis{Label: "messages, or frames back", Unit: "1/s"}, []curve{
 			{"bare Noise echo", "", func(r *Row) float64 { return r.Echo }},
 			{"messages, not durable", None, func(r *Row) float64 { return r.Rate }},
