@@ -33,7 +33,8 @@ func newDMA(t *term.IO) *cobra.Command {
 		Short: "Let a partner's user talk with a gatekeeper's, over sockets",
 		Long: `Run a gatekeeper, a partner's server and their users' devices in this process,
 on the loopback interface: Bob of the partner enlists and talks with Alice, who
-is the gatekeeper's own user, while he is there and while he is not.
+is the gatekeeper's own user, in a chat and in a group, while he is there and
+while he is not.
 
 The transcript has every stanza of the chat channel with its size in bytes, as
 it is sealed by Noise, and what it is for. Binary content stands as its length,
@@ -186,6 +187,7 @@ func (s *dmaStory) diagram() *trace.Diagram {
 		Actors: []trace.Actor{
 			{Node: bobName, Label: "Bob", Role: trace.Device, Note: "of the partner"}, {Node: partnerName, Role: trace.Partner},
 			{Node: gatekeeperName, Role: trace.Gatekeeper}, {Node: aliceName, Label: "Alice", Role: trace.Device, Note: "of the gatekeeper"},
+			{Node: carolName, Label: "Carol", Role: trace.Device, Note: "of the partner"},
 		},
 	}
 	for _, sec := range s.sections {

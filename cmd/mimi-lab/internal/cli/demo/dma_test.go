@@ -29,7 +29,7 @@ func TestDMA(t *testing.T) {
 	}
 	for _, want := range []string{
 		"POST /3p/interop_reg", "iq key", "message text", "receipt read", "notification chatstate", "message reaction", "POST /push",
-		"ack", "iq delete", `alice reads: "Hello across!"`, `bob reads: "Are you there?"`, "alice reads: the reaction is taken back",
+		"ack", "iq delete", "POST /media", "GET /media/{storage_ref}", "message media", "iq create", `alice reads: "Hello across!"`, `bob reads: "Are you there?"`, "alice reads: the reaction is taken back",
 	} {
 		if !slices.Contains(told, want) {
 			t.Errorf("nobody is told of %s", want)
@@ -45,9 +45,11 @@ func TestDMAVerdict(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*stage){
 		"shown once":   func(s *stage) { s.alice.read = append(s.alice.read, s.alice.read[0]) },
-		"refused":      func(s *stage) { s.alice.read = append(s.alice.read, s.bob.wrote[len(s.bob.wrote)-1]) },
+		"refused":      func(s *stage) { s.alice.read = append(s.alice.read, refusedText) },
+		"removed":      func(s *stage) { s.carol.read = append(s.carol.read, laterText) },
+		"as it was":    func(s *stage) { s.spoiled = append(s.spoiled, "a photo") },
 		"waits":        func(s *stage) { s.pushes = nil },
-		"in the clear": func(s *stage) { s.wire = append(s.wire, s.alice.wrote[0]...) },
+		"in the clear": func(s *stage) { s.wire = append(s.wire, s.secrets[0]...) },
 		"gone":         func(s *stage) { s.deleted = false },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +62,7 @@ func TestDMAVerdict(t *testing.T) {
 			if st.adapter.Claims().Modelled && name == "in the clear" {
 				return // there is no cryptography to be judged
 			}
-			for _, act := range []func() error{st.enlist, st.talk, st.offline, st.block, st.leave} {
+			for _, act := range st.acts() {
 				if err := act(); err != nil {
 					t.Fatal(err)
 				}

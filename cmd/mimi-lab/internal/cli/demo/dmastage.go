@@ -1,16 +1,11 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,15 +16,14 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols"
 	"github.com/mimi-lab/mimi-lab/protocols/adapters"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
-	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	servepartner "github.com/mimi-lab/mimi-lab/protocols/dma/serve/partner"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
-	"github.com/mimi-lab/mimi-lab/protocols/store"
 	"github.com/mimi-lab/mimi-lab/protocols/suite"
 )
 
@@ -37,14 +31,16 @@ import (
 const (
 	bobName        = "bob"
 	aliceName      = "alice"
+	carolName      = "carol"
 	partnerName    = "partner.example"
 	gatekeeperName = "gatekeeper"
 )
 
-// The names by which the two are found.
+// The names by which they are found.
 const (
 	bobVisible   = "bob@partner.example"
 	aliceVisible = "4915112345678"
+	carolVisible = "carol@partner.example"
 )
 
 // stage is the gatekeeper, the partner's server and the two devices, all on the loopback
@@ -57,31 +53,23 @@ type stage struct {
 	gk      *serve.Gatekeeper
 	chat    string
 	https   string
+	players []*player
 	bob     *player
 	alice   *player
+	carol   *player
 	began   time.Time
 	closing []func() // in the order in which it is done
 	deleted bool     // Bob's account is gone
 
-	mu     sync.Mutex // guards what follows
-	story  *dmaStory
-	last   time.Time // when something was sent last
-	pushes []string  // the users that the partner was told of
-	wire   []byte    // all stanzas
-	moved  chan struct{}
-}
-
-// player is somebody with a device.
-type player struct {
-	*stage
-	name, visible string
-	device        *serve.Device
-	partner       *servepartner.Client // nil for the gatekeeper's own
-	end           func() error         // of the connection there is, nil without
-	ended         chan error
-
-	wrote []string // the texts that the other one is to read
-	read  []string
+	mu      sync.Mutex // guards what follows
+	story   *dmaStory
+	last    time.Time // when something was sent last
+	names   map[ident.Address]string
+	pushes  []string // the users that the partner was told of
+	secrets [][]byte // what no server may have in the clear
+	spoiled []string // media that did not arrive as they were sent
+	wire    []byte   // all stanzas
+	moved   chan struct{}
 }
 
 // newStage has everything run, without anybody's account.
@@ -90,7 +78,7 @@ func newStage(ctx context.Context) (_ *stage, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{ctx: ctx, story: new(dmaStory), began: time.Now(), moved: make(chan struct{}, 1)}
+	s := &stage{ctx: ctx, story: new(dmaStory), began: time.Now(), names: make(map[ident.Address]string), moved: make(chan struct{}, 1)}
 	s.later(func() { _ = os.RemoveAll(path) })
 	defer func() {
 		if err != nil {
@@ -118,11 +106,21 @@ func newStage(ctx context.Context) (_ *stage, err error) {
 	if err := s.runPartner(); err != nil {
 		return nil, err
 	}
-	s.bob = &player{stage: s, name: bobName, visible: bobVisible, partner: &servepartner.Client{
-		Base: dmadev.Partner, Roots: s.dir.Roots, Dial: s.dir.DialPartner, User: bobVisible,
-	}}
-	s.alice = &player{stage: s, name: aliceName, visible: aliceVisible}
+	s.bob = s.player(bobName, bobVisible)
+	s.alice = s.player(aliceName, aliceVisible)
+	s.carol = s.player(carolName, carolVisible)
 	return s, nil
+}
+
+// player returns somebody who is to have a device: of the partner, unless the name is a
+// number.
+func (s *stage) player(name, visible string) *player {
+	p := &player{stage: s, name: name, visible: visible}
+	if !dmadev.Native(visible) {
+		p.partner = &servepartner.Client{Base: dmadev.Partner, Roots: s.dir.Roots, Dial: s.dir.DialPartner, User: visible}
+	}
+	s.players = append(s.players, p)
+	return p
 }
 
 // later has something done at the end, before what was to be done so far.
@@ -141,13 +139,41 @@ func (s *stage) listen(serve func(net.Listener) error) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.serve(l, serve)
+	return l.Addr(), nil
+}
+
+// serve serves on a listener until that ends.
+func (s *stage) serve(l net.Listener, serve func(net.Listener) error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = serve(l)
 	}()
 	s.later(func() { <-done })
-	return l.Addr(), nil
+}
+
+// dialForMedia connects the gatekeeper's media host with the partner's.
+func (s *stage) dialForMedia(ctx context.Context, network, address string) (net.Conn, error) {
+	s.transfer(gatekeeperName, partnerName, "GET "+servepartner.MediaPath+"/{storage_ref}", 0, "the gatekeeper passes the ciphertext on, which is all it sees")
+	return s.dir.DialPartner(ctx, network, address)
+}
+
+// transfer takes down a request to a media host.
+func (s *stage) transfer(from, to, request string, size int64, gloss string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	what, _, _ := strings.Cut(request, "?")
+	s.add(dmaMoment{From: from, To: to, What: shorten(what), Stanza: []string{request}, Bytes: int(size), Gloss: gloss})
+}
+
+// shorten leaves of a request what fits on an arrow.
+func shorten(what string) string {
+	method, path, _ := strings.Cut(what, " ")
+	if len(what) <= 24 {
+		return what
+	}
+	return method + " " + path[:strings.Index(path[1:], "/")+1] + "/..."
 }
 
 // runGatekeeper runs the gatekeeper with an agreement with the partner.
@@ -159,12 +185,27 @@ func (s *stage) runGatekeeper() error {
 	if err != nil {
 		return err
 	}
+	https, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.later(func() { _ = https.Close() })
+	ciphertexts, err := blob.Open(blob.Config{Dir: s.dir.Media()})
+	if err != nil {
+		return err
+	}
+	s.later(func() { _ = ciphertexts.Close() })
 	s.gk, err = serve.New(s.ctx, serve.Config{
 		Machine: dma.GatekeeperConfig{Native: ident.User, Reach: dma.DefaultOn, RefillBelow: 5},
 		Store:   s.dir.Store(), Certificate: s.dir.TLS, Signer: s.dir.Own, Own: ownUsers{s.dir}, OwnIssuer: dmadev.Gatekeeper,
-		Noise:    noise.ServerConfig{Config: noise.Config{Suite: s.suite, Static: s.dir.Noise}},
-		Partners: []serve.Partner{{Integrator: dmadev.Integrator, Issuer: dmadev.Partner, Tokens: keys, Pushes: &serve.Pushes{Base: dmadev.Partner, Roots: s.dir.Roots, Private: true, Dial: s.dir.DialPartner}}},
-		Watch:    serve.Watch{Frame: s.frame},
+		Noise: noise.ServerConfig{Config: noise.Config{Suite: s.suite, Static: s.dir.Noise}},
+		Partners: []serve.Partner{{
+			Integrator: dmadev.Integrator, Issuer: dmadev.Partner, Tokens: keys,
+			Pushes: &serve.Pushes{Base: dmadev.Partner, Roots: s.dir.Roots, Private: true, Dial: s.dir.DialPartner},
+			Media:  &serve.MediaSource{Base: dmadev.Partner + servepartner.MediaPath, Roots: s.dir.Roots, Private: true, Dial: s.dialForMedia},
+		}},
+		Media: &serve.Media{Store: ciphertexts, Hosts: []string{https.Addr().String()}},
+		Watch: serve.Watch{Frame: s.frame},
 	})
 	if err != nil {
 		return err
@@ -173,13 +214,10 @@ func (s *stage) runGatekeeper() error {
 	if err != nil {
 		return err
 	}
-	https, err := s.listen(s.gk.ServeHTTPS)
-	if err != nil {
-		return err
-	}
+	s.serve(https, s.gk.ServeHTTPS)
 	s.later(func() { _ = s.gk.Close() })
 	s.beside(keys.Run)
-	s.chat, s.https = chat.String(), https.String()
+	s.chat, s.https = chat.String(), https.Addr().String()
 	return s.dir.Announce(dmadev.Addresses{HTTPS: s.https, Chat: s.chat})
 }
 
@@ -271,15 +309,13 @@ func (s *stage) frame(a ident.Address, sent bool, data []byte) {
 	if err != nil {
 		n = stanza.Node{Tag: err.Error()}
 	}
-	m := dmaMoment{From: gatekeeperName, To: aliceName, What: what(&n), Stanza: xmlOf(&n), Bytes: len(data) + sealing, ack: acknowledges(&n), Gloss: gloss(&n, !sent)}
-	if a.Server == ident.Interop {
-		m.To = bobName
-	}
+	m := dmaMoment{From: gatekeeperName, What: what(&n), Stanza: xmlOf(&n), Bytes: len(data) + sealing, ack: acknowledges(&n), Gloss: gloss(&n, !sent)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.To = s.names[a]
 	if !sent {
 		m.From, m.To = m.To, m.From
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.story.stanzas++
 	s.story.bytes += m.Bytes
 	s.wire = append(s.wire, data...)
@@ -291,7 +327,7 @@ const quiet = 60 * time.Millisecond
 
 // settle waits until everything that is under way has come.
 func (s *stage) settle() error {
-	for _, p := range []*player{s.bob, s.alice} {
+	for _, p := range s.players {
 		if p.end != nil {
 			if err := p.device.Settled(s.ctx, false); err != nil {
 				return err
@@ -309,9 +345,9 @@ func (s *stage) settle() error {
 	}
 }
 
-// read has both read what has come.
+// read has all read what has come.
 func (s *stage) read() error {
-	for _, p := range []*player{s.bob, s.alice} {
+	for _, p := range s.players {
 		if p.device == nil || p.ended == nil {
 			continue
 		}
@@ -328,27 +364,12 @@ func (s *stage) read() error {
 			if err := p.device.Taken(s.ctx, m); err != nil {
 				return err
 			}
-			p.shown(m)
+			if err := p.shown(m); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-func (p *player) shown(m *serve.Received) {
-	c := &m.Content
-	text := strconv.Quote(c.Text)
-	switch {
-	case c.Kind == dma.Reaction && c.Text == "":
-		text = "the reaction is taken back"
-	case c.Kind == dma.Reaction:
-		text = "a reaction: " + c.Text
-	case c.ReplyTo != "":
-		text += ", as an answer"
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.read = append(p.read, c.Text)
-	p.add(dmaMoment{Sees: p.name + " reads: " + text, who: p.name, reads: true})
 }
 
 // pushed waits until the partner was told that something waits.
@@ -363,202 +384,4 @@ func (s *stage) pushed() error {
 		time.Sleep(time.Millisecond)
 	}
 	return context.Cause(s.ctx)
-}
-
-// enlist gets the player an account.
-func (p *player) enlist() error {
-	cfg := serve.EnlistConfig{
-		Base: "https://" + p.https, Roots: p.dir.Roots, Store: store.NewMemory(), Adapter: p.adapter, Suite: p.suite, Identifier: p.visible,
-	}
-	dev := serve.DeviceConfig{
-		Store: cfg.Store, Adapter: p.adapter, Suite: p.suite, Address: p.chat, Trust: noise.Trust{Pin: p.dir.Noise.Public},
-		Again: 10 * time.Millisecond, AgainMost: 50 * time.Millisecond,
-	}
-	var err error
-	if p.partner == nil {
-		p.act(p.name, "registers at the gatekeeper (how its own users do is assumed)")
-		cfg.Native = ident.User
-		if cfg.Token, err = p.dir.Token(p.visible, time.Now()); err != nil {
-			return err
-		}
-	} else {
-		p.act(p.name, "gets a token of the partner's, and enlists with it")
-		if err := p.partner.Join(p.ctx, p.dir.Invitation); err != nil {
-			return err
-		}
-		if cfg.Token, err = p.partner.Token(p.ctx); err != nil {
-			return err
-		}
-		dev.Token = p.partner.Token
-	}
-	a, err := serve.Enlist(p.ctx, cfg)
-	if err != nil {
-		return err
-	}
-	p.posted(a, len(cfg.Token))
-	if p.device, err = serve.NewDevice(p.ctx, dev); err != nil {
-		return err
-	}
-	p.later(func() { _ = p.device.Close() })
-	p.later(func() {
-		if p.end != nil {
-			_ = p.end()
-		}
-	})
-	return nil
-}
-
-// posted takes the enlistment down.
-func (p *player) posted(a ident.Address, tokenSize int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.partner == nil {
-		p.add(dmaMoment{From: p.name, To: gatekeeperName, What: "POST " + serve.RegisterPath, Stanza: []string{"POST " + serve.RegisterPath, "--> " + a.String()}})
-		return
-	}
-	answer, err := (&enlist.Answer{Login: a}).Marshal()
-	if err != nil {
-		answer = []byte(err.Error())
-	}
-	p.add(dmaMoment{From: p.name, To: gatekeeperName, What: "POST " + enlist.Path, Stanza: []string{
-		"POST " + enlist.Path + ", a form over TLS 1.3:",
-		"  authkey 32 B, e_keytype 1 B, e_regid 4 B, e_ident 32 B, e_skey_id 3 B,",
-		fmt.Sprintf("  e_skey_val 32 B, e_skey_sig 64 B, token %d B", tokenSize),
-		"--> 200 " + strings.TrimSpace(string(answer)),
-	}, Gloss: "authkey is the key that the chat channel will know the device by; the address is what the protocol calls Bob from now on"})
-}
-
-// connect has the device run.
-func (p *player) connect(does string) {
-	p.act(p.name, does)
-	ctx, cancel := context.WithCancel(p.ctx)
-	p.ended = make(chan error, 1)
-	go func(ended chan error) { ended <- p.device.Run(ctx) }(p.ended)
-	p.end = func() error { cancel(); return <-p.ended }
-}
-
-// disconnect ends that, and waits until the gatekeeper knows.
-func (p *player) disconnect() error {
-	if p.end == nil {
-		return nil
-	}
-	before := p.gk.Stats().Connected
-	p.act(p.name, "goes offline")
-	_ = p.end()
-	p.end = nil
-	for p.ctx.Err() == nil && p.gk.Err() == nil && p.gk.Stats().Connected >= before {
-		time.Sleep(time.Millisecond)
-	}
-	return nil
-}
-
-// gone waits until the device has ended by itself, and returns why.
-func (p *player) gone() error {
-	p.end = nil
-	select {
-	case err := <-p.ended:
-		return err
-	case <-p.ctx.Done():
-		return context.Cause(p.ctx)
-	}
-}
-
-// other is whom the player talks with.
-func (p *player) other() *player {
-	if p == p.bob {
-		return p.alice
-	}
-	return p.bob
-}
-
-func (p *player) write(does string, c dma.Content) (string, error) {
-	p.act(p.name, does)
-	id, err := p.device.Do(p.ctx, dma.Compose{To: p.other().device.Account(), Content: c})
-	if err != nil {
-		return "", err
-	}
-	p.wrote = append(p.wrote, c.Text)
-	return id, p.settle()
-}
-
-func (p *player) do(does string, in dma.Input) error {
-	p.act(p.name, does)
-	if _, err := p.device.Do(p.ctx, in); err != nil {
-		return err
-	}
-	if _, last := in.(dma.Delete); last {
-		return nil
-	}
-	return p.settle()
-}
-
-// judge holds what was seen against what the interface promises.
-func (s *stage) judge() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	add := func(promise string, broken []string) {
-		s.story.verdict = append(s.story.verdict, finding{promise, len(broken) == 0, broken})
-	}
-	var broken []string
-	blocked := s.bob.wrote[len(s.bob.wrote)-1]
-	for _, p := range []*player{s.bob, s.alice} {
-		want := p.wrote
-		if p == s.bob {
-			want = want[:len(want)-1]
-		}
-		if got := p.other().read; !slices.Equal(got, want) {
-			broken = append(broken, fmt.Sprintf("%s wrote %q, %s read %q", p.name, want, p.other().name, got))
-		}
-	}
-	add("Each message is shown once, in order, to whom it is for.", broken)
-	broken = nil
-	if slices.Contains(s.alice.read, blocked) {
-		broken = append(broken, fmt.Sprintf("alice read %q", blocked))
-	}
-	add("What Bob writes while he is blocked is refused.", broken)
-	broken = nil
-	if len(s.pushes) == 0 || s.pushes[0] != s.bob.visible {
-		broken = append(broken, fmt.Sprintf("pushes for %q", s.pushes))
-	}
-	add("The partner is told that something waits for Bob while he is away.", broken)
-	broken = s.plaintexts()
-	add("No stanza and no server's disk has a text or a reaction in the clear.", broken)
-	broken = nil
-	if !s.deleted {
-		broken = append(broken, "bob's device was let in again")
-	}
-	add("A deleted account is gone.", broken)
-}
-
-// plaintexts returns where a text is that servers or the network had.
-func (s *stage) plaintexts() (found []string) {
-	if s.adapter.Claims().Modelled {
-		return nil // there is nothing to hide it
-	}
-	var texts []string
-	for _, t := range append(slices.Clone(s.bob.wrote), s.alice.wrote...) {
-		if t != "" {
-			texts = append(texts, t)
-		}
-	}
-	look := func(where string, b []byte) {
-		for _, t := range texts {
-			if bytes.Contains(b, []byte(t)) {
-				found = append(found, fmt.Sprintf("%q in %s", t, where))
-			}
-		}
-	}
-	look("a stanza", s.wire)
-	err := filepath.WalkDir(s.dir.Path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		look(filepath.Base(path), b)
-		return err
-	})
-	if err != nil {
-		found = append(found, err.Error())
-	}
-	return found
 }

@@ -51,13 +51,20 @@ func xmlOf(n *stanza.Node) (lines []string) {
 	return lines
 }
 
+// longValue is from where on the value of an attribute is shortened, as of tokens.
+const longValue = 60
+
 // few is how many children are always written out.
 const few = 4
 
 func opening(n *stanza.Node) string {
 	open := "<" + n.Tag
 	for _, a := range n.Attrs {
-		open += fmt.Sprintf(" %s=%q", a.Name, a.Value)
+		value := a.Value
+		if len(value) > longValue {
+			value = fmt.Sprintf("%s...(%d letters)", value[:8], len(value))
+		}
+		open += fmt.Sprintf(" %s=%q", a.Name, value)
 	}
 	return open
 }
@@ -148,6 +155,14 @@ func glossIQ(s *stanza.IQ) string {
 		return "the account is deleted, with all that is kept for it"
 	case *stanza.Settings:
 		return "a choice of the user"
+	case stanza.MediaConnQuery:
+		return "where media are, and a token for there"
+	case *stanza.GroupCreate:
+		return "a new group; key makes a repetition known"
+	case stanza.GroupQuery:
+		return "who is in the group"
+	case *stanza.GroupChange:
+		return "its version counts the changes of its members"
 	case *stanza.Block:
 		if p.Unblock {
 			return "off the blocklist"
@@ -161,6 +176,8 @@ func glossNotification(s *stanza.Notification) string {
 	switch s.Event.(type) {
 	case stanza.Typing:
 		return "typing; nobody acknowledges or keeps it"
+	case *stanza.GroupChange:
+		return "the group has other members now: who sends to it makes a new key if somebody is gone"
 	case stanza.KeysLow:
 		return "one-time prekeys run low: more are wanted"
 	case stanza.IdentityChange:
@@ -184,11 +201,11 @@ func glossMessage(s *stanza.Message, up bool) string {
 		case "msg":
 			parts = append(parts, "sealed with a key for this one message (Double Ratchet)")
 		case "skmsg":
-			parts = append(parts, "sealed once for the group (sender key)")
+			parts = append(parts, "sealed once for the group, with a key of the sender's")
 		}
 	}
 	if len(s.Participants) > 0 {
-		parts = append(parts, fmt.Sprintf("the sender key, sealed for each of %d", len(s.Participants)))
+		parts = append(parts, fmt.Sprintf("and that key, sealed for each of %d", len(s.Participants)))
 	}
 	return strings.Join(parts, "; ")
 }

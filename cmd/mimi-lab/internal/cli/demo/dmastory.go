@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
+	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
 
@@ -52,7 +53,7 @@ func playDMA(ctx context.Context) (*dmaStory, error) {
 		return nil, err
 	}
 	defer st.close()
-	for _, act := range []func() error{st.enlist, st.talk, st.offline, st.block, st.leave} {
+	for _, act := range st.acts() {
 		if err := act(); err != nil {
 			return nil, err
 		}
@@ -61,27 +62,38 @@ func playDMA(ctx context.Context) (*dmaStory, error) {
 	return st.story, nil
 }
 
+// acts are the parts of the story, in order.
+func (s *stage) acts() []func() error {
+	return []func() error{s.enlist, s.talk, s.photos, s.group, s.offline, s.block, s.leave}
+}
+
 // enlist has both get their accounts and connect.
 func (s *stage) enlist() error {
 	s.section("Milestone 1 and 2: an identity, and the chat channel",
 		"the partner vouches for Bob with a token; Noise XX proves each end's static key to the other")
 	for _, p := range []*player{s.bob, s.alice} {
-		if err := p.enlist(); err != nil {
-			return err
-		}
-		p.connect("connects: Noise_XX_25519_AESGCM_SHA256, and stanzas inside")
-		if err := s.settle(); err != nil {
+		if err := p.arrive(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// arrive has a player get an account and connect.
+func (p *player) arrive() error {
+	if err := p.enlist(); err != nil {
+		return err
+	}
+	p.connect("connects: Noise_XX_25519_AESGCM_SHA256, and stanzas inside")
+	return p.settle()
+}
+
 // talk has both write while both are there.
 func (s *stage) talk() error {
-	s.section("Milestone 3 and 4: messages", "what a partner's app has to have: receipts, answers, reactions, typing")
+	s.section("Milestone 3: messages", "what a partner's app has to have: receipts, answers, reactions, typing")
 	bob, alice := s.bob, s.alice
-	hello, err := bob.write("writes: Hello across!", dma.Content{Kind: dma.Text, Text: "Hello across!"})
+	toBob, toAlice := []*player{bob}, []*player{alice}
+	hello, err := bob.say("Hello across!", alice)
 	if err != nil {
 		return err
 	}
@@ -91,44 +103,86 @@ func (s *stage) talk() error {
 	if err := alice.do("begins to type", dma.Typing{To: bob.device.Account()}); err != nil {
 		return err
 	}
-	back, err := alice.write("answers: Hello back.", dma.Content{Kind: dma.Text, Text: "Hello back.", ReplyTo: hello})
+	back, err := alice.write("answers: Hello back.", bob.device.Account(), toBob, dma.Content{Kind: dma.Text, Text: "Hello back.", ReplyTo: hello})
 	if err != nil {
 		return err
 	}
-	if _, err := bob.write("reacts to that with 🎉", dma.Content{Kind: dma.Reaction, Text: "🎉", Target: back}); err != nil {
+	if _, err := bob.write("reacts to that with 🎉", alice.device.Account(), toAlice, dma.Content{Kind: dma.Reaction, Text: "🎉", Target: back}); err != nil {
 		return err
 	}
-	_, err = bob.write("takes the reaction back", dma.Content{Kind: dma.Reaction, Target: back})
+	_, err = bob.write("takes the reaction back", alice.device.Account(), toAlice, dma.Content{Kind: dma.Reaction, Target: back})
 	return err
+}
+
+// photos has both send one.
+func (s *stage) photos() error {
+	s.section("Milestone 4: a photo each way", "each side hosts the ciphertext of what its users send; the key goes in the message")
+	if err := s.bob.send("the view from here", s.alice); err != nil {
+		return err
+	}
+	return s.alice.send("and from here", s.bob)
+}
+
+// laterText is written to the group when Carol is out of it.
+const laterText = "Only us now."
+
+// group has three talk in a group, and one removed from it.
+func (s *stage) group() error {
+	s.section("A group (assumed)", "each sender has a key for the group, sealed for each member once; then one ciphertext is for all")
+	bob, alice, carol := s.bob, s.alice, s.carol
+	if err := carol.arrive(); err != nil {
+		return err
+	}
+	err := alice.do("makes a group with bob and carol", dma.CreateGroup{Subject: "Trip", Members: []ident.Address{bob.device.Account(), carol.device.Account()}})
+	if err != nil {
+		return err
+	}
+	groups := bob.device.Groups()
+	if len(groups) != 1 {
+		return fmt.Errorf("bob is in %d groups, want 1", len(groups))
+	}
+	at := groups[0].Address
+	if _, err := bob.write("writes to the group: Lisbon in May?", at, []*player{alice, carol}, dma.Content{Kind: dma.Text, Text: "Lisbon in May?"}); err != nil {
+		return err
+	}
+	if err := alice.do("removes carol", dma.RemoveMembers{Group: at, Members: []ident.Address{carol.device.Account()}}); err != nil {
+		return err
+	}
+	if _, err := bob.write("writes to the group, with another key: "+laterText, at, []*player{alice}, dma.Content{Kind: dma.Text, Text: laterText}); err != nil {
+		return err
+	}
+	return carol.disconnect()
 }
 
 // offline has Alice write while Bob is away.
 func (s *stage) offline() error {
 	s.section("While Bob is away", "the gatekeeper keeps what is for him, tells his partner, and hands it over when he is back")
-	bob, alice := s.bob, s.alice
-	if err := bob.disconnect(); err != nil {
+	if err := s.bob.disconnect(); err != nil {
 		return err
 	}
 	for _, text := range []string{"Are you there?", "Call me when you are."} {
-		if _, err := alice.write("writes: "+text, dma.Content{Kind: dma.Text, Text: text}); err != nil {
+		if _, err := s.alice.say(text, s.bob); err != nil {
 			return err
 		}
 	}
 	if err := s.pushed(); err != nil {
 		return err
 	}
-	bob.connect("is woken by his partner, and connects")
+	s.bob.connect("is woken by his partner, and connects")
 	return s.settle()
 }
 
+// refusedText is what Bob writes while Alice has blocked him.
+const refusedText = "Still there?"
+
 // block has Alice block Bob, and let him again.
 func (s *stage) block() error {
-	s.section("Alice's choice", "she blocks Bob, whose next message is refused, and takes that back")
+	s.section("Milestone 4: Alice's choice", "she blocks Bob, whose next message is refused, and takes that back")
 	bob, alice := s.bob, s.alice
 	if err := alice.do("blocks Bob", dma.Block{User: bob.device.Account(), On: true}); err != nil {
 		return err
 	}
-	if _, err := bob.write("writes: Still there?", dma.Content{Kind: dma.Text, Text: "Still there?"}); err != nil {
+	if _, err := bob.write("writes: "+refusedText, alice.device.Account(), nil, dma.Content{Kind: dma.Text, Text: refusedText}); err != nil {
 		return err
 	}
 	return alice.do("takes the block back", dma.Block{User: bob.device.Account()})
