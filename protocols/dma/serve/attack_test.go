@@ -402,7 +402,9 @@ var attacks = []attack{
 	{
 		name: "flood of enlistments", want: string(enlist.TooMany),
 		once: func(a *attacker) (string, error) { return a.enlistAs("eve@nowhere.example", a.w.partner) },
-		set:  func(c *Config) { c.Rates.Connects, c.Rates.Enlistments = Rate{}, Rate{2, time.Minute} },
+		set: func(c *Config) {
+			c.Rates.Connects, c.Rates.Enlistments, c.Rates.PartnerEnlistments = Rate{}, Rate{2, time.Minute}, Rate{}
+		},
 	},
 	{
 		name: "flood of one partner's enlistments", want: string(enlist.TooMany),
