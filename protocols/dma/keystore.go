@@ -83,6 +83,9 @@ func (g *Gatekeeper) iq(now time.Time, a *account, q *stanza.IQ) error {
 	if q.Type != stanza.Get && q.Type != stanza.Set {
 		return fmt.Errorf("dma: iq %s: %w: type %q, want get or set", q.ID, protocols.ErrMalformed, q.Type)
 	}
+	if len(q.ID) > MaxID { // which the answer has too
+		return fmt.Errorf("dma: iq: %w: id of %d bytes, want at most %d", protocols.ErrMalformed, len(q.ID), MaxID)
+	}
 	reply := &stanza.IQ{ID: q.ID, Type: stanza.Result, Namespace: q.Namespace}
 	var (
 		code stanza.Code

@@ -189,12 +189,15 @@ func (g *Gatekeeper) chatState(from *account, n *stanza.Notification) error {
 	if _, ok := n.Event.(stanza.Typing); !ok {
 		return fmt.Errorf("dma: notification: %w: a client may send chatstate only, not %q", protocols.ErrMalformed, n.Type)
 	}
+	if len(n.ID) > MaxID {
+		return fmt.Errorf("dma: notification: %w: id of %d bytes, want at most %d", protocols.ErrMalformed, len(n.ID), MaxID)
+	}
 	to, why := g.mayWrite(from, n.To)
 	if why != 0 || to.conn == 0 {
 		return nil
 	}
-	fwd := *n
-	fwd.From, fwd.To = from.addr, to.addr
+	// What else it says is not for clients to say.
+	fwd := stanza.Notification{ID: n.ID, From: from.addr, To: to.addr, Event: n.Event}
 	g.out.Sends = append(g.out.Sends, Send{Conn: to.conn, Frame: encode(&fwd), Lossy: true})
 	return nil
 }
