@@ -35,6 +35,14 @@ func (g *Gatekeeper) metrics() []admin.Metric {
 	list := []admin.Metric{
 		{Name: "mimi_gatekeeper_connected", Help: "Clients that are connected to the chat channel.", Gauge: true, Value: float64(s.Connected)},
 	}
+	if g.media != nil {
+		kept := g.cfg.Media.Store.Kept()
+		list = append(list,
+			admin.Metric{Name: "mimi_gatekeeper_media_kept", Help: "Ciphertexts that are kept.", Gauge: true, Value: float64(kept.Media)},
+			admin.Metric{Name: "mimi_gatekeeper_media_kept_bytes", Help: "Their bytes.", Gauge: true, Value: float64(kept.Bytes)},
+			admin.Metric{Name: "mimi_gatekeeper_media_transfers", Help: "Transfers of media under way.", Gauge: true, Value: float64(g.media.transfers.count())},
+		)
+	}
 	for _, c := range []struct {
 		name, help string
 		value      uint64
@@ -47,6 +55,10 @@ func (g *Gatekeeper) metrics() []admin.Metric {
 		{"dropped", "Messages that left their mailbox undelivered.", s.Dropped},
 		{"pushes_due", "Pushes that were due, several for one user perhaps.", s.Pushes},
 		{"pushes_taken", "Pushes that a partner has taken.", s.Pushed},
+		{"media_uploaded", "Media that native users have sent.", s.Uploaded},
+		{"media_handed", "Transfers of those that began.", s.Handed},
+		{"media_fetched", "Media of partners that were passed on.", s.Fetched},
+		{"media_unfetched", "Media of partners that were not, or not to the end.", s.Unfetched},
 		{"commits", "Transactions of the store.", s.Commits},
 		{"records", "Records that were written in them.", s.Records},
 	} {

@@ -23,6 +23,9 @@ type MediaLimits struct {
 	Timeout time.Duration // of a transfer; default 10 min
 }
 
+// DefaultMediaLimits returns the defaults.
+func DefaultMediaLimits() MediaLimits { return MediaLimits{}.orDefault() }
+
 func (l MediaLimits) orDefault() MediaLimits {
 	l.Transfers = cmp.Or(l.Transfers, 64)
 	l.PerUser = cmp.Or(l.PerUser, 4)
