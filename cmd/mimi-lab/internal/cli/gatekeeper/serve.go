@@ -187,7 +187,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 			return exit.Failuref("", "%w", err)
 		}
 		defer func() { _ = ciphertexts.Close() }()
-		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}, Anonymous: set.Media.ForAll}
+		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}, Anonymous: set.Media.ForAll, Lifetime: set.Media.Lifetime, Limits: set.transfers()}
 	}
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
@@ -305,11 +305,12 @@ type sourced struct {
 
 // partners returns that of the directory and those of the settings.
 func (o *serveOptions) partners(r *running, log *slog.Logger) (list []sourced, err error) {
-	add := func(integrator uint16, issuer string, cfg jwks.Config) error {
+	add := func(integrator uint16, issuer, mediaURL string, cfg jwks.Config) error {
 		pushes := &serve.Pushes{Base: cfg.Base, Roots: cfg.Roots, Private: cfg.Private, Dial: cfg.Dial}
 		var media *serve.MediaSource
 		if r.set.Media.Directory != "" {
-			media = &serve.MediaSource{Base: strings.TrimSuffix(cfg.Base, "/") + partner.MediaPath, Roots: cfg.Roots, Private: cfg.Private, Dial: cfg.Dial}
+			base := cmp.Or(mediaURL, strings.TrimSuffix(cfg.Base, "/")+partner.MediaPath)
+			media = &serve.MediaSource{Base: base, Roots: cfg.Roots, Private: cfg.Private, Dial: cfg.Dial}
 		}
 		cfg.Policy = token.Policy{Issuer: issuer, Audience: r.set.Name}
 		cfg.Logger = log
@@ -321,7 +322,7 @@ func (o *serveOptions) partners(r *running, log *slog.Logger) (list []sourced, e
 		return nil
 	}
 	if r.set.Dev != "" {
-		err := add(dmadev.Integrator, dmadev.Partner, jwks.Config{
+		err := add(dmadev.Integrator, dmadev.Partner, "", jwks.Config{
 			Base: dmadev.Partner, Roots: r.dir.Roots, Private: true, Dial: r.dir.DialPartner, Again: time.Millisecond, // which may start later
 		})
 		if err != nil {
@@ -333,7 +334,7 @@ func (o *serveOptions) partners(r *running, log *slog.Logger) (list []sourced, e
 		if err != nil {
 			return nil, err
 		}
-		if err := add(p.Integrator, p.URL, jwks.Config{Base: p.URL, Roots: roots, Private: p.Private}); err != nil {
+		if err := add(p.Integrator, p.URL, p.Media, jwks.Config{Base: p.URL, Roots: roots, Private: p.Private}); err != nil {
 			return nil, exit.Usagef("", "partner %d: %w", p.Integrator, err)
 		}
 	}

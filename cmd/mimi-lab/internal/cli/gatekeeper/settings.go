@@ -69,6 +69,7 @@ type partnerSettings struct {
 	URL        string `json:"url"`
 	Roots      string `json:"roots"`
 	Private    bool   `json:"private"`
+	Media      string `json:"media_url" assumed:"true"` // {3p_base_url}; "" is below URL
 }
 
 // service is what users can do.
@@ -98,6 +99,12 @@ type media struct {
 	Total     int           `json:"mib_of_all" assumed:"true"`
 	Retention time.Duration `json:"kept_for" assumed:"true"`
 	ForAll    bool          `json:"for_all" assumed:"true"`
+	Lifetime  time.Duration `json:"token_lifetime" assumed:"true"`
+	Transfers int           `json:"transfers" assumed:"true"`
+	OfUser    int           `json:"transfers_of_one_user" assumed:"true"`
+	OfPartner int           `json:"transfers_of_one_host" assumed:"true"`
+	Stall     time.Duration `json:"stall_timeout" assumed:"true"`
+	Timeout   time.Duration `json:"transfer_timeout" assumed:"true"`
 }
 
 // limits are bounds of the servers.
@@ -146,7 +153,10 @@ func defaults() *settings {
 			Pings: 5, RefillBelow: 5, CheckKeys: true, GroupLimit: dma.DefaultGroupLimit, PerSender: dma.DefaultPerSender,
 			Waiting: q.Waiting, Bytes: q.Bytes, Fetches: q.Fetches, FetchesOfOne: q.FetchesOfOne, FetchEvery: q.FetchEvery,
 		},
-		Media: media{Max: 16, PerOwner: 1 << 10, Total: 64 << 10, Retention: 30 * 24 * time.Hour},
+		Media: media{
+			Max: 16, PerOwner: 1 << 10, Total: 64 << 10, Retention: 30 * 24 * time.Hour, Lifetime: dma.DefaultMediaLifetime,
+			Transfers: 64, OfUser: 4, OfPartner: 16, Stall: 20 * time.Second, Timeout: 10 * time.Minute,
+		},
 		Limits: limits{
 			Connections: 10000, Handshakes: 256, Enlistments: 64, Requests: 1000, Checks: 32, Frame: 1 << 20, Steps: 32, Queue: 1 << 20,
 			RequestTimeout: 20 * time.Second, HandshakeTimeout: 10 * time.Second, FrameTimeout: 20 * time.Second,
@@ -205,6 +215,9 @@ func (s *settings) check() error {
 		return fmt.Errorf("media: found %d, %d and %d MiB of one, of one user and of all for %v; expected 1 to %d for one, no less for the others, and a time",
 			m.Max, m.PerOwner, m.Total, m.Retention, maxMediaMiB)
 	}
+	if m := &s.Media; min(m.Transfers, m.OfUser, m.OfPartner) < 1 || min(m.Stall, m.Timeout) <= 0 || m.Lifetime < time.Second {
+		return errors.New("media: found a bound of transfers that is 0 or less, or a token_lifetime below 1s; expected 1 or more of each")
+	}
 	if n := s.Service.GroupLimit; n < 2 || n > dma.MaxGroupLimit {
 		return fmt.Errorf("service.group_limit: found %d, expected 2 to %d", n, dma.MaxGroupLimit)
 	}
@@ -219,6 +232,8 @@ func (s *settings) check() error {
 			return fmt.Errorf("partners.%d.integrator: found %d, expected a number from %d on that no other has", i, p.Integrator, first)
 		case !strings.HasPrefix(p.URL, "https://"):
 			return fmt.Errorf("partners.%d.url: found %q, expected https://HOST with a path at most", i, p.URL)
+		case p.Media != "" && !strings.HasPrefix(p.Media, "https://"):
+			return fmt.Errorf("partners.%d.media_url: found %q, expected https://HOST with a path at most", i, p.Media)
 		}
 		seen[p.Integrator] = true
 	}
@@ -254,6 +269,12 @@ func (s *settings) media() blob.Config {
 	const mib = 1 << 20
 	m := &s.Media
 	return blob.Config{Dir: m.Directory, MaxMedium: uint64(m.Max) * mib, PerOwner: uint64(m.PerOwner) * mib, Total: uint64(m.Total) * mib, Retention: m.Retention}
+}
+
+// transfers returns the bounds of the media host's transfers.
+func (s *settings) transfers() serve.MediaLimits {
+	m := &s.Media
+	return serve.MediaLimits{Transfers: m.Transfers, PerUser: m.OfUser, PerPartner: m.OfPartner, Stall: m.Stall, Timeout: m.Timeout}
 }
 
 func (s *settings) limits() serve.Limits { return serve.Limits(s.Limits) }

@@ -102,6 +102,9 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 	if got := s.machine(); got.PerSender != dma.DefaultPerSender || got.Retention != dma.DefaultRetention || got.UnenlistAfter != dma.DefaultUnenlistAfter {
 		t.Errorf("machine: %+v", got)
 	}
+	if got := serve.DefaultMediaLimits(); s.transfers() != got {
+		t.Errorf("transfers: %+v, want %+v", s.transfers(), got)
+	}
 	if got := serve.DefaultLimits(); s.limits() != got {
 		t.Errorf("limits: %+v, want %+v", s.limits(), got)
 	}
@@ -124,6 +127,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"own keys and dev", "dev: d\nown_keys: k\n", "own_keys: found it beside dev"},
 		{"number of dev's partner", "dev: d\npartners: [{integrator: 1, url: https://p.example}]\n", "partners.0.integrator: found 1, expected a number from 2 on"},
 		{"number twice", "dev: d\npartners: [{integrator: 2, url: https://p.example}, {integrator: 2, url: https://q.example}]\n", "partners.1.integrator: found 2"},
+		{"media over http", "dev: d\npartners: [{integrator: 2, url: https://p.example, media_url: http://p.example}]\n", `partners.0.media_url: found "http://p.example", expected https://HOST`},
+		{"no transfers", "dev: d\nmedia: {transfers: 0}\n", "media: found a bound of transfers that is 0 or less"},
 		{"http", "dev: d\npartners: [{integrator: 2, url: http://p.example}]\n", `partners.0.url: found "http://p.example", expected https://HOST`},
 	} {
 		_, err := read(write(t, t.TempDir(), "c.yaml", tt.text))
