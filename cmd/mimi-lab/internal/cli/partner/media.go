@@ -16,7 +16,8 @@ import (
 // host returns the media host of the partner of a directory. It serves once it knows the
 // server, which knows the users.
 func host(dir *dmadev.Dir, log *slog.Logger) (http.Handler, *atomic.Pointer[partner.Server], error) {
-	store, err := blob.Open(blob.Config{Dir: dir.PartnerMedia()})
+	// What is too large is the gatekeeper's to say, which fetches it.
+	store, err := blob.Open(blob.Config{Dir: dir.PartnerMedia(), MaxMedium: 1 << 30, PerOwner: 8 << 30})
 	if err != nil {
 		return nil, nil, exit.Failuref("", "%w", err)
 	}
