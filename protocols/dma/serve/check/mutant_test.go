@@ -379,7 +379,7 @@ func twins(at check.Step, times int, taken bool) func(*own.Config) {
 			}
 			for range times {
 				twin := must2(serve.NewDevice(ctx, cfg))
-				bounded, cancel := context.WithTimeout(ctx, time.Second)
+				bounded, cancel := context.WithTimeout(ctx, 8*time.Second) // a refusal ends it sooner
 				_ = twin.Run(bounded)
 				cancel()
 				_ = twin.Close()
