@@ -61,7 +61,7 @@ func (g *gatekeeper) VerifyBearer(_ context.Context, t string) (*token.Claims, e
 	return token.Policy{Issuer: serve.PushIssuer, Audience: issuer}.VerifyBearer(time.Now(), g.keys, t)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
