@@ -65,11 +65,12 @@ did not come, which is no pass. The exit code is 3 if a check fails, else 0.
 Each check says where it is from: RO is the Reference Offer, client what public
 clients show, assumed this project's choice.
 
---partner dev checks the partner of "partner serve" with the same --dev, whose
-device is that of the commands of device. --self checks a partner that the
-command runs itself, to show what it looks like. --json prints an object with
-against, checked, pass, warn, fail and skip (counts; not seen is skip), seconds
-and checks: of each its id, section, sent, want, verdict and seen.`,
+--partner dev checks the partner of "partner serve" with the same --dev, where
+no gatekeeper runs meanwhile; its device is that of the commands of device.
+--self checks a partner that the command runs itself, to show what it looks
+like. --json prints an object with against, checked, pass, warn, fail and skip
+(counts; not seen is skip), seconds and checks: of each its id, section, sent,
+want, verdict and seen.`,
 		Example: `  mimi-lab gatekeeper check --self
   mimi-lab gatekeeper check --list`,
 		Args: command.NoArgs,
