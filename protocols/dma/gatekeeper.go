@@ -116,7 +116,8 @@ type Gatekeeper struct {
 	sweepAt     time.Time // when accounts are looked through for those to un-enlist; zero before the first Step
 	out         Output
 	records     recorder
-	reply       stanza.Ack // room for one that is sent
+	decoder     stanza.Decoder // of frames, whose stanzas end with the Step
+	reply       stanza.Ack     // room for one that is sent
 }
 
 // account is what the gatekeeper holds of one user, native or partner's.
@@ -191,6 +192,7 @@ func NewGatekeeper(cfg GatekeeperConfig) (*Gatekeeper, error) {
 		nextAccount: firstAccount,
 		nextGroup:   firstGroup,
 		records:     recorder{off: cfg.Volatile},
+		decoder:     stanza.Decoder{Ratio: maxRatio, Reuse: true},
 	}, nil
 }
 
@@ -299,9 +301,9 @@ func (g *Gatekeeper) frame(now time.Time, in Frame) error {
 	if a == nil {
 		return fmt.Errorf("dma: frame on unknown connection %d", in.Conn)
 	}
-	s, err := parseFrame(in.Data)
+	s, err := g.decoder.Parse(in.Data)
 	if err != nil {
-		return err
+		return fmt.Errorf("dma: frame: %w", err)
 	}
 	switch s := s.(type) {
 	case *stanza.Message:

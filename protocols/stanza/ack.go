@@ -84,7 +84,7 @@ func parseAck(f *fields, n *Node) *Ack {
 }
 
 func readAck(r *attrReader) *Ack {
-	k := new(Ack)
+	k := r.newAck()
 	for r.next() {
 		switch r.name {
 		case "class":

@@ -66,6 +66,10 @@ type Decoder struct {
 	// number, up to [MaxSize] in all.
 	Ratio int
 
+	// Reuse lets Parse make an ack, a receipt or a message of what it returned before: a
+	// stanza is valid until the next one is read. What it refers to is as without it.
+	Reuse bool
+
 	d decoder
 	f fields // of the stanza that is read
 }
@@ -97,6 +101,9 @@ func (r *Decoder) Parse(b []byte) (Stanza, error) {
 	d := &r.d
 	d.in, d.off, d.nodes, d.err, d.share = b, 1, 1, nil, true
 	d.strings.size = sharedChunk
+	if r.Reuse && d.room == nil {
+		d.room = new(room)
+	}
 	f := &r.f
 	f.err = nil
 	if s := d.direct(f); s != nil && d.err == nil && f.err == nil && d.off == len(b) {
@@ -133,11 +140,49 @@ type decoder struct {
 	nodes int // read, and promised by the heads of lists
 	err   error
 	share bool // data are slices of in
+	room  *room
 
 	attrs   slab[Attr]
 	kids    slab[Node]
 	data    slab[byte]
 	strings arena
+}
+
+// room is what stanzas are made of that are read one after another; nil makes each anew.
+type room struct {
+	ack     Ack
+	receipt Receipt
+	message oneEnc
+}
+
+// oneEnc is a message with one <enc>.
+type oneEnc struct {
+	Message
+	enc [1]Enc
+}
+
+func (r *attrReader) newAck() *Ack {
+	if r.d == nil || r.d.room == nil {
+		return new(Ack)
+	}
+	r.d.room.ack = Ack{}
+	return &r.d.room.ack
+}
+
+func (r *attrReader) newReceipt() *Receipt {
+	if r.d == nil || r.d.room == nil {
+		return new(Receipt)
+	}
+	r.d.room.receipt = Receipt{}
+	return &r.d.room.receipt
+}
+
+func (d *decoder) newOneEnc() *oneEnc {
+	if d.room == nil {
+		return new(oneEnc)
+	}
+	d.room.message = oneEnc{}
+	return &d.room.message
 }
 
 func (d *decoder) fail(c Check, off int) {

@@ -60,6 +60,45 @@ func TestDecoderAgrees(t *testing.T) {
 	}
 }
 
+// TestDecoderReuses holds that a stanza is whole until the next one is read, whatever was
+// read before it, and that those who want memory to be used again get it.
+func TestDecoderReuses(t *testing.T) {
+	t.Parallel()
+	d := stanza.Decoder{Reuse: true}
+	seen := map[any]bool{}
+	again := 0
+	for range 3 {
+		for _, s := range samples {
+			b, err := stanza.AppendBinary(nil, s.stanza.Node())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.Parse(b)
+			if err != nil {
+				t.Fatalf("%s: %v", s.name, err)
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(ident.URI{})); diff != "" {
+				t.Errorf("%s (-ParseBinary +Decoder):\n%s", s.name, diff)
+			}
+			if seen[got] {
+				again++
+			}
+			seen[got] = true
+			// One that breaks off leaves nothing behind either.
+			if _, err := d.Parse(b[:len(b)-1]); err == nil {
+				t.Errorf("%s: half of it is read", s.name)
+			}
+		}
+	}
+	if again == 0 {
+		t.Error("no stanza was made of one before")
+	}
+}
+
 func parse(b []byte) (stanza.Stanza, error) {
 	n, err := stanza.ParseBinary(b)
 	if err != nil {

@@ -174,10 +174,7 @@ func (r *attrReader) begin() (content bool) {
 // directMessage reads a message with one <enc>, as those have that go from one user
 // to another.
 func (d *decoder) directMessage(r *attrReader) Stanza {
-	var m struct {
-		Message
-		enc [1]Enc
-	}
+	m := d.newOneEnc()
 	readMessage(r, &m.Message)
 	start := d.off
 	if d.list(d.byte(), start) != 1 {

@@ -102,7 +102,7 @@ func parseReceipt(f *fields, n *Node) *Receipt {
 }
 
 func readReceipt(a *attrReader) *Receipt {
-	r := new(Receipt)
+	r := a.newReceipt()
 	for a.next() {
 		switch a.name {
 		case "id":
