@@ -254,7 +254,7 @@ func (w *world) jwt(issuer, user string) (string, error) {
 // enlist makes the device of a user. What it would encrypt with is made up, since it
 // encrypts nothing.
 func (w *world) enlist(issuer, path, user string) (*device, error) {
-	d := &device{user: user}
+	d := &device{user: user, dec: stanza.Decoder{Reuse: true}}
 	var err error
 	if d.static, err = w.suite.GenerateKeyPair(); err != nil {
 		return nil, err
