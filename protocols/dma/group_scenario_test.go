@@ -501,3 +501,93 @@ func TestHeldMessages(t *testing.T) {
 	p.connect(p.devices["pia"])
 	wantGot(t, p.devices["pia"], "one")
 }
+
+// TestGroupIsMadeOnce: a wish whose answer is lost is repeated, and makes no other group.
+func TestGroupIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{}, "alice", "bob")
+	alice := p.devices["alice"]
+	alice.lose = true
+	p.step(alice, CreateGroup{Subject: "once", Members: p.addresses([]string{"bob"})})
+	p.run()
+	p.crash(alice)
+	alice.lose = false
+	p.connect(alice)
+	if n := len(p.gk.groups); n != 2 || len(alice.dev.Groups()) != 2 {
+		t.Errorf("%d groups at the gatekeeper and %d at alice, want the first one and the repeated one", n, len(alice.dev.Groups()))
+	}
+	p.step(alice, CreateGroup{Subject: "once", Members: p.addresses([]string{"bob"})})
+	p.run()
+	if n := len(p.gk.groups); n != 3 {
+		t.Errorf("%d groups after another wish, want 3", n)
+	}
+	wantSettled(t, p.network)
+}
+
+// TestKeysChangeForWhoCameBack: a device that hears at once of a member's leaving and
+// coming back changes its key as if it had heard of one after the other.
+func TestKeysChangeForWhoCameBack(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{PerSender: 1}, "alice", "bob", "pia")
+	p.say("bob", "one")
+	p.disconnect(p.devices["bob"])
+	p.remove("alice", "pia")
+	p.add("alice", "pia") // of the two notices bob gets the last
+	p.connect(p.devices["bob"])
+	var keys int
+	for _, s := range p.step(p.devices["bob"], Compose{To: p.group, Content: Content{Kind: Text, Text: "two"}}).Sends {
+		if m, ok := mustAny(t, s.Frame).(*stanza.Message); ok {
+			keys = len(m.Participants)
+		}
+	}
+	p.run()
+	if keys != 2 {
+		t.Errorf("bob's key went to %d members, want a new one to both", keys)
+	}
+	wantGot(t, p.devices["pia"], "one", "two")
+}
+
+// TestProtocolWithoutHostedGroups: a device whose protocol can't have a server say who is
+// in a group refuses its user's wishes, and gives up what comes.
+func TestProtocolWithoutHostedGroups(t *testing.T) {
+	t.Parallel()
+	n, alice, bob := pair(t, GatekeeperConfig{})
+	cfg := alice.cfg
+	cfg.Client = struct{ protocols.Client }{cfg.Client}
+	d, err := NewDevice(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.dev = d
+	n.connect(alice)
+	if _, err := d.Step(n.now, CreateGroup{Members: []ident.Address{bob.addr}}); err == nil {
+		t.Error("a group was asked for")
+	}
+	n.step(bob, CreateGroup{Members: []ident.Address{alice.addr}})
+	n.run()
+	n.step(bob, Compose{To: bob.dev.Groups()[0].Address, Content: Content{Kind: Text, Text: "hello"}})
+	n.run()
+	wantGot(t, alice)
+	if got := strings.Join(n.events, "\n"); !strings.Contains(got, "alice: given up") {
+		t.Errorf("the message was not given up; events %s", got)
+	}
+}
+
+// TestOwnKeyIsSentAgainAfterComingBack: the others have forgotten the key of who was out,
+// also if that one hears of leaving and coming back at once.
+func TestOwnKeyIsSentAgainAfterComingBack(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, GatekeeperConfig{PerSender: 1}, "alice", "bob", "pia")
+	p.say("bob", "one")
+	p.disconnect(p.devices["bob"])
+	p.remove("alice", "bob")
+	p.add("alice", "bob") // of the two notices bob gets the last
+	p.connect(p.devices["bob"])
+	p.say("bob", "two")
+	wantGot(t, p.devices["alice"], "one", "two")
+	wantGot(t, p.devices["pia"], "one", "two")
+	wantSettled(t, p.network)
+	if n := p.count("undecryptable"); n != 0 {
+		t.Errorf("%d undecryptable messages; events %q", n, p.events)
+	}
+}
