@@ -89,6 +89,18 @@ var hostedChecks = []check{
 			h.Error("a distribution for who is no member")
 		}
 	}},
+	{"hosted group: a list that is so already changes nothing", func(h *harness) {
+		p := h.hosted("a", "b")
+		p.everybody("first")
+		p.devices["a"].Changes()
+		p.name("b", "a")
+		if n := len(p.devices["a"].Changes()); n != 0 {
+			h.Errorf("%d records changed, want none", n)
+		}
+		if n := len(p.seal("a", "still under the same key")); n != 1 {
+			h.Errorf("%d envelopes, want the message alone", n)
+		}
+	}},
 	{"hosted group: an impossible list is refused", func(h *harness) {
 		p := h.hosted("a", "b")
 		for what, list := range map[string][]protocols.Address{

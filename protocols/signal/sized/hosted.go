@@ -41,7 +41,8 @@ func (c *client) setMembers(id protocols.GroupID, members []protocols.Address) e
 	if err != nil {
 		return err
 	}
-	if len(now) > 0 || slices.Contains(members, c.address) {
+	same := len(now) > 0 && len(change.Add)+len(change.Remove) == 0
+	if !same && (len(now) > 0 || slices.Contains(members, c.address)) {
 		c.merge(id, g, change)
 	}
 	return nil

@@ -44,7 +44,8 @@ func (c *client) setMembers(b *batch, g protocols.GroupID, members []protocols.A
 	if err != nil {
 		return err
 	}
-	if len(now) > 0 || slices.Contains(members, c.address) {
+	same := len(now) > 0 && len(change.Add)+len(change.Remove) == 0
+	if !same && (len(now) > 0 || slices.Contains(members, c.address)) {
 		c.merge(b, g, r, change)
 	}
 	return nil
