@@ -20,6 +20,9 @@
 // goroutine, clock, socket or file. Frames are stanzas in the binary encoding of
 // protocols/stanza; end-to-end encryption is any adapter of package protocols.
 //
+// Groups are over sender keys: the gatekeeper says who is in one, and passes a message that
+// was sealed once on to all of them (group.go says what of that is assumed).
+//
 // How to start: [NewGatekeeper], then feed it [Enlist] and [Connect]; see the
 // package example.
 //

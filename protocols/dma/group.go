@@ -25,6 +25,7 @@ import (
 //   - Members may fetch each other's keys.
 //   - Who can't be reached because too much waits for them misses the message; the sender
 //     is not refused, or one member away would silence a group.
+//   - There are no typing notices in groups.
 
 // Bounds of groups. Public clients have 257 members by default and up to 1024; the others
 // are assumed.

@@ -388,6 +388,9 @@ func (d *Device) left(group ident.Address) {
 	if d.leftAt == nil {
 		d.leftAt = make(map[ident.Address]uint64)
 	}
+	if len(d.leftAt) >= maxGroups {
+		clear(d.leftAt) // of many, no old answer is still under way
+	}
 	d.leftAt[gr.Address] = gr.Version
 	if err := d.hosted.SetMembers(gr.id, nil); err != nil {
 		panic("dma: client does not forget a group: " + err.Error())
