@@ -54,7 +54,8 @@
 // string has one form, and the decoder refuses the others. Markers are those of
 // the public clients. The dictionary is this project's own and has a version
 // ([DictionaryVersion]); WhatsApp's is another, so these bytes mean nothing to
-// its servers. A [Dictionary] is another service's, for those who have it. Flag 2 says that all after the header is a zlib stream (RFC 1950).
+// its servers. A [Dictionary] is another service's, for those who have it. Flag 2
+// says that all after the header is a zlib stream (RFC 1950).
 //
 // # What it does not do
 //
