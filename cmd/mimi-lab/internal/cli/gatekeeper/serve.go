@@ -242,15 +242,8 @@ func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.S
 		}
 	}
 	r.announce(o.IO.Out)
-	var over <-chan time.Time // never, without --for
-	if o.For > 0 {
-		over = time.After(o.For)
-	}
-	select {
-	case err := <-ended:
+	if err := command.Until(ctx, o.For, ended); err != nil {
 		return exit.Failuref("", "%w", err)
-	case <-ctx.Done():
-	case <-over:
 	}
 	// Enlistments that came are answered, and clients are told to go.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Duration(r.set.Shutdown))

@@ -120,15 +120,8 @@ func (o *serveOptions) serve(ctx context.Context, dir *dmadev.Dir, s *partner.Se
 		return err
 	}
 	announce(o.IO.Out, dir, l.Addr(), at)
-	var over <-chan time.Time // never, without --for
-	if o.For > 0 {
-		over = time.After(o.For)
-	}
-	select {
-	case err := <-ended:
+	if err := command.Until(ctx, o.For, ended); err != nil {
 		return exit.Failuref("", "%w", err)
-	case <-ctx.Done():
-	case <-over:
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -158,15 +158,8 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(l) }()
 	s.announce(o.IO.Out, started{l.Addr(), clients.over(tlsWay), clients.over(noiseWay), admin})
-	var over <-chan time.Time // never, without --for
-	if o.For > 0 {
-		over = time.After(o.For)
-	}
-	select {
-	case err := <-done:
+	if err := command.Until(ctx, o.For, done); err != nil {
 		return err
-	case <-ctx.Done():
-	case <-over:
 	}
 	// Requests that came are answered, for as long as a peer waits.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

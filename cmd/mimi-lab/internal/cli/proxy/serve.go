@@ -109,15 +109,8 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		fmt.Fprintf(o.IO.Out, "for the operator: http://%s/healthz, /stats and /metrics\n", admin.Addr())
 	}
 	fmt.Fprintln(o.IO.Out, "assumed, as no public text says it: the client's address in the header of the\n  PROXY protocol, version 2")
-	var over <-chan time.Time // never, without --for
-	if o.For > 0 {
-		over = time.After(o.For)
-	}
-	select {
-	case err := <-ended:
+	if err := command.Until(ctx, o.For, ended); err != nil {
 		return exit.Failuref("", "%w", err)
-	case <-ctx.Done():
-	case <-over:
 	}
 	// Clients connect again elsewhere; there is nothing to wait for.
 	return s.Close()
