@@ -129,6 +129,7 @@ type running struct {
 	admin   net.Listener // nil without --admin
 	dialect noise.Dialect
 	set     *settings
+	fetch   []*jwks.Source // fetch their keys once everybody can be found
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
@@ -189,13 +190,9 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		defer func() { _ = ciphertexts.Close() }()
 		cfg.Media = &serve.Media{Store: ciphertexts, Hosts: []string{cmp.Or(set.Media.Host, r.https.Addr().String())}, Anonymous: set.Media.ForAll, Lifetime: set.Media.Lifetime, Limits: set.transfers()}
 	}
-	beside, end := context.WithCancel(context.WithoutCancel(ctx))
-	var background sync.WaitGroup
-	defer background.Wait()
-	defer end()
 	for _, p := range sources {
 		cfg.Partners = append(cfg.Partners, p.Partner)
-		background.Go(func() { p.source.Run(beside) })
+		r.fetch = append(r.fetch, p.source)
 	}
 	if r.gk, err = serve.New(ctx, cfg); err != nil {
 		if errors.Is(err, store.ErrInUse) {
@@ -214,7 +211,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	defer func() { _ = standIn.Close() }()
-	background.Go(func() { keys.Run(beside) })
+	r.fetch = append(r.fetch, keys)
 	return r.serve(ctx, o, standIn)
 }
 
@@ -240,6 +237,13 @@ func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.S
 		if err := r.dir.Announce(a); err != nil {
 			return err
 		}
+	}
+	beside, end := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer end()
+	for _, s := range r.fetch {
+		background.Go(func() { s.Run(beside) })
 	}
 	r.announce(o.IO.Out)
 	if err := command.Until(ctx, o.For, ended); err != nil {
