@@ -258,10 +258,10 @@ func (r *running) serve(ctx context.Context, o *serveOptions, standIn *partner.S
 // announce says where everything is, and what of it is assumed.
 func (r *running) announce(w io.Writer) {
 	fmt.Fprintf(w, "enlistment at https://%s%s\n", r.https.Addr(), enlist.Path)
-	fmt.Fprintf(w, "chat channel at %s, %s, prologue %q, static key %x\n", r.chat.Addr(), r.dialect.Form, r.dialect.Prologue, r.dir.Noise.Public)
+	fmt.Fprintf(w, "chat channel at %s, %s, prologue %q,\n  static key %x\n", r.chat.Addr(), r.dialect.Form, r.dialect.Prologue, r.dir.Noise.Public)
 	fmt.Fprintf(w, "the same for proxies, with a header before it, at %s\n", r.proxied.Addr())
 	if r.set.Media.Directory != "" {
-		fmt.Fprintf(w, "media host at https://%s/v/t{file_reference} and /interop/whatsapp/download/{integrator}/{storage_ref}/\n", r.https.Addr())
+		fmt.Fprintf(w, "media host at https://%s/v/t{file_reference}\n  and /interop/whatsapp/download/{integrator}/{storage_ref}/\n", r.https.Addr())
 	}
 	if r.admin != nil {
 		fmt.Fprintf(w, "for the operator: http://%s/healthz, /stats and /metrics\n", r.admin.Addr())
@@ -277,8 +277,8 @@ func (r *running) announce(w io.Writer) {
 		fmt.Fprintf(w, "a stand-in takes pushes and publishes its keys:\n  curl --cacert %s https://%s%s\n",
 			command.Quote(r.dir.RootsFile()), r.partner.Addr(), token.WellKnown)
 	}
-	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and %s with version %d; the user in sub;\n"+
-		"  reasons but %s; the certificate of the chat channel; the header of proxies;\n"+
+	fmt.Fprintf(w, "assumed, as no public text says it: the form's fields %s and\n"+
+		"  %s with version %d; the user in sub; reasons but %s;\n  the certificate of the chat channel; the header of proxies;\n"+
 		"  groups, their members and who may be in one; tokens for downloads;\n  %s of a partner's URL as {3p_base_url}\n",
 		enlist.DefaultNames.Identifier, enlist.DefaultNames.Version, enlist.Version, string(enlist.BadIntegrator), partner.MediaPath)
 	fmt.Fprintln(w, "and these parameters, with what they are:")
