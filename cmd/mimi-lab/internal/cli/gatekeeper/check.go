@@ -174,7 +174,7 @@ func (o *partnerCheckOptions) other(ctx context.Context, cfg check.Config) error
 	if o.Roots != "" {
 		b, err := os.ReadFile(o.Roots)
 		if err != nil {
-			return exit.Usagef("", "--roots: %w", err)
+			return exit.Usagef("It is a file with who signs the certificate of the partner's server, in PEM.", "--roots: %w", err)
 		}
 		if cfg.Roots = x509.NewCertPool(); !cfg.Roots.AppendCertsFromPEM(b) {
 			return exit.Usagef("It holds certificates in PEM.", "--roots: no certificate in %s", o.Roots)
