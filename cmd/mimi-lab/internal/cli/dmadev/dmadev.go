@@ -254,6 +254,9 @@ func Native(name string) bool {
 
 // file returns the beginning of the names of a device's files.
 func (d *Dir) file(name string) (string, error) {
+	if number, plus := strings.CutPrefix(name, "+"); plus && Native(number) {
+		return "", exit.Usagef(fmt.Sprintf("A phone number is written without its plus: %s.", number), "device %q", name)
+	}
 	s := url.PathEscape(name)
 	if name == "" || strings.HasPrefix(s, ".") || len(s) > 200 {
 		return "", exit.Usagef("It is a name such as bob@partner.example, or a phone number.", "device %q", name)

@@ -51,3 +51,20 @@ func TestEarlier(t *testing.T) {
 		t.Errorf("got %v, want that it was made by an earlier version", err)
 	}
 }
+
+// TestPlus: a phone number with its plus is no partner's user by mistake.
+func TestPlus(t *testing.T) {
+	t.Parallel()
+	d, err := Make(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.DeviceStore("+4915112345678"); err == nil {
+		t.Error("a phone number with its plus is taken")
+	}
+	for _, name := range []string{"4915112345678", "+bob@partner.example"} {
+		if _, err := d.DeviceStore(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
