@@ -39,6 +39,7 @@ type proxyRun struct {
 	sheet  *verdict.Sheet
 	static suite.KeyPair // the gatekeeper's
 	serves sync.WaitGroup
+	err    error // what ended it early
 
 	*board
 	arrived []*arrival // guarded by the board
@@ -69,8 +70,12 @@ type dialed struct {
 	err     error        // of the handshake
 }
 
+// ErrNoProxy: nothing is at the address of the proxy.
+var ErrNoProxy = errors.New("check: no connection to the proxy")
+
 // Proxy checks a proxy by the four rules of the Reference Offer. It returns an error if it
-// can't begin, and with a report as far as it got if ctx ends. It closes the listener.
+// can't begin, and with a report as far as it got if ctx ends or with [ErrNoProxy]. It closes
+// the listener.
 func Proxy(ctx context.Context, cfg ProxyConfig) (*Report, error) {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.Settle = cmp.Or(cfg.Settle, 500*time.Millisecond)
@@ -93,11 +98,11 @@ func Proxy(ctx context.Context, cfg ProxyConfig) (*Report, error) {
 	r.mu.Unlock()
 	r.serves.Wait()
 	if ctx.Err() != nil {
-		unreached = "interrupted"
+		unreached, r.err = "interrupted", ctx.Err()
 	}
 	out := &Report{Against: "the four rules of WhatsApp's Reference Offer 1.0.3", Checked: cfg.Proxy, Seconds: time.Since(start).Seconds()}
 	out.Checks, out.Tally = r.sheet.Seal(unreached)
-	return out, ctx.Err()
+	return out, r.err
 }
 
 func (r *proxyRun) pass(id, format string, args ...any) {
@@ -120,7 +125,8 @@ func (r *proxyRun) rules(ctx context.Context) string {
 
 	first, err := r.dial(ctx, netip.Addr{}, nil)
 	if err != nil {
-		return "no connection to the proxy: " + err.Error()
+		r.err = fmt.Errorf("%w: %w", ErrNoProxy, err)
+		return "no connection to the proxy"
 	}
 	defer func() { _ = first.nc.Close() }()
 	a := r.await(ctx, before, 1)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -49,10 +50,10 @@ device.
 ADDRESS dev is the proxy of "proxy serve" with the same --dev, while no
 gatekeeper runs there. --self checks a proxy that the command runs itself.
 
-The verdicts are pass, fail and not seen. The exit code is 3 if a check fails,
-else 0. --json prints an object with against, checked, pass, warn, fail and skip
-(counts; not seen is skip), seconds and checks: of each its id, section, sent,
-want, verdict and seen.`,
+The verdicts are pass, fail and not seen. The exit code is 3 if a check fails, 1
+if nothing is at the address, else 0. --json prints an object with against,
+checked, pass, warn, fail and skip (counts; not seen is skip), seconds and
+checks: of each its id, section, sent, want, verdict and seen.`,
 		Example: `  mimi-lab proxy check --self
   mimi-lab proxy check --list`,
 		Args: command.Args(0, 1, "the address of a proxy"),
@@ -144,6 +145,9 @@ func (o *checkOptions) self(ctx context.Context, cfg check.ProxyConfig) error {
 // run checks and prints.
 func (o *checkOptions) run(ctx context.Context, cfg check.ProxyConfig) error {
 	r, err := check.Proxy(ctx, cfg)
+	if errors.Is(err, check.ErrNoProxy) {
+		err = exit.Failuref(fmt.Sprintf("It has to run, and to take %s for its gatekeeper (--listen).", cfg.Listener.Addr()), "%w", err)
+	}
 	if r == nil {
 		return exit.Failuref("", "%w", err)
 	}
