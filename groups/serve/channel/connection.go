@@ -140,7 +140,7 @@ func ended(err error) error {
 // read takes what the client sends, until something ends the connection.
 func (c *connection) read() error {
 	l := &c.s.limits
-	f := &frames{line: c.nc, began: func() { c.readBefore(l.FrameTimeout) }}
+	f := &frames{line: c.nc, began: func(int) { c.readBefore(l.FrameTimeout) }}
 	for number := uint64(1); ; number++ {
 		c.readBefore(l.IdleTimeout)
 		s, err := f.next(l.Frame)

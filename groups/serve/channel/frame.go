@@ -31,7 +31,7 @@ func (e *FrameError) Error() string { return "channel: frame: " + e.Reason }
 // frames reads frames.
 type frames struct {
 	*line
-	began func() // called when the length has come; nil for nothing
+	began func(n int) // called when the length has come; nil for nothing
 }
 
 // next reads one stanza of at most limit bytes. io.EOF is the end between two frames.

@@ -1,14 +1,15 @@
 package noise
 
 import (
+	"fmt"
 	"io"
 	"time"
 )
 
 // ReadFrame reads the body of a frame of at most limit bytes. began, if not nil, is
-// called when its header has come. io.EOF is the end between two frames. The body is
-// the caller's.
-func ReadFrame(r io.Reader, limit int, began func()) ([]byte, error) {
+// called with the body's length when its header has come. io.EOF is the end between two
+// frames. The body is the caller's.
+func ReadFrame(r io.Reader, limit int, began func(n int)) ([]byte, error) {
 	var head [HeaderSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
@@ -18,7 +19,7 @@ func ReadFrame(r io.Reader, limit int, began func()) ([]byte, error) {
 		return nil, err
 	}
 	if began != nil {
-		began()
+		began(n)
 	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(r, b); err != nil {
@@ -69,18 +70,18 @@ func Connect(r io.Reader, w io.Writer, now time.Time, cfg Config, trust Trust, p
 		return nil, err
 	}
 	if _, err := w.Write(first); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("noise: client hello: %w", err)
 	}
 	hello, err := ReadFrame(r, MaxServerHello, nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("noise: server hello: %w", err)
 	}
 	last, channel, err := c.Finish(now, hello)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := w.Write(last); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("noise: client finish: %w", err)
 	}
 	return channel, nil
 }
