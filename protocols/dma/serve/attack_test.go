@@ -138,7 +138,7 @@ func (w *wire) say(s stanza.Stanza) error {
 // until reads stanzas up to one that f takes, or the farewell.
 func (w *wire) until(f func(stanza.Stanza) bool) error {
 	for {
-		body, err := readFrame(w.r, w.c.MaxBody(), nil)
+		body, err := noise.ReadFrame(w.r, w.c.MaxBody(), nil)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -120,35 +119,6 @@ func (g *Gatekeeper) serveChat(nc net.Conn) {
 	g.log.Info("connection ended", g.account(c.account), "reason", why(err))
 }
 
-// readFrame reads the body of a frame of at most limit bytes. began, if not nil, is called
-// with the body's length when its header has come. io.EOF is the end between two frames.
-func readFrame(r *bufio.Reader, limit int, began func(n int)) ([]byte, error) {
-	head, err := r.Peek(noise.HeaderSize)
-	if err != nil {
-		if err == io.EOF && len(head) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	n, err := noise.FrameLength([noise.HeaderSize]byte(head), limit)
-	if err != nil {
-		return nil, err
-	}
-	_, _ = r.Discard(noise.HeaderSize) // which is there
-	if began != nil {
-		began(n)
-	}
-	// A stanza keeps slices of its frame: each has bytes of its own.
-	b := make([]byte, n)
-	if _, err := io.ReadFull(r, b); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	return b, nil
-}
-
 // readSize is the room of a connection for what has come and was not looked at.
 const readSize = 4 << 10
 
@@ -160,33 +130,8 @@ func (g *Gatekeeper) handshake(nc net.Conn) (*conn, error) {
 	if err := nc.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	s, err := noise.NewServer(g.cfg.Noise)
-	if err != nil {
-		return nil, err
-	}
 	r := newReader(nc)
-	prologue := make([]byte, s.PrologueSize())
-	if _, err := io.ReadFull(r, prologue); err != nil {
-		return nil, err
-	}
-	if err := s.Prologue(prologue); err != nil {
-		return nil, err
-	}
-	body, err := readFrame(r, noise.MaxClientHello, nil)
-	if err != nil {
-		return nil, err
-	}
-	hello, err := s.Hello(body)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := nc.Write(hello); err != nil {
-		return nil, err
-	}
-	if body, err = readFrame(r, noise.MaxClientFinish, nil); err != nil {
-		return nil, err
-	}
-	peer, channel, err := s.Finish(body)
+	peer, channel, err := noise.Accept(r, nc, g.cfg.Noise)
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (c *conn) read() error {
 		if c.r.Buffered() < noise.HeaderSize {
 			c.readBefore(l.IdleTimeout)
 		}
-		body, err := readFrame(c.r, l.Frame+noise.Overhead, began)
+		body, err := noise.ReadFrame(c.r, l.Frame+noise.Overhead, began)
 		if err != nil {
 			return ended(err)
 		}

@@ -120,25 +120,7 @@ func (l *line) handshake(ctx context.Context) (*noise.Channel, error) {
 		Dialect: l.d.cfg.Dialect, Suite: l.d.cfg.Suite, Static: l.d.account.static(),
 		Limits: noise.Limits{Plaintext: noise.MaxFrame - noise.Overhead},
 	}
-	client, first, err := noise.NewClient(cfg, l.d.cfg.Trust, p)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := l.nc.Write(first); err != nil {
-		return nil, fmt.Errorf("serve: client hello: %w", err)
-	}
-	hello, err := readFrame(l.r, noise.MaxServerHello, nil)
-	if err != nil {
-		return nil, fmt.Errorf("serve: server hello: %w", err)
-	}
-	last, channel, err := client.Finish(time.Now(), hello)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := l.nc.Write(last); err != nil {
-		return nil, fmt.Errorf("serve: client finish: %w", err)
-	}
-	return channel, nil
+	return noise.Connect(l.r, l.nc, time.Now(), cfg, l.d.cfg.Trust, p)
 }
 
 // payload returns what the device says of itself.
@@ -196,7 +178,7 @@ func (l *line) run() (connected bool, err error) {
 func (l *line) read() error {
 	for {
 		_ = l.nc.SetReadDeadline(time.Now().Add(3 * l.d.cfg.KeepAlive))
-		body, err := readFrame(l.r, l.channel.MaxBody(), nil)
+		body, err := noise.ReadFrame(l.r, l.channel.MaxBody(), nil)
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return errors.New("serve: the gatekeeper is silent")

@@ -76,7 +76,7 @@ func (r *raw) told(name string, want stanza.Code) {
 	r.w.t.Helper()
 	in := newReader(r.nc)
 	for {
-		body, err := readFrame(in, r.channel.MaxBody(), nil)
+		body, err := noise.ReadFrame(in, r.channel.MaxBody(), nil)
 		if err != nil {
 			r.w.t.Errorf("%s: got %v, want to be told %v", name, err, want)
 			return
@@ -140,7 +140,7 @@ func TestHostilePeers(t *testing.T) {
 	} {
 		r := w.dial().write(hello...)
 		in := newReader(r.nc)
-		_, err := readFrame(in, noise.MaxServerHello, nil)
+		_, err := noise.ReadFrame(in, noise.MaxServerHello, nil)
 		must(t, err)
 		r.write(tt.say...)
 		wg.Go(func() { r.hungUp(tt.name) })

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
@@ -79,7 +80,7 @@ func (r *raw) next() stanza.Stanza {
 	if r.in == nil {
 		r.in = newReader(r.nc)
 	}
-	body, err := readFrame(r.in, r.channel.MaxBody(), nil)
+	body, err := noise.ReadFrame(r.in, r.channel.MaxBody(), nil)
 	must(r.w.t, err)
 	frame, err := r.channel.Open(body)
 	must(r.w.t, err)

@@ -98,54 +98,13 @@ func (m *meddler) serve(down, up net.Conn) {
 
 // lower is the handshake with the device.
 func (m *meddler) lower(w io.Writer, r *bufio.Reader) (*noise.Channel, *noise.Peer, error) {
-	s, err := noise.NewServer(noise.ServerConfig{Config: m.config(m.own)})
-	if err != nil {
-		return nil, nil, err
-	}
-	prologue := make([]byte, s.PrologueSize())
-	if _, err := io.ReadFull(r, prologue); err != nil {
-		return nil, nil, err
-	}
-	if err := s.Prologue(prologue); err != nil {
-		return nil, nil, err
-	}
-	body, err := frameOf(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	hello, err := s.Hello(body)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := w.Write(hello); err != nil {
-		return nil, nil, err
-	}
-	if body, err = frameOf(r); err != nil {
-		return nil, nil, err
-	}
-	peer, c, err := s.Finish(body)
+	peer, c, err := noise.Accept(r, w, noise.ServerConfig{Config: m.config(m.own)})
 	return c, peer, err
 }
 
 // upper is the handshake with the gatekeeper.
 func (m *meddler) upper(w io.Writer, r *bufio.Reader, p *noise.ClientPayload) (*noise.Channel, error) {
-	c, first, err := noise.NewClient(m.config(m.static), noise.Trust{Pin: m.pin}, p)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(first); err != nil {
-		return nil, err
-	}
-	hello, err := frameOf(r)
-	if err != nil {
-		return nil, err
-	}
-	last, channel, err := c.Finish(time.Now(), hello)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(last)
-	return channel, err
+	return noise.Connect(r, w, time.Now(), m.config(m.static), noise.Trust{Pin: m.pin}, p)
 }
 
 func (m *meddler) config(k suite.KeyPair) noise.Config {
@@ -159,7 +118,7 @@ func (m *meddler) move(up bool, r *bufio.Reader, in *noise.Channel, w net.Conn, 
 		_ = from.Close()
 	}()
 	for {
-		body, err := frameOf(r)
+		body, err := noise.ReadFrame(r, noise.MaxFrame, nil)
 		if err != nil {
 			return
 		}
@@ -181,19 +140,4 @@ func (m *meddler) move(up bool, r *bufio.Reader, in *noise.Channel, w net.Conn, 
 			return
 		}
 	}
-}
-
-// frameOf reads the body of a frame.
-func frameOf(r io.Reader) ([]byte, error) {
-	var head [noise.HeaderSize]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, err
-	}
-	n, err := noise.FrameLength(head, noise.MaxFrame)
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, n)
-	_, err = io.ReadFull(r, b)
-	return b, err
 }

@@ -285,7 +285,7 @@ func (r *proxyRun) speak(ctx context.Context, d *dialed, a *arrival) bool {
 		return false
 	}
 	_ = d.nc.SetReadDeadline(time.Now().Add(r.cfg.Timeout))
-	body, err := readFrame(d.nc)
+	body, err := noise.ReadFrame(d.nc, maxFrame, nil)
 	if err == nil {
 		body, err = d.channel.Open(body)
 	}

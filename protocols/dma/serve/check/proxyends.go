@@ -60,7 +60,7 @@ func (r *proxyRun) serve(a *arrival) error {
 	}
 	r.note(func() { a.peer, a.channel, a.shaken = peer, channel, true })
 	for {
-		body, err := readFrame(in)
+		body, err := noise.ReadFrame(in, maxFrame, nil)
 		if err == nil {
 			body, err = channel.Open(body)
 		}
@@ -77,10 +77,6 @@ func (r *proxyRun) serve(a *arrival) error {
 
 // shake is the gatekeeper's handshake.
 func (r *proxyRun) shake(in *bufio.Reader, a *arrival) (*noise.Peer, *noise.Channel, error) {
-	s, err := noise.NewServer(noise.ServerConfig{Config: r.noise(r.static)})
-	if err != nil {
-		return nil, nil, err
-	}
 	var got, said bytes.Buffer
 	defer func() {
 		r.note(func() {
@@ -88,30 +84,7 @@ func (r *proxyRun) shake(in *bufio.Reader, a *arrival) (*noise.Peer, *noise.Chan
 			a.out.Write(said.Bytes())
 		})
 	}()
-	heard := io.TeeReader(in, &got)
-	prologue := make([]byte, s.PrologueSize())
-	if _, err := io.ReadFull(heard, prologue); err != nil {
-		return nil, nil, err
-	}
-	if err := s.Prologue(prologue); err != nil {
-		return nil, nil, err
-	}
-	body, err := readFrame(heard)
-	if err != nil {
-		return nil, nil, err
-	}
-	hello, err := s.Hello(body)
-	if err != nil {
-		return nil, nil, err
-	}
-	said.Write(hello)
-	if _, err := a.nc.Write(hello); err != nil {
-		return nil, nil, err
-	}
-	if body, err = readFrame(heard); err != nil {
-		return nil, nil, err
-	}
-	return s.Finish(body)
+	return noise.Accept(io.TeeReader(in, &got), io.MultiWriter(&said, a.nc), noise.ServerConfig{Config: r.noise(r.static)})
 }
 
 func (r *proxyRun) noise(k suite.KeyPair) noise.Config {
@@ -149,41 +122,11 @@ func (r *proxyRun) dial(ctx context.Context, from netip.Addr, before []byte) (*d
 
 // shakeAs is the device's handshake, with the gatekeeper and nobody else.
 func (r *proxyRun) shakeAs(d *dialed) error {
-	c, first, err := noise.NewClient(r.noise(d.static), noise.Trust{Pin: r.static.Public}, &noise.ClientPayload{Username: 1})
-	if err != nil {
-		return err
-	}
+	var err error
 	said, heard := io.MultiWriter(d.nc, &d.out), io.TeeReader(d.nc, &d.in)
-	if _, err := said.Write(first); err != nil {
-		return err
-	}
-	hello, err := readFrame(heard)
-	if err != nil {
-		return err
-	}
-	last, channel, err := c.Finish(time.Now(), hello)
-	if err != nil {
-		return err
-	}
-	d.channel = channel
-	_, err = said.Write(last)
+	d.channel, err = noise.Connect(heard, said, time.Now(), r.noise(d.static), noise.Trust{Pin: r.static.Public}, &noise.ClientPayload{Username: 1})
 	return err
 }
 
-// maxFrame bounds what is read here: handshakes and short messages.
+// maxFrame bounds what is read here after a handshake: short messages.
 const maxFrame = 16 << 10
-
-// readFrame reads the body of a frame.
-func readFrame(r io.Reader) ([]byte, error) {
-	var head [noise.HeaderSize]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, err
-	}
-	n, err := noise.FrameLength(head, maxFrame)
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, n)
-	_, err = io.ReadFull(r, b)
-	return b, err
-}
