@@ -3,7 +3,6 @@ package chat
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -28,32 +27,8 @@ func (w *world) serveEcho(l net.Listener) {
 
 // echo serves one connection.
 func echo(l *link, cfg noise.ServerConfig) error {
-	s, err := noise.NewServer(cfg)
-	if err != nil {
-		return err
-	}
-	prologue := make([]byte, s.PrologueSize())
-	if _, err := io.ReadFull(l.r, prologue); err != nil {
-		return err
-	}
-	if err := s.Prologue(prologue); err != nil {
-		return err
-	}
-	body, err := l.read(noise.MaxClientHello)
-	if err != nil {
-		return err
-	}
-	hello, err := s.Hello(body)
-	if err != nil {
-		return err
-	}
-	if _, err := l.nc.Write(hello); err != nil {
-		return err
-	}
-	if body, err = l.read(noise.MaxClientFinish); err != nil {
-		return err
-	}
-	if _, l.channel, err = s.Finish(body); err != nil {
+	var err error
+	if _, l.channel, err = noise.Accept(l.r, l.nc, cfg); err != nil {
 		return err
 	}
 	for {

@@ -319,23 +319,8 @@ func (w *world) handshake(l *link, d *device) error {
 		}
 		payload = &noise.ClientPayload{Product: noise.ProductInterop, AccountID: number, Token: []byte(jwt)}
 	}
-	c, first, err := noise.NewClient(noise.Config{Suite: w.suite, Static: d.static}, noise.Trust{Pin: w.noise.Static.Public}, payload)
-	if err != nil {
-		return err
-	}
-	if _, err := l.nc.Write(first); err != nil {
-		return err
-	}
-	hello, err := l.read(noise.MaxServerHello)
-	if err != nil {
-		return err
-	}
-	last, channel, err := c.Finish(time.Now(), hello)
-	if err != nil {
-		return err
-	}
-	l.channel = channel
-	_, err = l.nc.Write(last)
+	cfg := noise.Config{Suite: w.suite, Static: d.static}
+	l.channel, err = noise.Connect(l.r, l.nc, time.Now(), cfg, noise.Trust{Pin: w.noise.Static.Public}, payload)
 	return err
 }
 
