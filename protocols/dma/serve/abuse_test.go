@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/blob"
 )
 
 // abused is a world under an attack, with a pair of users who go on.
@@ -30,8 +32,12 @@ func newAbused(t *testing.T, a *attack, workers int) *abused {
 		t.Skip("this system's loopback interface has no address " + attackers + " to attack from")
 	}
 	silent := newIssuer(t, "https://silent.example")
+	media, err := blob.Open(blob.Config{Dir: t.TempDir()})
+	must(t, err)
+	t.Cleanup(func() { _ = media.Close() })
 	w := newWorld(t, func(c *Config) {
 		guarded(c)
+		c.Media = &Media{Store: media}
 		c.Partners = append(c.Partners, Partner{Integrator: 3, Issuer: silent.name, Tokens: silent})
 		if a.set != nil {
 			a.set(c)
@@ -58,13 +64,14 @@ func newAbused(t *testing.T, a *attack, workers int) *abused {
 	x.bob.connect()
 	x.exchange(2)
 	victim := w.enlist("4915100000042", w.own).connect()
+	auth := victim.auth()
 	must(t, victim.Settled(w.ctx, false))
 	victim.disconnect()
 	mu.Lock()
 	defer mu.Unlock()
 	for i := range workers {
 		x.workers = append(x.workers, &attacker{
-			w: w, eve: w.enlist("eve"+strconv.Itoa(i)+"@other.example", w.other), victim: victim, thief: &thief, record: bytes.Clone(record.Bytes()),
+			w: w, eve: w.enlist("eve"+strconv.Itoa(i)+"@other.example", w.other), victim: victim, thief: &thief, record: bytes.Clone(record.Bytes()), auth: auth,
 		})
 	}
 	return x

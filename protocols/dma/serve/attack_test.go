@@ -17,7 +17,9 @@ import (
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/enlist"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
+	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/token"
+	"github.com/mimi-lab/mimi-lab/protocols/egress"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/stanza"
 )
@@ -57,6 +59,7 @@ type attacker struct {
 	victim *phone // a native user who is not connected
 	thief  *phone // with another user's account and stolen tokens, but not the key
 	record []byte // what a device of somebody else has sent
+	auth   string // the victim's token for the media host
 
 	held  []net.Conn // that are left hanging
 	wire  *wire      // the connection in use; nil without one
@@ -215,6 +218,35 @@ func trickle(request string) func(*attacker, net.Conn) error {
 	}
 }
 
+// request makes one at the enlistment server from the attackers' address, and returns the
+// body of the answer.
+func (a *attacker) request(method, path string, body []byte, name, value string) ([]byte, error) {
+	tr := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: a.w.roots},
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return a.dial(a.w.https) },
+		DisableKeepAlives: true,
+	}
+	req, err := http.NewRequestWithContext(a.ctx, method, "https://127.0.0.1"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(name, value)
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return io.ReadAll(io.LimitReader(resp.Body, enlist.MaxAnswer))
+}
+
+// fetch asks the media host for a path with the victim's token.
+func fetch(path string) func(*attacker) (string, error) {
+	return func(a *attacker) (string, error) {
+		text, err := a.request(http.MethodGet, path, nil, "Authorization", "Bearer "+a.auth)
+		return strings.TrimSpace(string(text)), err
+	}
+}
+
 // enlistAs posts a form from the attackers' address.
 func (a *attacker) enlistAs(user string, i *issuer) (string, error) {
 	f := &enlist.Form{Identifier: user, Token: i.token(user, time.Hour), Version: enlist.Version, SignedPreKeyID: 1}
@@ -222,22 +254,7 @@ func (a *attacker) enlistAs(user string, i *issuer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tr := &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: a.w.roots},
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return a.dial(a.w.https) },
-		DisableKeepAlives: true,
-	}
-	req, err := http.NewRequestWithContext(a.ctx, http.MethodPost, "https://127.0.0.1"+enlist.Path, bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", enlist.ContentType)
-	resp, err := tr.RoundTrip(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, enlist.MaxAnswer))
+	text, err := a.request(http.MethodPost, enlist.Path, body, "Content-Type", enlist.ContentType)
 	if err != nil {
 		return "", err
 	}
@@ -425,6 +442,32 @@ var attacks = []attack{
 			return "", err
 		},
 	},
+	{
+		name: "partner whose keys lead inward", want: string(enlist.Internal),
+		set: func(c *Config) {
+			c.Rates.Enlistments, c.Rates.PartnerEnlistments = Rate{}, Rate{}
+			c.Partners[2].Tokens = inward(c.Partners[2].Issuer)
+		},
+		once: func(a *attacker) (string, error) { return a.enlistAs("eve@silent.example", a.w.silent) },
+	},
+	{
+		name: "partner whose media lead inward", want: "the partner's media host: " + egress.ErrPrivate.Error(), set: hostInward,
+		once: fetch("/interop/whatsapp/download/3/x/"),
+	},
+	{name: "media path traversal", want: errNoMedium.Error(), once: fetch("/v/t..%2f..%2fkeys.json")},
+	{name: "media path traversal at a partner", want: errNoMedium.Error(), set: hostInward, once: fetch("/interop/whatsapp/download/3/..%2f..%2fpush/")},
+}
+
+// hostInward has a partner's {3p_base_url} lead into this machine.
+func hostInward(c *Config) { c.Partners[2].Media = &MediaSource{Base: "https://127.0.0.1:1/media"} }
+
+// inward returns what fetches a partner's keys from this machine.
+func inward(issuer string) Verifier {
+	s, err := jwks.New(jwks.Config{Base: "https://127.0.0.1:1", Policy: token.Policy{Issuer: issuer, Audience: audience}, Again: time.Nanosecond})
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // inflating is a stanza that becomes 4 MB.
