@@ -196,7 +196,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	if r.gk, err = serve.New(ctx, cfg); err != nil {
 		if errors.Is(err, store.ErrInUse) {
-			return exit.Failuref("--dev names another directory.", "another gatekeeper runs in %s", cmp.Or(dir.Path, set.Store))
+			return exit.Failuref(o.elsewhere(), "another gatekeeper runs in %s", cmp.Or(dir.Path, set.Store))
 		}
 		return exit.Failuref("", "%w", err)
 	}
@@ -213,6 +213,14 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	defer func() { _ = standIn.Close() }()
 	r.fetch = append(r.fetch, keys)
 	return r.serve(ctx, o, standIn)
+}
+
+// elsewhere says how a gatekeeper gets a store of its own.
+func (o *serveOptions) elsewhere() string {
+	if o.Config != "" {
+		return "The keys dev and store of the file name others."
+	}
+	return "--dev names another directory."
 }
 
 // serve serves until the end.
