@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,8 +112,12 @@ func walk(list []parameter, v reflect.Value, path string, assumed bool) []parame
 		key := strings.TrimPrefix(path+"."+f.Tag.Get("json"), ".")
 		here := assumed || f.Tag.Get("assumed") == "true"
 		switch x := v.Field(i).Interface().(type) {
-		case service, limits, rates, logging:
+		case service, media, limits, rates, logging:
 			list = walk(list, v.Field(i), key, here)
+		case []partnerSettings:
+			for n := range x {
+				list = walk(list, v.Field(i).Index(n), key+"."+strconv.Itoa(n), here)
+			}
 		case time.Duration:
 			if here {
 				list = append(list, parameter{key, brief(x)})

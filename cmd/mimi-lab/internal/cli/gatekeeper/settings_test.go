@@ -91,6 +91,34 @@ func keys(t reflect.Type) map[string]bool {
 	return all
 }
 
+// TestAssumedIsWhole: what is said to be assumed has every key that is marked so, and all of
+// the sections that are.
+func TestAssumedIsWhole(t *testing.T) {
+	t.Parallel()
+	s := defaults()
+	s.OwnKeys = "own.jwks"
+	s.Partners = []partnerSettings{{Integrator: 2, URL: "https://partner.example", Media: "https://media.partner.example"}}
+	said := map[string]bool{}
+	for _, p := range assumedOf(s) {
+		said[p.key[strings.LastIndex(p.key, ".")+1:]] = true
+		if p.value == "" {
+			t.Errorf("%s has no value", p.key)
+		}
+	}
+	want := keys(reflect.TypeFor[settings]())
+	for _, section := range []reflect.Type{reflect.TypeFor[limits](), reflect.TypeFor[rates]()} {
+		delete(want, strings.ToLower(section.Name()))
+		for key := range keys(section) {
+			want[key] = true
+		}
+	}
+	for key, assumed := range want {
+		if assumed != said[key] {
+			t.Errorf("key %s is assumed: %t; it is said to be: %t", key, assumed, said[key])
+		}
+	}
+}
+
 // TestDefaultsAreThoseOfThePackages: a file that says nothing changes nothing of the
 // limits that the packages have by default.
 func TestDefaultsAreThoseOfThePackages(t *testing.T) {
