@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/accept"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/ident"
 	"github.com/mimi-lab/mimi-lab/protocols/mimi"
@@ -145,7 +146,7 @@ func (s *Server) serve(l net.Listener, by secure) error {
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
 	for {
-		nc, err := l.Accept()
+		nc, err := accept.Next(l, s.log)
 		if err != nil {
 			s.mu.Lock()
 			delete(s.listeners, l)

@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"syscall"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/accept"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/noise"
 	"github.com/mimi-lab/mimi-lab/protocols/dma/serve/jwks"
@@ -32,13 +32,7 @@ func (g *Gatekeeper) ServeChat(l net.Listener) error {
 	g.listeners[l] = struct{}{}
 	g.mu.Unlock()
 	for {
-		nc, err := l.Accept()
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
-			// Who opens very many connections must not end the service for all.
-			g.log.Error("accepting", "error", err)
-			time.Sleep(acceptAgain)
-			continue
-		}
+		nc, err := accept.Next(l, g.log)
 		if err != nil {
 			g.mu.Lock()
 			delete(g.listeners, l)
@@ -67,9 +61,6 @@ func (g *Gatekeeper) ServeChat(l net.Listener) error {
 		}()
 	}
 }
-
-// acceptAgain is how long no connection is taken when there is no room in this process.
-const acceptAgain = 20 * time.Millisecond
 
 // enter counts a connection, if there is room for it.
 func (g *Gatekeeper) enter(nc net.Conn) bool {

@@ -37,7 +37,7 @@ tests	protocols/adaptertest protocols/wire/wiretest
 5	groups/member
 5	groups/gateway groups/chat groups/kat
 
-6	protocols/store/... protocols/egress protocols/localca protocols/verdict
+6	protocols/store/... protocols/accept protocols/egress protocols/localca protocols/verdict
 6	protocols/admin
 6	protocols/dma/serve/jwks protocols/dma/serve/blob
 6	protocols/dma/serve groups/serve groups/serve/channel protocols/vectors/cache protocols/vectors/fetch

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mimi-lab/mimi-lab/protocols/accept"
 	"github.com/mimi-lab/mimi-lab/protocols/dma"
 )
 
@@ -89,7 +90,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
 	for {
-		nc, err := l.Accept()
+		nc, err := accept.Next(l, s.log)
 		if err != nil {
 			s.mu.Lock()
 			closed := s.closed
