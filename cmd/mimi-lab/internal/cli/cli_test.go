@@ -176,7 +176,8 @@ func TestHelp(t *testing.T) {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, c := range commands(cli.New(world(new(bytes.Buffer)))) {
-		if testing.Short() && c.Annotations["slow"] != "" {
+		serves := c.Annotations["providers"] + c.Annotations["gatekeeper"]
+		if testing.Short() && (c.Annotations["slow"] != "" || serves != "") {
 			continue
 		}
 		t.Run(c.CommandPath(), func(t *testing.T) {
