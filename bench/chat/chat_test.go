@@ -85,7 +85,10 @@ func TestVerdict(t *testing.T) {
 		{"nothing", func(*world) {}, ""},
 		{"a message that never came", func(w *world) { w.pairs[1].delivered-- }, "want message 1 of 5"},
 		{"a message that came twice", func(w *world) { w.pairs[0].delivered++ }, "want message 3 of 5"},
-		{"another's content", func(w *world) { w.pairs[0].receiver, w.pairs[1].receiver = w.pairs[1].receiver, w.pairs[0].receiver }, "want message"},
+		{"another's messages", func(w *world) {
+			a, b := w.pairs[0].receiver, w.pairs[1].receiver
+			a.account, b.account = b.account, a.account
+		}, "want message"},
 		{"an acknowledgement twice", func(w *world) { w.pairs[2].acked++ }, "want the acknowledgement of message 3 of"},
 		{"a receipt twice", func(w *world) { w.pairs[2].settled++ }, "want the receipt of message 3 of"},
 		{"a message that nobody counts", func(w *world) {
